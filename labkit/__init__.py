@@ -1,0 +1,1 @@
+"""Helpers behind the notebooks of the neural-network compression lab."""

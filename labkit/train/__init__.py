@@ -1,0 +1,1 @@
+"""The only user of Keras: what needs gradients. Imported only where it is called."""

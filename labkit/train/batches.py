@@ -1,0 +1,55 @@
+"""Batches of training images: shuffled, moved and mirrored, the same for the same seed."""
+
+import keras
+import numpy as np
+
+from labkit.data import Split
+
+
+def shift(images: np.ndarray, pixels: int, rng: np.random.Generator) -> np.ndarray:
+    """Move each of the images (n, h, w, c) by up to `pixels` in both directions.
+
+    What moves in is black (0): the random crop of a padded image, He et al. 2015 Sec. 4.2.
+    """
+    n, height, width, _ = images.shape
+    padded = np.pad(images, ((0, 0), (pixels, pixels), (pixels, pixels), (0, 0)))
+    top, left = rng.integers(0, 2 * pixels + 1, (2, n, 1))
+    rows = (top + np.arange(height))[:, :, None]
+    columns = (left + np.arange(width))[:, None, :]
+    return padded[np.arange(n)[:, None, None], rows, columns]
+
+
+def mirror(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Mirror each of the images (n, h, w, c) left to right with probability 1/2."""
+    chosen = rng.random(len(images)) < 0.5
+    return np.where(chosen[:, None, None, None], images[:, :, ::-1], images)
+
+
+def as_inputs(images: np.ndarray, input_shape: tuple[int, ...]) -> np.ndarray:
+    """uint8 images as a network's input: float32 pixels / 255, (n, *input_shape)."""
+    return images.reshape(-1, *input_shape).astype(np.float32) / 255
+
+
+class Batches(keras.utils.PyDataset):
+    """One epoch over a split, in an order and with changes fixed by (seed, epoch)."""
+
+    def __init__(self, split: Split, recipe, input_shape, seed: int, epoch: int):
+        super().__init__()
+        self.split, self.recipe, self.input_shape = split, recipe, input_shape
+        self.seed, self.epoch = seed, epoch
+        self.order = np.random.default_rng([seed, epoch]).permutation(len(split))
+
+    def __len__(self) -> int:
+        return -(-len(self.split) // self.recipe.batch_size)
+
+    def __getitem__(self, k: int):
+        rng = np.random.default_rng([self.seed, self.epoch, k])
+        picked = self.order[k * self.recipe.batch_size :][: self.recipe.batch_size]
+        images = self.split.images[picked]
+        if self.recipe.shift or self.recipe.mirror:
+            images = images.reshape(*images.shape[:3], -1)
+        if self.recipe.shift:
+            images = shift(images, self.recipe.shift, rng)
+        if self.recipe.mirror:
+            images = mirror(images, rng)
+        return as_inputs(images, self.input_shape), self.split.labels[picked]
