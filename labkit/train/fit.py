@@ -1,13 +1,14 @@
 """Train a network of the zoo by its recipe: seeded, one checkpoint an epoch, resumable.
 
 The same command started again goes on after the last finished epoch. Each epoch's
-order and augmentation depend on (seed, epoch) alone, so an interrupted run sees what
+order, augmentation and dropout depend on (seed, epoch) alone, so an interrupted run sees what
 an uninterrupted one would have seen.
 """
 
 import json
 import os
 import time
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
@@ -20,6 +21,8 @@ from labkit.train.batch_norm import FusedBatchNormalization
 from labkit.train.batches import Batches, as_inputs
 from labkit.train.recipes import RECIPES, Recipe
 
+CHECKPOINT, LOG = "checkpoint.keras", "log.json"
+
 
 def build(name: str, recipe: Recipe | None = None) -> keras.Model:
     """The untrained network `name`; with a recipe, in the form that is trained."""
@@ -31,13 +34,14 @@ def build(name: str, recipe: Recipe | None = None) -> keras.Model:
     return make(dropout=recipe.dropout)
 
 
-def compile_by(recipe: Recipe, model: keras.Model, training_images: int) -> None:
+def compile_by(recipe: Recipe, model: keras.Model, steps_per_epoch: int) -> None:
     """Attach the recipe's optimizer, schedule and loss (cross-entropy on logits)."""
-    steps = -(-training_images // recipe.batch_size)
-    warmup = int(recipe.warmup_epochs * steps)
+    warmup = int(recipe.warmup_epochs * steps_per_epoch)
     schedule = keras.optimizers.schedules.CosineDecay(
-        0.0, recipe.epochs * steps - warmup,
-        warmup_target=recipe.learning_rate, warmup_steps=warmup,
+        0.0,
+        recipe.epochs * steps_per_epoch - warmup,
+        warmup_target=recipe.learning_rate,
+        warmup_steps=warmup,
     )
     if recipe.optimizer == "sgd":
         optimizer = keras.optimizers.SGD(
@@ -50,7 +54,7 @@ def compile_by(recipe: Recipe, model: keras.Model, training_images: int) -> None
     model.compile(optimizer, loss, metrics=["accuracy"])
 
 
-def write_whole(path: Path, save) -> None:
+def write_whole(path: Path, save: Callable[[Path], object]) -> None:
     """Call save(temporary path), then put the file in its place: whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f"partial-{path.name}")
@@ -66,43 +70,64 @@ def run(name: str, seed: int, folder: Path) -> tuple[keras.Model, dict]:
     """
     recipe = RECIPES[name]
     dataset = data.load(recipe.dataset, full=True)
-    checkpoint, log_file = folder / "checkpoint.keras", folder / "log.json"
-    policy = "mixed_bfloat16" if recipe.mixed_precision else "float32"
     previous = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(policy)
+    keras.config.set_dtype_policy(
+        "mixed_bfloat16" if recipe.mixed_precision else "float32"
+    )
     try:
-        if checkpoint.exists():
-            model, log = keras.models.load_model(checkpoint), json.loads(log_file.read_text())
-        else:
-            keras.utils.set_random_seed(seed)
-            model, log = build(name, recipe), {"name": name, "seed": seed, "epochs": []}
-            compile_by(recipe, model, len(dataset.train))
-        shape = model.input_shape[1:]
-        validation = as_inputs(dataset.validation.images, shape), dataset.validation.labels
-        finished = model.optimizer.iterations.numpy() * recipe.batch_size
-        for epoch in range(round(finished / len(dataset.train)), recipe.epochs):
-            start = time.perf_counter()
-            batches = Batches(dataset.train, recipe, shape, seed, epoch)
-            history = model.fit(
-                batches, validation_data=validation, validation_batch_size=500,
-                initial_epoch=epoch, epochs=epoch + 1,
-                verbose="auto" if os.isatty(1) else 2,
-            ).history
-            row = {key: round(float(value[-1]), 5) for key, value in history.items()}
-            row["seconds"] = round(time.perf_counter() - start, 1)
-            log["epochs"] = [*log["epochs"][:epoch], row]
-            write_whole(log_file, lambda path: path.write_text(json.dumps(log, indent=1)))
-            write_whole(checkpoint.with_name("checkpoint.keras"), _saver(model))
+        model, log = _start_or_resume(name, seed, folder, len(dataset.train))
+        _train(model, log, recipe, dataset, folder)
     finally:
         keras.config.set_dtype_policy(previous)
     return in_float32(name, model), log | {"recipe": asdict(recipe)}
 
 
-def _saver(model):
-    def save(path):
-        model.save(path)
+def _start_or_resume(name: str, seed: int, folder: Path, images: int):
+    keras.utils.set_random_seed(seed)
+    model = build(name, RECIPES[name])
+    compile_by(RECIPES[name], model, _steps(RECIPES[name], images))
+    if not (folder / CHECKPOINT).exists():
+        return model, {"name": name, "seed": seed, "epochs": []}
+    model.optimizer.build(model.trainable_variables)
+    model.load_weights(folder / CHECKPOINT)  # the optimizer's state too
+    return model, json.loads((folder / LOG).read_text())
 
-    return save
+
+def _steps(recipe: Recipe, images: int) -> int:
+    return -(-images // recipe.batch_size)
+
+
+def _train(model, log: dict, recipe: Recipe, dataset: data.Dataset, folder: Path) -> None:
+    shape = model.input_shape[1:]
+    validation = as_inputs(dataset.validation.images, shape), dataset.validation.labels
+    steps_done = int(model.optimizer.iterations.numpy())
+    for epoch in range(steps_done // _steps(recipe, len(dataset.train)), recipe.epochs):
+        start = time.perf_counter()
+        _seed_dropout(model, log["seed"], epoch)
+        history = model.fit(
+            Batches(dataset.train, recipe, shape, log["seed"], epoch),
+            validation_data=validation,
+            validation_batch_size=500,
+            initial_epoch=epoch,
+            epochs=epoch + 1,
+            shuffle=False,  # Batches has shuffled
+            verbose="auto" if os.isatty(1) else 2,
+        ).history
+        row = {key: round(float(value[-1]), 5) for key, value in history.items()}
+        row["seconds"] = round(time.perf_counter() - start, 1)
+        # The checkpoint counts: a row beyond it is written again after an interrupt.
+        log["epochs"] = [*log["epochs"][:epoch], row]
+        text = json.dumps(log, indent=1)
+        write_whole(folder / LOG, lambda path, text=text: path.write_text(text))
+        write_whole(folder / CHECKPOINT, model.save)
+
+
+def _seed_dropout(model, seed: int, epoch: int) -> None:
+    """What is dropped depends on (seed, epoch) too; Keras' files do not keep its state."""
+    for k, layer in enumerate(model.layers):
+        if isinstance(layer, keras.layers.Dropout) and layer.rate > 0:
+            state = np.random.default_rng([seed, epoch, k]).integers(2**32, size=2)
+            layer.seed_generator.state.assign(state.astype(np.uint32))
 
 
 def in_float32(name: str, trained: keras.Model) -> keras.Model:

@@ -1,0 +1,228 @@
+"""A trained network as an editable model file: no TensorFlow, every edit a real file.
+
+`Network` is an immutable view of a LiteRT (.tflite) model. `with_weights` keeps the
+file's layout and overwrites the bytes of the weights, so a new file costs about a copy
+of the old one. Edits that change the graph itself are in `labkit.surgery`.
+"""
+
+import hashlib
+import os
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from types import MappingProxyType
+
+import numpy as np
+
+from labkit import probe, surgery
+from labkit.graph import Graph, Layer, NetworkError, read_graph
+from labkit.runtime import Runner
+
+
+class Network:
+    """An immutable LiteRT model: its layers, its weights, its bytes, its outputs.
+
+    Weights are named "fc1/kernel", "fc1/bias", "conv1/kernel", … and lie as LiteRT has
+    them: dense (out, in), convolution (out, height, width, in), depthwise
+    (1, height, width, channels). Every edit returns a new Network or raises
+    NetworkError and changes nothing.
+    """
+
+    def __init__(self, content: bytes, graph: Graph):
+        self._content = content
+        self._graph = graph
+
+    @classmethod
+    def from_bytes(cls, content: bytes) -> "Network":
+        """View the bytes of a trusted .tflite file; `load` is for files from elsewhere."""
+        return cls(bytes(content), read_graph(content))
+
+    @classmethod
+    def load(cls, path: str | os.PathLike) -> "Network":
+        """Open a .tflite file of unknown origin.
+
+        It is read and run once on a black image in a child process, so that a damaged
+        file ends in a NetworkError and not in a dead kernel.
+        """
+        path = Path(path)
+        if not path.is_file():
+            raise NetworkError(f"{path} does not exist: give the path of a .tflite file")
+        complaint = probe.check([path])[0]
+        if complaint:
+            raise NetworkError(f"{path.name} cannot be used: {complaint}")
+        return cls.from_bytes(path.read_bytes())
+
+    def save(self, path: str | os.PathLike) -> Path:
+        """Write the file, whole or not at all, and return its path."""
+        path = Path(path)
+        temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
+        try:
+            temporary.write_bytes(self._content)
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+        return path
+
+    def to_bytes(self) -> bytes:
+        """The .tflite file."""
+        return self._content
+
+    @cached_property
+    def digest(self) -> str:
+        """The file's sha256 in hexadecimal: what a result of it is cached under."""
+        return hashlib.sha256(self._content).hexdigest()
+
+    def __len__(self) -> int:
+        return len(self._content)
+
+    def __repr__(self) -> str:
+        kinds = ", ".join(layer.name for layer in self.layers if layer.kernel_shape)
+        return f"<Network {self.parameters:,} parameters, {len(self):,} bytes: {kinds}>"
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """The operators in the order they run."""
+        return self._graph.layers
+
+    def layer(self, name: str) -> Layer:
+        """The layer called `name`; NetworkError names the ones there are."""
+        for layer in self.layers:
+            if layer.name == name:
+                return layer
+        known = ", ".join(layer.name for layer in self.layers)
+        raise NetworkError(f"there is no layer {name!r}: the layers are {known}")
+
+    @property
+    def parameters(self) -> int:
+        """Kernels and biases, counted in numbers."""
+        return sum(layer.parameters for layer in self.layers)
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates for one image."""
+        return sum(layer.macs for layer in self.layers)
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """The shape of one image, without the batch."""
+        return self._graph.input_shape
+
+    @cached_property
+    def weights(self) -> Mapping[str, np.ndarray]:
+        """Name -> read-only array, a view into the file."""
+        return MappingProxyType(
+            {
+                name: np.frombuffer(
+                    self._content, span.dtype, span.size_bytes // span.dtype.itemsize,
+                    span.offset,
+                ).reshape(span.shape)
+                for name, span in self._graph.spans.items()
+            }
+        )
+
+    @property
+    def kernels(self) -> dict[str, np.ndarray]:
+        """Layer name -> its kernel, the biases left out."""
+        return {
+            name.removesuffix("/kernel"): array
+            for name, array in self.weights.items()
+            if name.endswith("/kernel")
+        }
+
+    def with_weights(self, changes: Mapping[str, np.ndarray]) -> "Network":
+        """The same network with some weights replaced.
+
+        changes: weight name -> array of the same shape, cast to the file's dtype.
+        Raises NetworkError for an unknown name, another shape, values that are not
+        finite, or a weight that two layers share.
+        """
+        content = bytearray(self._content)
+        for name, array in changes.items():
+            span = self._span(name)
+            values = _fitting(name, np.asarray(array), span.shape, span.dtype)
+            content[span.offset : span.offset + span.size_bytes] = values.tobytes()
+        return Network(bytes(content), self._graph)
+
+    def _span(self, name: str):
+        spans = self._graph.spans
+        if name not in spans:
+            raise NetworkError(
+                f"there is no weight {name!r}: the weights are {', '.join(spans)}"
+            )
+        sharing = [key for key, span in spans.items() if span.offset == spans[name].offset]
+        if len(sharing) > 1:
+            raise NetworkError(f"{' and '.join(sharing)} share one array: it stays as it is")
+        return spans[name]
+
+    def skeleton(self) -> bytes:
+        """The same file with every weight set to zero: what remains is the graph."""
+        content = bytearray(self._content)
+        for span in self._graph.spans.values():
+            content[span.offset : span.offset + span.size_bytes] = bytes(span.size_bytes)
+        return bytes(content)
+
+    @classmethod
+    def from_skeleton(
+        cls, skeleton: bytes, weights: Mapping[str, np.ndarray]
+    ) -> "Network":
+        """Put weights into a skeleton: byte for byte the file it was made from."""
+        return cls.from_bytes(skeleton).with_weights(weights)
+
+    def predict(
+        self, images: np.ndarray, batch_size: int = 250, threads: int = 2
+    ) -> np.ndarray:
+        """Logits, float32 (n, classes), of uint8 images (n, …) or float32 inputs."""
+        runner = Runner(self._content, min(batch_size, max(len(images), 1)), threads)
+        step = runner.batch_size
+        batches = [runner.run(images[k : k + step]) for k in range(0, len(images), step)]
+        return np.concatenate(batches) if batches else np.empty((0, 0), np.float32)
+
+    def activations(
+        self, images: np.ndarray, layer: str, batch_size: int = 250
+    ) -> np.ndarray:
+        """The input of `layer` for each image, float32 (n, …)."""
+        before = surgery.ending_before(self._content, self._position(layer))
+        if before is None:
+            return self.as_inputs(images)
+        return Network.from_bytes(before).predict(images, batch_size)
+
+    def as_inputs(self, images: np.ndarray) -> np.ndarray:
+        """Images as the network takes them: float32, pixels / 255, (n, *input_shape)."""
+        scale = np.float32(255 if images.dtype == np.uint8 else 1)
+        return images.reshape(-1, *self.input_shape) / scale
+
+    def replace_layer(self, name: str, parts: Sequence[surgery.Part]) -> "Network":
+        """Run several layers in place of one, called `name`_1, `name`_2, …
+
+        parts: (kernel, bias or None) in the order they run: two dense layers for a
+        dense one, convolutions for a convolution. The activation stays with the last.
+        """
+        self._weighted(name)
+        content = surgery.replace_layer(self._content, self._position(name), name, parts)
+        return Network.from_bytes(content)
+
+    def remove_units(self, name: str, units: Sequence[int]) -> "Network":
+        """Take output units (neurons, filters) out of a layer, and the inputs that read
+        them out of the following ones. Nothing compensates for what they computed."""
+        self._weighted(name)
+        content = surgery.remove_units(self._content, self._position(name), units)
+        return Network.from_bytes(content)
+
+    def fold(self) -> "Network":
+        """Fold constant per-channel factors and offsets into the layers before them."""
+        return Network.from_bytes(surgery.fold(self._content))
+
+    def _position(self, name: str) -> int:
+        return self.layers.index(self.layer(name))
+
+    def _weighted(self, name: str) -> None:
+        if self.layer(name).kernel_shape is None:
+            raise NetworkError(f"layer {name} has no weights: choose {', '.join(self.kernels)}")
+
+
+def _fitting(name: str, array: np.ndarray, shape: tuple, dtype: np.dtype) -> np.ndarray:
+    if array.shape != shape:
+        raise NetworkError(f"{name} has shape {shape}: an array of {array.shape} does not fit")
+    if not np.isfinite(array).all():
+        raise NetworkError(f"the new {name} has values that are not finite: mend them first")
+    return array.astype(dtype)

@@ -1,0 +1,130 @@
+"""Network: the view, edits of weights, files, and what is refused."""
+
+import numpy as np
+import pytest
+
+from labkit import zoo
+from labkit.network import Network, NetworkError
+
+
+@pytest.fixture(scope="module")
+def mlp():
+    return zoo.load("mlp")
+
+
+@pytest.fixture(scope="module")
+def lenet5():
+    return zoo.load("lenet5")
+
+
+def logits_close(a, b, tolerance=1e-4):
+    """Within `tolerance` of the largest logit."""
+    return np.abs(a - b).max() <= tolerance * np.abs(b).max()
+
+
+def test_view_of_the_mlp(mlp):
+    assert [layer.name for layer in mlp.layers] == ["fc1", "fc2", "fc3"]
+    assert [layer.kind for layer in mlp.layers] == ["FULLY_CONNECTED"] * 3
+    assert [layer.activation for layer in mlp.layers] == ["RELU", "RELU", "NONE"]
+    assert [layer.inputs for layer in mlp.layers] == [("input",), ("fc1",), ("fc2",)]
+    assert mlp.parameters == 784 * 300 + 300 + 300 * 100 + 100 + 100 * 10 + 10
+    assert mlp.macs == 784 * 300 + 300 * 100 + 100 * 10
+    assert mlp.input_shape == (784,)
+    assert mlp.kernels["fc1"].shape == (300, 784)
+
+
+def test_view_of_lenet5(lenet5):
+    weighted = {layer.name: layer for layer in lenet5.layers if layer.kernel_shape}
+    assert list(weighted) == ["conv1", "conv2", "fc1", "fc2"]
+    assert lenet5.parameters == 431_080
+    # Multiplications of Han et al. 2015, Table 3 (arXiv 1506.02626): FLOP / 2 a layer.
+    assert [layer.macs for layer in weighted.values()] == [288_000, 1_600_000, 400_000, 5_000]
+
+
+def test_forward_pass_equals_numpy(mlp):
+    images = zoo.dataset("mlp").test.images[:50]
+    x = images.reshape(50, 784).astype(np.float32) / 255
+    for name in ("fc1", "fc2", "fc3"):
+        assert logits_close(mlp.activations(images, name), x)
+        x = x @ mlp.weights[f"{name}/kernel"].T + mlp.weights[f"{name}/bias"]
+        x = x if name == "fc3" else np.maximum(x, 0)
+    assert logits_close(mlp.predict(images), x)
+
+
+def test_batches_and_types_do_not_matter(lenet5):
+    images = zoo.dataset("lenet5").test.images[:33]
+    expected = lenet5.predict(images)
+    assert logits_close(lenet5.predict(images, batch_size=7), expected, 1e-6)
+    assert logits_close(lenet5.predict(lenet5.as_inputs(images)), expected, 1e-6)
+    assert lenet5.predict(images[:0]).size == 0
+
+
+def test_with_weights_changes_the_file_and_only_what_was_named(mlp):
+    changed = mlp.with_weights({"fc3/bias": np.arange(10)})
+    assert changed.weights["fc3/bias"].tolist() == list(range(10))
+    assert mlp.weights["fc3/bias"].tolist() != list(range(10))
+    assert len(changed) == len(mlp) and changed.digest != mlp.digest
+    for name in set(mlp.weights) - {"fc3/bias"}:
+        np.testing.assert_array_equal(changed.weights[name], mlp.weights[name])
+    again = Network.from_bytes(changed.to_bytes())
+    np.testing.assert_array_equal(again.weights["fc3/bias"], np.arange(10))
+
+
+def test_weights_are_read_only(mlp):
+    with pytest.raises(ValueError, match="read-only"):
+        mlp.weights["fc1/bias"][0] = 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"fc9/kernel": np.zeros(3)}, "no weight 'fc9/kernel': the weights are fc1/kernel"),
+        ({"fc3/bias": np.zeros(9)}, r"fc3/bias has shape \(10,\)"),
+        ({"fc3/bias": np.full(10, np.nan)}, "not finite"),
+        ({"fc3/bias": np.full(10, np.inf)}, "not finite"),
+    ],
+)
+def test_edits_that_do_not_fit(mlp, changes, words):
+    before = mlp.to_bytes()
+    with pytest.raises(NetworkError, match=words):
+        mlp.with_weights(changes)
+    assert mlp.to_bytes() == before
+
+
+@pytest.mark.parametrize("name", ["mlp", "lenet5"])
+def test_skeleton_round_trip(name):
+    network = zoo.load(name)
+    skeleton = network.skeleton()
+    assert Network.from_skeleton(skeleton, network.weights).to_bytes() == network.to_bytes()
+    assert not any(array.any() for array in Network.from_bytes(skeleton).weights.values())
+
+
+def test_save_and_load(mlp, tmp_path):
+    path = mlp.save(tmp_path / "model.tflite")
+    assert Network.load(path).to_bytes() == mlp.to_bytes()
+    assert [file.name for file in tmp_path.iterdir()] == ["model.tflite"]
+
+
+def test_save_leaves_nothing_behind_when_it_fails(mlp, tmp_path):
+    target = tmp_path / "taken"
+    target.mkdir()
+    (target / "file").write_text("x")
+    with pytest.raises(OSError):
+        mlp.save(target)
+    assert [file.name for file in tmp_path.iterdir()] == ["taken"]
+
+
+def test_load_of_what_is_no_model(tmp_path):
+    with pytest.raises(NetworkError, match="does not exist"):
+        Network.load(tmp_path / "nothing.tflite")
+    path = tmp_path / "text.tflite"
+    path.write_text("hello, this is no model at all")
+    with pytest.raises(NetworkError, match="no TFL3 identifier"):
+        Network.load(path)
+
+
+def test_unknown_layer(mlp):
+    with pytest.raises(NetworkError, match="no layer 'conv7': the layers are fc1, fc2, fc3"):
+        mlp.layer("conv7")
+    with pytest.raises(NetworkError, match="no layer"):
+        mlp.activations(np.zeros((1, 784), np.float32), "conv7")

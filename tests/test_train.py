@@ -1,0 +1,130 @@
+"""Training: the same for the same seed, and the same after an interrupt."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from labkit import data
+
+keras = pytest.importorskip("keras", reason="the extra `train` is not installed")
+from labkit.train import architectures, batches, convert, fit  # noqa: E402
+from labkit.train.recipes import RECIPES  # noqa: E402
+
+
+@pytest.fixture
+def small(monkeypatch):
+    """The mlp's recipe with 3 epochs on 600 training images."""
+    monkeypatch.setitem(RECIPES, "mlp", replace(RECIPES["mlp"], epochs=3))
+    dataset = data.Dataset("mnist")
+    dataset.__dict__["train"] = data.load("mnist").train.take(600)
+    dataset.__dict__["validation"] = data.load("mnist").validation.take(200)
+    monkeypatch.setattr(data, "load", lambda name, full=False: dataset)
+
+
+def weights(model):
+    return np.concatenate([w.ravel() for w in model.get_weights()])
+
+
+def test_an_interrupted_run_goes_on_to_the_same_end(small, tmp_path, monkeypatch):
+    whole, log = fit.run("mlp", 1, tmp_path / "whole")
+    write, calls = fit.write_whole, []
+
+    def interrupt_in_the_second_epoch(path, save):
+        if path.name == fit.CHECKPOINT and len(calls) == 1:
+            raise KeyboardInterrupt
+        calls.extend([path] if path.name == fit.CHECKPOINT else [])
+        write(path, save)
+
+    monkeypatch.setattr(fit, "write_whole", interrupt_in_the_second_epoch)
+    with pytest.raises(KeyboardInterrupt):
+        fit.run("mlp", 1, tmp_path / "parts")
+    monkeypatch.setattr(fit, "write_whole", write)
+    resumed, resumed_log = fit.run("mlp", 1, tmp_path / "parts")
+    np.testing.assert_allclose(weights(resumed), weights(whole), atol=1e-5)
+    assert len(log["epochs"]) == len(resumed_log["epochs"]) == 3
+    other_seed, _ = fit.run("mlp", 2, tmp_path / "other")
+    assert np.abs(weights(other_seed) - weights(whole)).max() > 0.01
+
+
+def test_a_finished_run_is_not_trained_further(small, tmp_path):
+    first, log = fit.run("mlp", 1, tmp_path)
+    again, again_log = fit.run("mlp", 1, tmp_path)
+    np.testing.assert_array_equal(weights(again), weights(first))
+    assert again_log == log
+
+
+def test_shift_moves_each_image_and_fills_with_black():
+    images = np.full((50, 6, 6, 1), 9, np.uint8)
+    moved = batches.shift(images, 2, np.random.default_rng(0))
+    assert moved.shape == images.shape and moved.dtype == np.uint8
+    assert set(np.unique(moved)) == {0, 9}
+    rows = (moved[..., 0] > 0).any(axis=2).sum(axis=1)
+    assert rows.min() == 4 and rows.max() == 6
+
+
+def test_shift_by_one_pixel_is_one_of_nine_pictures():
+    image = np.arange(9, dtype=np.uint8).reshape(1, 3, 3, 1)
+    padded = np.pad(image[0, ..., 0], 1)
+    possible = {padded[r : r + 3, c : c + 3].tobytes() for r in range(3) for c in range(3)}
+    rng = np.random.default_rng(0)
+    seen = {batches.shift(image, 1, rng).tobytes() for _ in range(200)}
+    assert seen == possible
+
+
+def test_mirror_turns_about_half_of_the_images():
+    images = np.arange(4, dtype=np.uint8).reshape(1, 1, 4, 1).repeat(400, axis=0)
+    turned = batches.mirror(images, np.random.default_rng(0))[:, 0, 0, 0] == 3
+    assert 150 < turned.sum() < 250
+
+
+def test_batches_cover_the_split_once_and_depend_on_seed_and_epoch_alone():
+    split = data.load("mnist").validation.take(300)
+    recipe = RECIPES["mlp"]
+    first, again = (batches.Batches(split, recipe, (784,), 5, 2) for _ in range(2))
+    assert len(first) == 3
+    for k in range(3):
+        np.testing.assert_array_equal(first[k][0], again[k][0])
+    labels = np.concatenate([first[k][1] for k in range(3)])
+    np.testing.assert_array_equal(np.sort(labels), np.sort(split.labels))
+    other = batches.Batches(split, recipe, (784,), 5, 3)
+    assert (other[0][0] != first[0][0]).any()
+
+
+def test_the_fused_batch_normalization_is_keras_own():
+    from labkit.train.batch_norm import FusedBatchNormalization
+
+    n = 32 * 16 * 16  # values a channel
+    x = np.random.default_rng(0).normal(2, 3, (32, 16, 16, 5)).astype(np.float32)
+    ours, theirs = FusedBatchNormalization(), keras.layers.BatchNormalization()
+    for _ in range(2):
+        np.testing.assert_allclose(
+            ours(x, training=True), theirs(x, training=True), atol=2e-5
+        )
+    # The fused kernel keeps the unbiased variance, n / (n - 1) of Keras' one.
+    for a, b in zip(ours.get_weights(), theirs.get_weights(), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1 / (n - 1) + 1e-5)
+    np.testing.assert_allclose(ours(x), theirs(x), atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    [("mlp", 266_610), ("lenet5", 431_080), ("resnet8", 77_706), ("resnet20", 269_034)],
+)
+def test_architectures(name, parameters):
+    """Kernels and biases: what is left when batch normalization is folded away."""
+    from labkit.network import Network
+
+    model = getattr(architectures, name)()
+    for layer in model.layers:  # as after training: no two biases alike
+        if isinstance(layer, keras.layers.BatchNormalization | keras.layers.Dense):
+            rng = np.random.default_rng(len(layer.name))
+            layer.set_weights([rng.uniform(0.5, 1, w.shape) for w in layer.get_weights()])
+    network = Network.from_bytes(convert.to_tflite(model))
+    assert network.parameters == parameters
+    pixels = np.random.default_rng(0).random((20, *model.input_shape[1:]), np.float32)
+    expected = model.predict(pixels, verbose=0)
+    difference = np.abs(network.predict(pixels) - expected).max()
+    assert difference <= 1e-4 * np.abs(expected).max()
+    kernels = {layer.name for layer in model.layers if len(layer.weights) and "norm" not in layer.name}
+    assert set(network.kernels) == kernels
