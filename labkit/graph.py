@@ -12,7 +12,11 @@ from math import prod
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-KERNEL_KINDS = {"FULLY_CONNECTED": "fc", "CONV_2D": "conv", "DEPTHWISE_CONV_2D": "dwconv"}
+KERNEL_KINDS = {
+    "FULLY_CONNECTED": "fc",
+    "CONV_2D": "conv",
+    "DEPTHWISE_CONV_2D": "dwconv",
+}
 OTHER_KINDS = set(
     "ADD SUB MUL DIV AVERAGE_POOL_2D MAX_POOL_2D MEAN SUM PAD PADV2 CONCATENATION "
     "RESHAPE SHAPE PACK SQUEEZE EXPAND_DIMS STRIDED_SLICE SLICE TRANSPOSE RELU RELU6 "
@@ -20,14 +24,20 @@ OTHER_KINDS = set(
     "CAST MAXIMUM MINIMUM RSQRT SQUARED_DIFFERENCE".split()
 )
 DTYPES = {
-    "FLOAT32": "<f4", "FLOAT16": "<f2", "INT32": "<i4", "INT64": "<i8",
-    "INT16": "<i2", "INT8": "<i1", "UINT8": "<u1", "BOOL": "?",
+    "FLOAT32": "<f4",
+    "FLOAT16": "<f2",
+    "INT32": "<i4",
+    "INT64": "<i8",
+    "INT16": "<i2",
+    "INT8": "<i1",
+    "UINT8": "<u1",
+    "BOOL": "?",
 }
 _IDENTIFIER = re.compile(r"[a-z][a-z0-9_]*$")
 
 
 class NetworkError(Exception):
-    """A model file that cannot be used, or an edit that does not fit; the text says why."""
+    """A model file that cannot be used, or an edit that does not fit: the text says."""
 
 
 @dataclass(frozen=True)
@@ -78,8 +88,8 @@ def read_graph(content: bytes) -> Graph:
     """The graph of a LiteRT model file. Raises NetworkError for anything else."""
     if content[4:8] != b"TFL3":
         raise NetworkError(
-            f"these {len(content):,} bytes are not a LiteRT model (no TFL3 identifier): "
-            "give a .tflite file"
+            f"these {len(content):,} bytes are not a LiteRT model (no TFL3 "
+            "identifier): give a .tflite file"
         )
     try:
         return _Reader(content).graph()
@@ -121,7 +131,9 @@ class _Reader:
 
     def _count(self, length: int) -> int:
         if not 0 <= length <= len(self.content):
-            raise NetworkError(f"the LiteRT model is damaged: a list of length {length}")
+            raise NetworkError(
+                f"the LiteRT model is damaged: a list of length {length}"
+            )
         return length
 
     def _operators(self) -> Iterator[schema.Operator]:
@@ -149,7 +161,9 @@ class _Reader:
     def _shape(self, tensor: schema.Tensor) -> tuple[int, ...]:
         shape = tuple(tensor.Shape(k) for k in range(self._count(tensor.ShapeLength())))
         if any(side < 0 for side in shape) or prod(shape) > 2**31:
-            raise NetworkError(f"the LiteRT model is damaged: a tensor of shape {shape}")
+            raise NetworkError(
+                f"the LiteRT model is damaged: a tensor of shape {shape}"
+            )
         return shape
 
     def _layer_names(self) -> Iterator[str]:
@@ -159,7 +173,9 @@ class _Reader:
         for operator in self._operators():
             kind = self._kind(operator)
             if self._count(operator.OutputsLength()) < 1:
-                raise NetworkError(f"the LiteRT model is damaged: {kind} without output")
+                raise NetworkError(
+                    f"the LiteRT model is damaged: {kind} without output"
+                )
             name = (self._tensor(operator.Outputs(0)).Name() or b"").decode()
             if not _IDENTIFIER.match(name) or name in taken:
                 prefix = KERNEL_KINDS.get(kind, kind.lower())
@@ -193,18 +209,25 @@ class _Reader:
         roles = zip(("kernel", "bias"), (1, 2), strict=True)
         found = {}
         for role, position in roles:
-            index = operator.Inputs(position) if position < operator.InputsLength() else -1
+            index = (
+                operator.Inputs(position) if position < operator.InputsLength() else -1
+            )
             span = self._span(index) if index >= 0 else None
             if span:
                 found[f"{name}/{role}"] = span
         if f"{name}/kernel" not in found:
-            raise NetworkError(f"layer {name} has no constant kernel: this lab needs one")
+            raise NetworkError(
+                f"layer {name} has no kernel inside the graph: such a file can be run, "
+                "not edited; start from the float32 file"
+            )
         return found
 
     def _span(self, index: int) -> Span | None:
         tensor = self._tensor(index)
         if tensor.Buffer() >= self._count(self.model.BuffersLength()):
-            raise NetworkError(f"the LiteRT model is damaged: no buffer {tensor.Buffer()}")
+            raise NetworkError(
+                f"the LiteRT model is damaged: no buffer {tensor.Buffer()}"
+            )
         data = self.model.Buffers(tensor.Buffer())
         if self._count(data.DataLength()) == 0:
             return None
@@ -215,17 +238,23 @@ class _Reader:
             )
         table = data._tab
         span = Span(
-            table.Vector(table.Offset(4)), self._shape(tensor),
-            np.dtype(DTYPES[type_name]), index,
+            table.Vector(table.Offset(4)),
+            self._shape(tensor),
+            np.dtype(DTYPES[type_name]),
+            index,
         )
         inside = span.offset + span.size_bytes <= len(self.content)
         if span.size_bytes != data.DataLength() or not inside:
-            raise NetworkError("the LiteRT model is damaged: a weight of the wrong size")
+            raise NetworkError(
+                "the LiteRT model is damaged: a weight of the wrong size"
+            )
         return span
 
     def _layer(self, name, operator, weights, producers) -> Layer:
         kind = self._kind(operator)
-        indices = [operator.Inputs(k) for k in range(self._count(operator.InputsLength()))]
+        indices = [
+            operator.Inputs(k) for k in range(self._count(operator.InputsLength()))
+        ]
         for index in indices:
             if index != -1:
                 self._tensor(index)

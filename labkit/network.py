@@ -2,7 +2,8 @@
 
 `Network` is an immutable view of a LiteRT (.tflite) model. `with_weights` keeps the
 file's layout and overwrites the bytes of the weights, so a new file costs about a copy
-of the old one. Edits that change the graph itself are in `labkit.surgery`.
+of the old one. Edits that change the graph itself are in
+`labkit.surgery`, `labkit.removal` and `labkit.folding`.
 """
 
 import hashlib
@@ -14,7 +15,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from labkit import probe, surgery
+from labkit import folding, probe, removal, surgery
 from labkit.graph import Graph, Layer, NetworkError, read_graph
 from labkit.runtime import Runner
 
@@ -34,7 +35,7 @@ class Network:
 
     @classmethod
     def from_bytes(cls, content: bytes) -> "Network":
-        """View the bytes of a trusted .tflite file; `load` is for files from elsewhere."""
+        """View the bytes of a trusted .tflite file (`load` is for any other)."""
         return cls(bytes(content), read_graph(content))
 
     @classmethod
@@ -46,7 +47,9 @@ class Network:
         """
         path = Path(path)
         if not path.is_file():
-            raise NetworkError(f"{path} does not exist: give the path of a .tflite file")
+            raise NetworkError(
+                f"{path} does not exist: give the path of a .tflite file"
+            )
         complaint = probe.check([path])[0]
         if complaint:
             raise NetworkError(f"{path.name} cannot be used: {complaint}")
@@ -113,7 +116,9 @@ class Network:
         return MappingProxyType(
             {
                 name: np.frombuffer(
-                    self._content, span.dtype, span.size_bytes // span.dtype.itemsize,
+                    self._content,
+                    span.dtype,
+                    span.size_bytes // span.dtype.itemsize,
                     span.offset,
                 ).reshape(span.shape)
                 for name, span in self._graph.spans.items()
@@ -149,16 +154,22 @@ class Network:
             raise NetworkError(
                 f"there is no weight {name!r}: the weights are {', '.join(spans)}"
             )
-        sharing = [key for key, span in spans.items() if span.offset == spans[name].offset]
+        sharing = [
+            key for key, span in spans.items() if span.offset == spans[name].offset
+        ]
         if len(sharing) > 1:
-            raise NetworkError(f"{' and '.join(sharing)} share one array: it stays as it is")
+            raise NetworkError(
+                f"{' and '.join(sharing)} share one array: it stays as it is"
+            )
         return spans[name]
 
     def skeleton(self) -> bytes:
         """The same file with every weight set to zero: what remains is the graph."""
         content = bytearray(self._content)
         for span in self._graph.spans.values():
-            content[span.offset : span.offset + span.size_bytes] = bytes(span.size_bytes)
+            content[span.offset : span.offset + span.size_bytes] = bytes(
+                span.size_bytes
+            )
         return bytes(content)
 
     @classmethod
@@ -169,16 +180,18 @@ class Network:
         return cls.from_bytes(skeleton).with_weights(weights)
 
     def predict(
-        self, images: np.ndarray, batch_size: int = 250, threads: int = 2
+        self, images: np.ndarray, batch_size: int = 125, threads: int = 2
     ) -> np.ndarray:
         """Logits, float32 (n, classes), of uint8 images (n, …) or float32 inputs."""
         runner = Runner(self._content, min(batch_size, max(len(images), 1)), threads)
         step = runner.batch_size
-        batches = [runner.run(images[k : k + step]) for k in range(0, len(images), step)]
+        batches = [
+            runner.run(images[k : k + step]) for k in range(0, len(images), step)
+        ]
         return np.concatenate(batches) if batches else np.empty((0, 0), np.float32)
 
     def activations(
-        self, images: np.ndarray, layer: str, batch_size: int = 250
+        self, images: np.ndarray, layer: str, batch_size: int = 125
     ) -> np.ndarray:
         """The input of `layer` for each image, float32 (n, …)."""
         before = surgery.ending_before(self._content, self._position(layer))
@@ -187,7 +200,7 @@ class Network:
         return Network.from_bytes(before).predict(images, batch_size)
 
     def as_inputs(self, images: np.ndarray) -> np.ndarray:
-        """Images as the network takes them: float32, pixels / 255, (n, *input_shape)."""
+        """Images for the network: float32, pixels / 255, (n, *input_shape)."""
         scale = np.float32(255 if images.dtype == np.uint8 else 1)
         return images.reshape(-1, *self.input_shape) / scale
 
@@ -198,31 +211,39 @@ class Network:
         dense one, convolutions for a convolution. The activation stays with the last.
         """
         self._weighted(name)
-        content = surgery.replace_layer(self._content, self._position(name), name, parts)
+        content = surgery.replace_layer(
+            self._content, self._position(name), name, parts
+        )
         return Network.from_bytes(content)
 
     def remove_units(self, name: str, units: Sequence[int]) -> "Network":
         """Take output units (neurons, filters) out of a layer, and the inputs that read
         them out of the following ones. Nothing compensates for what they computed."""
         self._weighted(name)
-        content = surgery.remove_units(self._content, self._position(name), units)
+        content = removal.remove_units(self._content, self._position(name), units)
         return Network.from_bytes(content)
 
     def fold(self) -> "Network":
         """Fold constant per-channel factors and offsets into the layers before them."""
-        return Network.from_bytes(surgery.fold(self._content))
+        return Network.from_bytes(folding.fold(self._content))
 
     def _position(self, name: str) -> int:
         return self.layers.index(self.layer(name))
 
     def _weighted(self, name: str) -> None:
         if self.layer(name).kernel_shape is None:
-            raise NetworkError(f"layer {name} has no weights: choose {', '.join(self.kernels)}")
+            raise NetworkError(
+                f"layer {name} has no weights: choose {', '.join(self.kernels)}"
+            )
 
 
 def _fitting(name: str, array: np.ndarray, shape: tuple, dtype: np.dtype) -> np.ndarray:
     if array.shape != shape:
-        raise NetworkError(f"{name} has shape {shape}: an array of {array.shape} does not fit")
+        raise NetworkError(
+            f"{name} has shape {shape}: an array of {array.shape} does not fit"
+        )
     if not np.isfinite(array).all():
-        raise NetworkError(f"the new {name} has values that are not finite: mend them first")
+        raise NetworkError(
+            f"the new {name} has values that are not finite: mend them first"
+        )
     return array.astype(dtype)

@@ -30,7 +30,9 @@ class Runner:
             )
             self._interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
-            raise NetworkError(f"LiteRT refuses the model: {_first_line(error)}") from error
+            raise NetworkError(
+                f"LiteRT refuses the model: {_first_line(error)}"
+            ) from error
 
     def run(self, images: np.ndarray) -> np.ndarray:
         """The outputs, float32 (n, classes), of at most `batch_size` images.
@@ -40,9 +42,10 @@ class Runner:
         n = len(images)
         divisor = np.float32(255 if images.dtype == np.uint8 else 1)
         with self._lock:
-            # Written straight into the interpreter's memory; rows past n keep old pixels.
+            # Straight into the interpreter's memory; rows past n keep old pixels.
             np.divide(
-                images.reshape(n, *self.input_shape), divisor,
+                images.reshape(n, *self.input_shape),
+                divisor,
                 out=self._interpreter.tensor(self._input["index"])()[:n],
             )
             self.invoke()
@@ -53,8 +56,12 @@ class Runner:
         try:
             self._interpreter.invoke()
         except (ValueError, RuntimeError) as error:
-            raise NetworkError(f"LiteRT cannot run the model: {_first_line(error)}") from error
+            raise NetworkError(
+                f"LiteRT cannot run the model: {_first_line(error)}"
+            ) from error
 
 
 def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0] if str(error).strip() else "no reason given"
+    return (
+        str(error).strip().splitlines()[0] if str(error).strip() else "no reason given"
+    )

@@ -19,7 +19,7 @@ def record(name: str) -> dict:
     """
     path = FOLDER / f"{_known(name)}.json"
     if not path.exists():
-        raise NetworkError(f"{path} is missing: restore it with `git checkout -- data`")
+        raise NetworkError(f"{path} is missing: run `git checkout -- data`")
     return json.loads(path.read_text())
 
 
@@ -30,12 +30,12 @@ def load(name: str) -> Network:
     """
     path = FOLDER / f"{_known(name)}.tflite"
     if not path.exists():
-        raise NetworkError(f"{path} is missing: restore it with `git checkout -- data`")
+        raise NetworkError(f"{path} is missing: run `git checkout -- data`")
     content = path.read_bytes()
     if hashlib.sha256(content).hexdigest() != record(name)["sha256"]:
         raise NetworkError(
-            f"{path} is truncated or changed (its sha256 is not the one in {name}.json): "
-            "restore both with `git checkout -- data`"
+            f"{path} is truncated or changed (not the sha256 in {name}.json): restore "
+            "both with `git checkout -- data`"
         )
     return _view(content)
 

@@ -38,7 +38,12 @@ def test_view_of_lenet5(lenet5):
     assert list(weighted) == ["conv1", "conv2", "fc1", "fc2"]
     assert lenet5.parameters == 431_080
     # Multiplications of Han et al. 2015, Table 3 (arXiv 1506.02626): FLOP / 2 a layer.
-    assert [layer.macs for layer in weighted.values()] == [288_000, 1_600_000, 400_000, 5_000]
+    assert [layer.macs for layer in weighted.values()] == [
+        288_000,
+        1_600_000,
+        400_000,
+        5_000,
+    ]
 
 
 def test_forward_pass_equals_numpy(mlp):
@@ -78,7 +83,10 @@ def test_weights_are_read_only(mlp):
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"fc9/kernel": np.zeros(3)}, "no weight 'fc9/kernel': the weights are fc1/kernel"),
+        (
+            {"fc9/kernel": np.zeros(3)},
+            "no weight 'fc9/kernel': the weights are fc1/kernel",
+        ),
         ({"fc3/bias": np.zeros(9)}, r"fc3/bias has shape \(10,\)"),
         ({"fc3/bias": np.full(10, np.nan)}, "not finite"),
         ({"fc3/bias": np.full(10, np.inf)}, "not finite"),
@@ -95,8 +103,13 @@ def test_edits_that_do_not_fit(mlp, changes, words):
 def test_skeleton_round_trip(name):
     network = zoo.load(name)
     skeleton = network.skeleton()
-    assert Network.from_skeleton(skeleton, network.weights).to_bytes() == network.to_bytes()
-    assert not any(array.any() for array in Network.from_bytes(skeleton).weights.values())
+    assert (
+        Network.from_skeleton(skeleton, network.weights).to_bytes()
+        == network.to_bytes()
+    )
+    assert not any(
+        array.any() for array in Network.from_bytes(skeleton).weights.values()
+    )
 
 
 def test_save_and_load(mlp, tmp_path):
@@ -124,7 +137,9 @@ def test_load_of_what_is_no_model(tmp_path):
 
 
 def test_unknown_layer(mlp):
-    with pytest.raises(NetworkError, match="no layer 'conv7': the layers are fc1, fc2, fc3"):
+    with pytest.raises(
+        NetworkError, match="no layer 'conv7': the layers are fc1, fc2, fc3"
+    ):
         mlp.layer("conv7")
     with pytest.raises(NetworkError, match="no layer"):
         mlp.activations(np.zeros((1, 784), np.float32), "conv7")

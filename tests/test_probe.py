@@ -1,5 +1,7 @@
 """Damaged model files end in an error, never in a dead kernel."""
 
+from contextlib import suppress
+
 import numpy as np
 
 from labkit import probe, zoo
@@ -52,10 +54,8 @@ def test_a_thousand_damaged_files(tmp_path):
     images = zoo.dataset("mlp").test.images[:3]
     for path, verdict in zip(paths, verdicts, strict=True):
         if verdict is None:
-            try:
+            with suppress(NetworkError):
                 Network.from_bytes(path.read_bytes()).predict(images)
-            except NetworkError:
-                pass
 
 
 def test_load_goes_through_the_child(tmp_path, monkeypatch):

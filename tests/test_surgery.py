@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from labkit import surgery, zoo
+from labkit import modelfile, zoo
 from labkit.network import Network, NetworkError
 
 
@@ -19,7 +19,7 @@ def images():
 @pytest.mark.parametrize("name", ["mlp", "lenet5"])
 def test_packing_anew_changes_nothing(name, images):
     network = zoo.load(name)
-    again = Network.from_bytes(surgery.pack(surgery.unpack(network.to_bytes())))
+    again = Network.from_bytes(modelfile.pack(modelfile.unpack(network.to_bytes())))
     assert again.layers == network.layers
     for key, array in network.weights.items():
         np.testing.assert_array_equal(again.weights[key], array)
@@ -39,7 +39,12 @@ def test_a_dense_layer_in_two_at_full_rank_computes_the_same(images):
     u, s, vt = np.linalg.svd(w, full_matrices=False)
     split = network.replace_layer("fc2", [(vt, None), (u * s, b)])
     assert [layer.name for layer in split.layers] == ["fc1", "fc2_1", "fc2_2", "fc3"]
-    assert [layer.activation for layer in split.layers] == ["RELU", "NONE", "RELU", "NONE"]
+    assert [layer.activation for layer in split.layers] == [
+        "RELU",
+        "NONE",
+        "RELU",
+        "NONE",
+    ]
     assert split.parameters == network.parameters + 100 * 100 + 100
     assert logits_close(split.predict(images), network.predict(images))
 
@@ -101,7 +106,10 @@ def test_parts_that_do_not_fit(parts, words):
 )
 def test_removed_units_equal_masked_units(name, layer, units, images):
     network = zoo.load(name)
-    w, b = network.weights[f"{layer}/kernel"].copy(), network.weights[f"{layer}/bias"].copy()
+    w, b = (
+        network.weights[f"{layer}/kernel"].copy(),
+        network.weights[f"{layer}/bias"].copy(),
+    )
     w[list(units)], b[list(units)] = 0, 0
     masked = network.with_weights({f"{layer}/kernel": w, f"{layer}/bias": b})
     smaller = network.remove_units(layer, units)
@@ -127,13 +135,15 @@ def test_fold_absorbs_factors_and_offsets(images):
     network = zoo.load("lenet5")
     rng = np.random.default_rng(1)
     factor, offset = rng.normal(size=(2, 20)).astype(np.float32)
-    file = surgery.unpack(network.to_bytes())
+    file = modelfile.unpack(network.to_bytes())
     _insert_after(file, 0, "MUL", factor)
     _insert_after(file, 1, "ADD", offset)
-    unfolded = Network.from_bytes(surgery.pack(file))
+    unfolded = Network.from_bytes(modelfile.pack(file))
     folded = unfolded.fold()
     assert "MUL" in [layer.kind for layer in unfolded.layers]
-    assert [layer.kind for layer in folded.layers] == [layer.kind for layer in network.layers]
+    assert [layer.kind for layer in folded.layers] == [
+        layer.kind for layer in network.layers
+    ]
     assert logits_close(folded.predict(images), unfolded.predict(images))
     w, b = network.weights["conv1/kernel"], network.weights["conv1/bias"]
     kernel = next(iter(folded.kernels.values()))
@@ -150,15 +160,21 @@ def _insert_after(file, position, kind, constant):
     graph = file.subgraphs[0]
     before = graph.operators[position]
     code = schema.OperatorCodeT()
-    code.builtinCode = code.deprecatedBuiltinCode = getattr(schema.BuiltinOperator, kind)
+    code.builtinCode = code.deprecatedBuiltinCode = getattr(
+        schema.BuiltinOperator, kind
+    )
     code.version = 1
     file.operatorCodes.append(code)
     operator = schema.OperatorT()
     operator.opcodeIndex = len(file.operatorCodes) - 1
-    values = surgery._add_constant(file, f"{kind}_constant", constant)
-    middle = surgery._add_activation(file, f"before_{kind}", before.outputs[0], len(constant))
+    values = modelfile.add_constant(file, f"{kind}_constant", constant)
+    middle = modelfile.add_activation(
+        file, f"before_{kind}", before.outputs[0], len(constant)
+    )
     operator.inputs, operator.outputs = [middle, values], list(before.outputs)
     before.outputs = [middle]
-    operator.builtinOptionsType = getattr(schema.BuiltinOptions, f"{kind.title()}Options")
+    operator.builtinOptionsType = getattr(
+        schema.BuiltinOptions, f"{kind.title()}Options"
+    )
     operator.builtinOptions = getattr(schema, f"{kind.title()}OptionsT")()
     graph.operators.insert(position + 1, operator)

@@ -66,7 +66,9 @@ def test_shift_moves_each_image_and_fills_with_black():
 def test_shift_by_one_pixel_is_one_of_nine_pictures():
     image = np.arange(9, dtype=np.uint8).reshape(1, 3, 3, 1)
     padded = np.pad(image[0, ..., 0], 1)
-    possible = {padded[r : r + 3, c : c + 3].tobytes() for r in range(3) for c in range(3)}
+    possible = {
+        padded[r : r + 3, c : c + 3].tobytes() for r in range(3) for c in range(3)
+    }
     rng = np.random.default_rng(0)
     seen = {batches.shift(image, 1, rng).tobytes() for _ in range(200)}
     assert seen == possible
@@ -119,12 +121,18 @@ def test_architectures(name, parameters):
     for layer in model.layers:  # as after training: no two biases alike
         if isinstance(layer, keras.layers.BatchNormalization | keras.layers.Dense):
             rng = np.random.default_rng(len(layer.name))
-            layer.set_weights([rng.uniform(0.5, 1, w.shape) for w in layer.get_weights()])
+            layer.set_weights(
+                [rng.uniform(0.5, 1, w.shape) for w in layer.get_weights()]
+            )
     network = Network.from_bytes(convert.to_tflite(model))
     assert network.parameters == parameters
     pixels = np.random.default_rng(0).random((20, *model.input_shape[1:]), np.float32)
     expected = model.predict(pixels, verbose=0)
     difference = np.abs(network.predict(pixels) - expected).max()
     assert difference <= 1e-4 * np.abs(expected).max()
-    kernels = {layer.name for layer in model.layers if len(layer.weights) and "norm" not in layer.name}
+    kernels = {
+        layer.name
+        for layer in model.layers
+        if len(layer.weights) and "norm" not in layer.name
+    }
     assert set(network.kernels) == kernels

@@ -24,7 +24,11 @@ def test_accuracy_is_the_recorded_one_and_good_enough(name):
 @pytest.mark.parametrize("name", zoo.NAMES)
 def test_record(name):
     record, network = zoo.record(name), zoo.load(name)
-    assert record["size_bytes"] == len(network) == (zoo.FOLDER / f"{name}.tflite").stat().st_size
+    assert (
+        record["size_bytes"]
+        == len(network)
+        == (zoo.FOLDER / f"{name}.tflite").stat().st_size
+    )
     assert record["parameters"] == network.parameters
     assert record["macs"] == network.macs
     assert record["epochs"] == len(record["history"]) == record["recipe"]["epochs"]

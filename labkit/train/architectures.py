@@ -2,10 +2,10 @@
 
 | name | source | input | layers |
 |---|---|---|---|
-| mlp | LeCun et al. 1998 (LeNet-300-100) | 784 | fc 300, 100, 10 |
-| lenet5 | Caffe's LeNet-5 | 28x28x1 | conv 20 5x5, pool, conv 50 5x5, pool, fc 500, 10 |
-| resnet8 | MLPerf Tiny, arXiv 2106.07597 | 32x32x3 | 3 blocks of 16, 32, 64 channels |
-| resnet20 | He et al. 2015, arXiv 1512.03385 Sec. 4.2 | 32x32x3 | 9 blocks, shortcut A |
+| mlp | LeNet-300-100, LeCun et al. 1998 | 784 | fc 300, 100, 10 |
+| lenet5 | Caffe's LeNet-5 | 28x28x1 | conv 20, pool, conv 50, pool, fc 500, 10 |
+| resnet8 | MLPerf Tiny, arXiv 2106.07597 | 32x32x3 | blocks of 16, 32, 64 channels |
+| resnet20 | He et al. 2015, arXiv 1512.03385 | 32x32x3 | 9 blocks, shortcut A |
 """
 
 from collections.abc import Callable
@@ -38,7 +38,13 @@ def lenet5(dropout: float = 0.0) -> keras.Model:
 
 def _conv_norm(x, channels, stride, name, batch_norm):
     conv = layers.Conv2D(
-        channels, 3, stride, "same", use_bias=False, kernel_initializer="he_normal", name=name
+        channels,
+        3,
+        stride,
+        "same",
+        use_bias=False,
+        kernel_initializer="he_normal",
+        name=name,
     )
     return batch_norm(name=f"{name}_norm")(conv(x))
 

@@ -20,6 +20,9 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
         outputs, mean, variance, *_ = tf.compat.v1.nn.fused_batch_norm(
             inputs, self.gamma, self.beta, epsilon=self.epsilon, is_training=True
         )
-        for moving, batch in ((self.moving_mean, mean), (self.moving_variance, variance)):
+        for moving, batch in (
+            (self.moving_mean, mean),
+            (self.moving_variance, variance),
+        ):
             moving.assign(moving * self.momentum + batch * (1 - self.momentum))
         return outputs

@@ -1,4 +1,4 @@
-"""Batches of training images: shuffled, moved and mirrored, the same for the same seed."""
+"""Batches of training images: shuffled, moved, mirrored, the same for one seed."""
 
 import keras
 import numpy as np
@@ -9,7 +9,8 @@ from labkit.data import Split
 def shift(images: np.ndarray, pixels: int, rng: np.random.Generator) -> np.ndarray:
     """Move each of the images (n, h, w, c) by up to `pixels` in both directions.
 
-    What moves in is black (0): the random crop of a padded image, He et al. 2015 Sec. 4.2.
+    What moves in is black: a random crop of the padded image, He et al. 2015,
+    arXiv 1512.03385, Sec. 4.2.
     """
     n, height, width, _ = images.shape
     padded = np.pad(images, ((0, 0), (pixels, pixels), (pixels, pixels), (0, 0)))

@@ -28,7 +28,9 @@ def main(name: str, seed: int | None = None) -> dict:
         publish(zoo.FOLDER, name, model, content, record)
     else:
         text = json.dumps(record, indent=1) + "\n"
-        fit.write_whole(SEEDS / f"{name}-seed{seed}.json", lambda path: path.write_text(text))
+        fit.write_whole(
+            SEEDS / f"{name}-seed{seed}.json", lambda path: path.write_text(text)
+        )
     return record
 
 

@@ -1,8 +1,8 @@
 """Train a network of the zoo by its recipe: seeded, one checkpoint an epoch, resumable.
 
-The same command started again goes on after the last finished epoch. Each epoch's
-order, augmentation and dropout depend on (seed, epoch) alone, so an interrupted run sees what
-an uninterrupted one would have seen.
+The same command started again goes on after the last finished epoch. The order, the
+augmentation and the dropout of an epoch depend on (seed, epoch) alone, so an
+interrupted run sees what an uninterrupted one would have seen.
 """
 
 import json
@@ -55,7 +55,7 @@ def compile_by(recipe: Recipe, model: keras.Model, steps_per_epoch: int) -> None
 
 
 def write_whole(path: Path, save: Callable[[Path], object]) -> None:
-    """Call save(temporary path), then put the file in its place: whole or not at all."""
+    """Call save(temporary path), then put the file in its place in one step."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f"partial-{path.name}")
     save(temporary)
@@ -63,7 +63,7 @@ def write_whole(path: Path, save: Callable[[Path], object]) -> None:
 
 
 def run(name: str, seed: int, folder: Path) -> tuple[keras.Model, dict]:
-    """Train `name` from `seed` to its recipe's last epoch, or go on where `folder` stops.
+    """Train `name` to its recipe's last epoch, from `seed` or where `folder` stops.
 
     Returns the trained network, as Keras' own float32 layers, and the log: its
     "epochs" has a row an epoch (loss, accuracy, val_loss, val_accuracy, seconds).
@@ -97,7 +97,9 @@ def _steps(recipe: Recipe, images: int) -> int:
     return -(-images // recipe.batch_size)
 
 
-def _train(model, log: dict, recipe: Recipe, dataset: data.Dataset, folder: Path) -> None:
+def _train(
+    model, log: dict, recipe: Recipe, dataset: data.Dataset, folder: Path
+) -> None:
     shape = model.input_shape[1:]
     validation = as_inputs(dataset.validation.images, shape), dataset.validation.labels
     steps_done = int(model.optimizer.iterations.numpy())
@@ -123,7 +125,7 @@ def _train(model, log: dict, recipe: Recipe, dataset: data.Dataset, folder: Path
 
 
 def _seed_dropout(model, seed: int, epoch: int) -> None:
-    """What is dropped depends on (seed, epoch) too; Keras' files do not keep its state."""
+    """Fix what is dropped by (seed, epoch): Keras' files do not keep that state."""
     for k, layer in enumerate(model.layers):
         if isinstance(layer, keras.layers.Dropout) and layer.rate > 0:
             state = np.random.default_rng([seed, epoch, k]).integers(2**32, size=2)

@@ -1,4 +1,4 @@
-"""How each network of the zoo is trained: everything that `python -m labkit train` uses."""
+"""How each network of the zoo is trained: all that `python -m labkit train` uses."""
 
 from dataclasses import dataclass
 
@@ -31,11 +31,25 @@ RECIPES = {
     "mlp": Recipe("mnist", 30, "adam", 1e-3, weight_decay=1e-3, dropout=0.2),
     "lenet5": Recipe("mnist", 15, "adam", 1e-3, weight_decay=1e-3, dropout=0.3),
     "resnet8": Recipe(
-        "cifar10", 120, "sgd", 0.1, weight_decay=2e-4, warmup_epochs=2,
-        shift=4, mirror=True, mixed_precision=True,
+        "cifar10",
+        120,
+        "sgd",
+        0.1,
+        weight_decay=2e-4,
+        warmup_epochs=2,
+        shift=4,
+        mirror=True,
+        mixed_precision=True,
     ),
     "resnet20": Recipe(
-        "cifar10", 90, "sgd", 0.1, weight_decay=5e-4, warmup_epochs=2,
-        shift=4, mirror=True, mixed_precision=True,
+        "cifar10",
+        90,
+        "sgd",
+        0.1,
+        weight_decay=5e-4,
+        warmup_epochs=2,
+        shift=4,
+        mirror=True,
+        mixed_precision=True,
     ),
 }

@@ -1,0 +1,147 @@
+"""A model file as a tree of objects, and the tree as a file again.
+
+What the edits of the graph share (`surgery`, `removal`, `folding`): unpack, look at
+constants, add some, pack. Packing leaves out what nothing refers to any more.
+"""
+
+import flatbuffers
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+
+from labkit.graph import NetworkError
+
+_KINDS = {
+    value: key
+    for key, value in vars(schema.BuiltinOperator).items()
+    if isinstance(value, int)
+}
+NO_ACTIVATION = schema.ActivationFunctionType.NONE
+
+
+class _AlignedBuilder(flatbuffers.Builder):
+    """Weights start at multiples of 16 bytes, as LiteRT's schema demands."""
+
+    def CreateNumpyVector(self, x):  # noqa: N802 (flatbuffers' name)
+        if x.dtype != np.uint8:
+            return super().CreateNumpyVector(x)
+        self.StartVector(1, x.size, 16)
+        self.head = self.Head() - x.size
+        self.Bytes[self.head : self.head + x.size] = x.tobytes()
+        self.vectorNumElems = x.size
+        return self.EndVector()
+
+
+def unpack(content: bytes) -> schema.ModelT:
+    """The file as a tree of objects."""
+    return schema.ModelT.InitFromPackedBuf(content, 0)
+
+
+def pack(model: schema.ModelT) -> bytes:
+    """The tree as a file; unreferenced tensors and buffers are left out."""
+    _compact(model)
+    builder = _AlignedBuilder(1 << 16)
+    builder.Finish(model.Pack(builder), b"TFL3")
+    return bytes(builder.Output())
+
+
+def _compact(model: schema.ModelT) -> None:
+    graph = model.subgraphs[0]
+    used = {int(i) for ends in (graph.inputs, graph.outputs) for i in ends}
+    for operator in graph.operators:
+        used |= {int(i) for i in (*operator.inputs, *operator.outputs) if i >= 0}
+    new = {old: k for k, old in enumerate(sorted(used))}
+    graph.tensors = [graph.tensors[old] for old in sorted(used)]
+    graph.inputs = [new[int(i)] for i in graph.inputs]
+    graph.outputs = [new[int(i)] for i in graph.outputs]
+    for operator in graph.operators:
+        operator.inputs = [new.get(int(i), -1) for i in operator.inputs]
+        operator.outputs = [new[int(i)] for i in operator.outputs]
+    for definition in model.signatureDefs or []:
+        for entry in definition.inputs + definition.outputs:
+            entry.tensorIndex = new.get(entry.tensorIndex, entry.tensorIndex)
+    _compact_buffers(model)
+
+
+def _compact_buffers(model: schema.ModelT) -> None:
+    """Buffer 0 is the empty one; every tensor without data points to it."""
+    holders = [*model.subgraphs[0].tensors, *(model.metadata or [])]
+    buffers, new = [schema.BufferT()], {0: 0}
+    for holder in holders:
+        old = holder.buffer
+        data = model.buffers[old].data
+        if old not in new:
+            new[old] = 0 if data is None or len(data) == 0 else len(buffers)
+            if new[old]:
+                buffers.append(model.buffers[old])
+        holder.buffer = new[old]
+    model.buffers = buffers
+
+
+def kind(model: schema.ModelT, operator: schema.OperatorT) -> str:
+    """LiteRT's name of an operator."""
+    code = model.operatorCodes[operator.opcodeIndex]
+    return _KINDS[max(code.builtinCode, code.deprecatedBuiltinCode)]
+
+
+def array(model: schema.ModelT, index: int) -> np.ndarray | None:
+    """A constant tensor, float32 or int32, as an array; None where it is computed."""
+    tensor = model.subgraphs[0].tensors[index]
+    data = model.buffers[tensor.buffer].data
+    if data is None or len(data) == 0:
+        return None
+    dtypes = {schema.TensorType.FLOAT32: "<f4", schema.TensorType.INT32: "<i4"}
+    if tensor.type not in dtypes:
+        raise NetworkError(
+            "only float32 networks can be edited: start from the float file"
+        )
+    shape = [] if tensor.shape is None else [int(side) for side in tensor.shape]
+    return np.asarray(data, np.uint8).view(dtypes[tensor.type]).reshape(shape)
+
+
+def add_constant(model: schema.ModelT, name: str, values: np.ndarray) -> int:
+    """Append a constant tensor with its buffer; returns the tensor's index."""
+    if not np.isfinite(values).all():
+        raise NetworkError(
+            f"the new {name} has values that are not finite: mend them first"
+        )
+    is_float = values.dtype.kind == "f"
+    values = np.asarray(values, "<f4" if is_float else "<i4", order="C")
+    tensor = schema.TensorT()
+    tensor.name, tensor.shape = name.encode(), list(values.shape)
+    tensor.type = schema.TensorType.FLOAT32 if is_float else schema.TensorType.INT32
+    tensor.buffer, tensor.hasRank = len(model.buffers), True
+    buffer = schema.BufferT()
+    buffer.data = np.frombuffer(values.tobytes(), np.uint8)
+    model.buffers.append(buffer)
+    model.subgraphs[0].tensors.append(tensor)
+    return len(model.subgraphs[0].tensors) - 1
+
+
+def replace_input(model, operator, position: int, values: np.ndarray) -> None:
+    """Give one operator a changed copy of a constant; other users keep the old one."""
+    old = model.subgraphs[0].tensors[operator.inputs[position]]
+    inputs = [int(i) for i in operator.inputs]
+    inputs[position] = add_constant(model, old.name.decode(), values)
+    operator.inputs = inputs
+
+
+def consumers(model: schema.ModelT, index: int) -> list[schema.OperatorT]:
+    """The operators that read a tensor."""
+    return [op for op in model.subgraphs[0].operators if index in list(op.inputs)]
+
+
+def add_activation(model, name: str, like: int, channels: int) -> int:
+    """Append the tensor that holds a new layer's output."""
+    graph = model.subgraphs[0]
+    old, tensor = graph.tensors[like], schema.TensorT()
+    tensor.name, tensor.type, tensor.buffer, tensor.hasRank = (
+        name.encode(),
+        old.type,
+        0,
+        True,
+    )
+    tensor.shape = [*old.shape[:-1], channels]
+    if old.shapeSignature is not None:
+        tensor.shapeSignature = [*old.shapeSignature[:-1], channels]
+    graph.tensors.append(tensor)
+    return len(graph.tensors) - 1
