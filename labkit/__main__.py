@@ -1,0 +1,82 @@
+"""`python -m labkit`: lessons, networks, data. `python -m labkit train NAME`: train."""
+
+import argparse
+import json
+from pathlib import Path
+
+from labkit import data, zoo
+from labkit.network import NetworkError
+
+NOTEBOOKS = data.ROOT / "notebooks"
+SOURCES = """\
+mnist     60,000 training and 10,000 test images, all of them in data/.
+          LeCun, Cortes, Burges; CC BY-SA 3.0.
+cifar10   10,000 of the 50,000 training and all 10,000 test images in data/; the others
+          come from the folder LABKIT_DATA, the cache, or the official archive.
+          Krizhevsky 2009, Learning Multiple Layers of Features from Tiny Images.
+"""
+
+
+def heading(notebook: Path) -> str:
+    """The first heading of a notebook, without its marks."""
+    for cell in json.loads(notebook.read_text("utf-8"))["cells"]:
+        for line in "".join(cell["source"]).splitlines():
+            if cell["cell_type"] == "markdown" and line.startswith("#"):
+                return line.lstrip("# ")
+    raise ValueError(f"{notebook} has no heading: begin it with a cell '# Verb a noun'")
+
+
+def lessons(folder: Path = NOTEBOOKS) -> list[str]:
+    """A line a lesson, in order: the notebook's file and its heading."""
+    return [
+        f"{path.stem:<28}{heading(path)}" for path in sorted(folder.glob("*.ipynb"))
+    ]
+
+
+def networks() -> list[str]:
+    """A line a network: data set, accuracy on the test images, bytes of its file."""
+    return [f"{name:<10}{_facts(name)}" for name in zoo.NAMES]
+
+
+def _facts(name: str) -> str:
+    try:
+        record = zoo.record(name)
+    except NetworkError as error:
+        return f"{error}, or train it: python -m labkit train {name}"
+    accuracy, size_bytes = record["test_accuracy"], record["size_bytes"]
+    return f"{record['dataset']:<10}{accuracy:8.2%}{size_bytes:>12,} bytes"
+
+
+def overview() -> str:
+    """What `python -m labkit` prints."""
+    parts = {
+        "Lessons, in notebooks/ (`make lab` opens the first)": lessons(),
+        "Networks, in data/models/: accuracy on the test images, file size": networks(),
+        "Data": SOURCES.splitlines(),
+    }
+    return "\n\n".join("\n  ".join([title, *lines]) for title, lines in parts.items())
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(
+        "python -m labkit", description="Without a command: what the lab holds."
+    )
+    commands = parser.add_subparsers(dest="command")
+    train = commands.add_parser(
+        "train", help="train a network, or go on where it stopped"
+    )
+    train.add_argument("name", choices=zoo.NAMES)
+    train.add_argument("--seed", type=int, help="default: the seed of its recipe")
+    chosen = parser.parse_args(arguments)
+    if chosen.command is None:
+        print(overview())
+        return
+    try:
+        from labkit.train import command
+    except ModuleNotFoundError as error:
+        parser.error(f"training needs {error.name}: pip install -e '.[train]'")
+    command.main(chosen.name, chosen.seed)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,57 @@
+"""`python -m labkit` says what the lab holds, and starts a training."""
+
+import json
+import re
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import pytest
+
+import labkit.train
+from labkit import __main__ as command
+from labkit import zoo
+
+
+def test_overview_names_lessons_networks_and_data():
+    done = subprocess.run(
+        [sys.executable, "-m", "labkit"], capture_output=True, text=True, check=True
+    )
+    for path in command.NOTEBOOKS.glob("*.ipynb"):
+        assert re.search(rf"{path.stem} +\S", done.stdout)
+    for name in zoo.NAMES:
+        record = zoo.record(name)
+        size_bytes = (zoo.FOLDER / f"{name}.tflite").stat().st_size
+        facts = rf"{record['dataset']} +{record['test_accuracy']:.2%} +{size_bytes:,}"
+        assert re.search(rf"{name} +{facts} bytes", done.stdout)
+    assert "Krizhevsky 2009" in done.stdout and "LeCun" in done.stdout
+
+
+def test_train_passes_name_and_seed_on(monkeypatch):
+    calls = []
+    training = SimpleNamespace(main=lambda name, seed: calls.append((name, seed)))
+    monkeypatch.setattr(labkit.train, "command", training, raising=False)
+    command.main(["train", "lenet5", "--seed", "3"])
+    command.main(["train", "mlp"])
+    assert calls == [("lenet5", 3), ("mlp", None)]
+
+
+def test_train_without_keras_says_what_to_install(monkeypatch, capsys):
+    monkeypatch.delattr(labkit.train, "command", raising=False)
+    monkeypatch.setitem(sys.modules, "labkit.train.command", None)
+    with pytest.raises(SystemExit):
+        command.main(["train", "mlp"])
+    assert "pip install -e '.[train]'" in capsys.readouterr().err
+
+
+def test_train_refuses_an_unknown_network(capsys):
+    with pytest.raises(SystemExit):
+        command.main(["train", "vgg"])
+    assert "invalid choice: 'vgg'" in capsys.readouterr().err
+
+
+def test_a_notebook_without_heading_is_named(tmp_path):
+    path = tmp_path / "09_x.ipynb"
+    path.write_text(json.dumps({"cells": [{"cell_type": "code", "source": ["# no"]}]}))
+    with pytest.raises(ValueError, match="09_x.ipynb has no heading"):
+        command.heading(path)

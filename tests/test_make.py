@@ -1,0 +1,114 @@
+"""The Makefile and the scripts: what runs, and what a wrong Python gets."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+import labkit
+
+ROOT = Path(labkit.__file__).resolve().parent.parent
+PYTHONS = ("3.11", "3.12", "3.13")
+
+
+@pytest.fixture
+def fresh(tmp_path):
+    """A folder with the files that the Makefile reads, and nothing installed."""
+    (tmp_path / "binder").mkdir()
+    for file in (
+        "Makefile",
+        "pyproject.toml",
+        "constraints.txt",
+        "binder/overrides.json",
+    ):
+        shutil.copy(ROOT / file, tmp_path / file)
+    return tmp_path
+
+
+def make(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
+    outer = ("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "PYTHON", "ARGS")
+    environment = {k: v for k, v in os.environ.items() if k not in outer}
+    return subprocess.run(
+        ["make", *arguments],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+
+
+def fake_python(folder: Path, version: str, has_venv: bool) -> str:
+    """A stand-in for an interpreter: it answers the Makefile's two questions."""
+    path = folder / "python"
+    path.write_text(
+        "#!/bin/sh\n"
+        'case "$2" in\n'
+        f"*version_info*) echo {version};;\n"
+        f"*ensurepip*) {'echo yes' if has_venv else 'exit 1'};;\n"
+        "*) echo it was started >&2; exit 1;;\n"
+        "esac\n"
+    )
+    path.chmod(0o755)
+    return f"PYTHON={path}"
+
+
+@pytest.mark.parametrize("target", ["lab", "test"])
+@pytest.mark.parametrize(
+    ("version", "has_venv", "sentence"),
+    [
+        (None, True, 'python" is not there: name another one, as in "make {target} PY'),
+        ("3.10", True, 'python" is 3.10: name another one, as in "make {target} PY'),
+        ("3.14", True, 'python" is 3.14: name another one, as in "make {target} PY'),
+        ("3.12", False, '"apt install python3.12-venv") and try again'),
+    ],
+)
+def test_an_unfit_python_gets_one_sentence(fresh, target, version, has_venv, sentence):
+    python = f"PYTHON={fresh / 'python'}"
+    if version:
+        python = fake_python(fresh, version, has_venv)
+    done = make(fresh, target, python)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.count("\n") == 1
+    assert sentence.format(target=target) in done.stderr
+    assert not (fresh / ".venv").exists()
+
+
+@pytest.mark.parametrize("version", PYTHONS)
+def test_a_fit_python_is_started(fresh, version):
+    assert (
+        "it was started" in make(fresh, "lab", fake_python(fresh, version, True)).stderr
+    )
+
+
+def test_a_second_call_starts_at_once(fresh):
+    (fresh / ".venv").mkdir()
+    (fresh / ".venv" / "installed").touch()
+    commands = make(fresh, "--dry-run", "test", "ARGS=-k name").stdout.splitlines()
+    assert commands == [".venv/bin/python -m pytest -n 2 --dist loadfile -k name"]
+    (lab,) = make(fresh, "--dry-run", "lab", "ARGS=--no-browser").stdout.splitlines()
+    assert "/lab/tree/notebooks/00_the_bench.ipynb " in lab
+    assert lab.endswith(" --no-browser")
+
+
+@pytest.mark.parametrize("file", ["pyproject.toml", "constraints.txt"])
+def test_a_changed_list_installs_again(fresh, file):
+    (fresh / ".venv").mkdir()
+    stamp = fresh / ".venv" / "installed"
+    stamp.touch()
+    os.utime(fresh / file, (stamp.stat().st_mtime + 10,) * 2)
+    python = fake_python(fresh, "3.12", has_venv=True)
+    assert "pip install" in make(fresh, "--dry-run", "test", python).stdout
+
+
+def test_ci_runs_make_test():
+    lines = (ROOT / ".ci" / "run").read_text().splitlines()
+    assert lines[-1] == "make test"
+    assert any(line.startswith("export CI=true") for line in lines)
+
+
+@pytest.mark.parametrize("file", ["binder/postBuild", ".ci/run"])
+def test_scripts_are_executable_and_parse(file):
+    assert os.access(ROOT / file, os.X_OK)
+    subprocess.run(["bash", "-n", ROOT / file], check=True)
