@@ -16,7 +16,7 @@ from types import MappingProxyType
 import numpy as np
 
 from labkit import folding, probe, removal, surgery
-from labkit.graph import Graph, Layer, NetworkError, read_graph
+from labkit.graph import Graph, Layer, NetworkError, Span, read_graph
 from labkit.runtime import Runner
 
 
@@ -139,28 +139,27 @@ class Network:
 
         changes: weight name -> array of the same shape, cast to the file's dtype.
         Raises NetworkError for an unknown name, another shape, values that are not
-        finite, or a weight that two layers share.
+        finite, or for one array that two layers share and only one of them changes.
         """
         content = bytearray(self._content)
         for name, array in changes.items():
-            span = self._span(name)
+            span = self._span(name, changes)
             values = _fitting(name, np.asarray(array), span.shape, span.dtype)
             content[span.offset : span.offset + span.size_bytes] = values.tobytes()
         return Network(bytes(content), self._graph)
 
-    def _span(self, name: str):
+    def _span(self, name: str, changes: Mapping[str, np.ndarray]) -> Span:
         spans = self._graph.spans
         if name not in spans:
             raise NetworkError(
                 f"there is no weight {name!r}: the weights are {', '.join(spans)}"
             )
-        sharing = [
-            key for key, span in spans.items() if span.offset == spans[name].offset
-        ]
-        if len(sharing) > 1:
-            raise NetworkError(
-                f"{' and '.join(sharing)} share one array: it stays as it is"
-            )
+        for other, span in spans.items():
+            same = other in changes and np.array_equal(changes[other], changes[name])
+            if other != name and span.offset == spans[name].offset and not same:
+                raise NetworkError(
+                    f"{name} and {other} are one array in this file: change both alike"
+                )
         return spans[name]
 
     def skeleton(self) -> bytes:

@@ -1,5 +1,8 @@
 """Running a model file: the LiteRT interpreter behind a batch of images."""
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from threading import Lock
 
 import numpy as np
@@ -21,18 +24,22 @@ class Runner:
         self.batch_size = batch_size
         self._lock = Lock()
         try:
-            self._interpreter = Interpreter(model_content=content, num_threads=threads)
-            self._input = self._interpreter.get_input_details()[0]
-            self._output = self._interpreter.get_output_details()[0]["index"]
-            self.input_shape = tuple(int(side) for side in self._input["shape"][1:])
-            self._interpreter.resize_tensor_input(
-                self._input["index"], (batch_size, *self.input_shape)
-            )
-            self._interpreter.allocate_tensors()
+            with _first_time_quietly():
+                self._open(content, batch_size, threads)
         except (ValueError, RuntimeError) as error:
             raise NetworkError(
                 f"LiteRT refuses the model: {_first_line(error)}"
             ) from error
+
+    def _open(self, content: bytes, batch_size: int, threads: int) -> None:
+        self._interpreter = Interpreter(model_content=content, num_threads=threads)
+        self._input = self._interpreter.get_input_details()[0]
+        self._output = self._interpreter.get_output_details()[0]["index"]
+        self.input_shape = tuple(int(side) for side in self._input["shape"][1:])
+        self._interpreter.resize_tensor_input(
+            self._input["index"], (batch_size, *self.input_shape)
+        )
+        self._interpreter.allocate_tensors()
 
     def run(self, images: np.ndarray) -> np.ndarray:
         """The outputs, float32 (n, classes), of at most `batch_size` images.
@@ -59,6 +66,25 @@ class Runner:
             raise NetworkError(
                 f"LiteRT cannot run the model: {_first_line(error)}"
             ) from error
+
+
+_announced = Lock()
+
+
+@contextmanager
+def _first_time_quietly() -> Iterator[None]:
+    """Hide what LiteRT writes to stderr when it first opens its CPU kernels."""
+    if not _announced.acquire(blocking=False):
+        yield
+        return
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def _first_line(error: Exception) -> str:

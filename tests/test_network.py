@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from labkit import zoo
+from labkit import modelfile, zoo
 from labkit.network import Network, NetworkError
 
 
@@ -110,6 +110,27 @@ def test_skeleton_round_trip(name):
     assert not any(
         array.any() for array in Network.from_bytes(skeleton).weights.values()
     )
+
+
+def test_an_array_that_two_layers_share(mlp):
+    """Converters store equal biases once; two layers of 10 units can show it."""
+    parts = [(np.eye(10, dtype=np.float32), np.ones(10)), (np.eye(10), np.ones(10))]
+    file = modelfile.unpack(mlp.replace_layer("fc3", [*_last(mlp), *parts]).to_bytes())
+    operators = file.subgraphs[0].operators
+    operators[-1].inputs = [*operators[-1].inputs[:2], operators[-2].inputs[2]]
+    shared = Network.from_bytes(modelfile.pack(file))
+    biases = {name: np.arange(10.0) for name in list(shared.weights) if "bias" in name}
+    fc3_2, fc3_3 = (f"fc3_{k}/bias" for k in (2, 3))
+    with pytest.raises(NetworkError, match="are one array in this file"):
+        shared.with_weights({fc3_2: biases[fc3_2]})
+    both = shared.with_weights({fc3_2: biases[fc3_2], fc3_3: biases[fc3_3]})
+    assert both.weights[fc3_3].tolist() == list(range(10))
+    again = Network.from_skeleton(shared.skeleton(), shared.weights)
+    assert again.to_bytes() == shared.to_bytes()
+
+
+def _last(mlp):
+    return [(mlp.weights["fc3/kernel"], mlp.weights["fc3/bias"])]
 
 
 def test_save_and_load(mlp, tmp_path):

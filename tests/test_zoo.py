@@ -2,12 +2,14 @@
 
 import json
 import shutil
+from dataclasses import asdict
 
 import numpy as np
 import pytest
 
 from labkit import zoo
 from labkit.network import NetworkError
+from labkit.train.recipes import RECIPES
 
 # Test error at most, in per cent: the baselines of the papers the lab compares with.
 TEST_ERROR_AT_MOST = {"mlp": 1.64, "lenet5": 0.80, "resnet8": 12.8, "resnet20": 8.75}
@@ -31,7 +33,8 @@ def test_record(name):
     )
     assert record["parameters"] == network.parameters
     assert record["macs"] == network.macs
-    assert record["epochs"] == len(record["history"]) == record["recipe"]["epochs"]
+    assert record["epochs"] == len(record["history"]) == RECIPES[name].all_epochs
+    assert record["recipe"] == asdict(RECIPES[name])
     assert record["seed"] == record["recipe"]["seed"]
     assert record["history"][-1]["val_accuracy"] == pytest.approx(
         record["validation_accuracy"], abs=2e-3

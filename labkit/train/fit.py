@@ -22,6 +22,7 @@ from labkit.train.batches import Batches, as_inputs
 from labkit.train.recipes import RECIPES, Recipe
 
 CHECKPOINT, LOG = "checkpoint.keras", "log.json"
+MOMENTUM = 0.9
 
 
 def build(name: str, recipe: Recipe | None = None) -> keras.Model:
@@ -44,8 +45,11 @@ def compile_by(recipe: Recipe, model: keras.Model, steps_per_epoch: int) -> None
         warmup_steps=warmup,
     )
     if recipe.optimizer == "sgd":
+        # Keras decays beside the momentum, which would make an L2 term 1 / (1 - m) as
+        # strong: divided by it, the decay is the usual one.
+        decay = recipe.weight_decay / (1 - MOMENTUM)
         optimizer = keras.optimizers.SGD(
-            schedule, momentum=0.9, nesterov=True, weight_decay=recipe.weight_decay
+            schedule, momentum=MOMENTUM, nesterov=True, weight_decay=decay
         )
     else:
         optimizer = keras.optimizers.AdamW(schedule, weight_decay=recipe.weight_decay)
@@ -75,22 +79,26 @@ def run(name: str, seed: int, folder: Path) -> tuple[keras.Model, dict]:
         "mixed_bfloat16" if recipe.mixed_precision else "float32"
     )
     try:
-        model, log = _start_or_resume(name, seed, folder, len(dataset.train))
-        _train(model, log, recipe, dataset, folder)
+        model, log = _run_recipe(name, recipe, seed, folder, dataset)
     finally:
         keras.config.set_dtype_policy(previous)
     return in_float32(name, model), log | {"recipe": asdict(recipe)}
 
 
-def _start_or_resume(name: str, seed: int, folder: Path, images: int):
+def _run_recipe(name: str, recipe: Recipe, seed: int, folder: Path, dataset):
+    """The network at the end of the recipe, and the log with those before it."""
     keras.utils.set_random_seed(seed)
-    model = build(name, RECIPES[name])
-    compile_by(RECIPES[name], model, _steps(RECIPES[name], images))
-    if not (folder / CHECKPOINT).exists():
-        return model, {"name": name, "seed": seed, "epochs": []}
-    model.optimizer.build(model.trainable_variables)
-    model.load_weights(folder / CHECKPOINT)  # the optimizer's state too
-    return model, json.loads((folder / LOG).read_text())
+    model, log = build(name, recipe), {"name": name, "seed": seed, "epochs": []}
+    if recipe.first:
+        start, log = _run_recipe(name, recipe.first, seed, folder / "first", dataset)
+        model.set_weights(start.get_weights())
+    compile_by(recipe, model, _steps(recipe, len(dataset.train)))
+    if (folder / CHECKPOINT).exists():
+        model.optimizer.build(model.trainable_variables)
+        model.load_weights(folder / CHECKPOINT)  # the optimizer's state too
+        log = json.loads((folder / LOG).read_text())
+    _train(model, log, recipe, dataset, folder)
+    return model, log
 
 
 def _steps(recipe: Recipe, images: int) -> int:
@@ -102,8 +110,9 @@ def _train(
 ) -> None:
     shape = model.input_shape[1:]
     validation = as_inputs(dataset.validation.images, shape), dataset.validation.labels
-    steps_done = int(model.optimizer.iterations.numpy())
-    for epoch in range(steps_done // _steps(recipe, len(dataset.train)), recipe.epochs):
+    before = recipe.all_epochs - recipe.epochs
+    done = int(model.optimizer.iterations.numpy()) // _steps(recipe, len(dataset.train))
+    for epoch in range(before + done, recipe.all_epochs):
         start = time.perf_counter()
         _seed_dropout(model, log["seed"], epoch)
         history = model.fit(

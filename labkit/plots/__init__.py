@@ -1,0 +1,1 @@
+"""Pictures: functions that draw a result on a matplotlib Figure, without pyplot."""

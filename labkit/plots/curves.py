@@ -1,0 +1,147 @@
+"""Curves over a sweep, a growing sample and bars: small pictures of notebooks.
+
+Every function draws into a `Picture` that the caller made with `base.figure`, gives it
+an alt text with the figures that it shows, and returns it, so that it is a cell's last
+line.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from labkit.plots.base import (
+    BLACK,
+    BLUE,
+    GREEN,
+    ORANGE,
+    PURPLE,
+    SKY,
+    TEXT_SIZE,
+    VERMILLION,
+    Picture,
+    tidy,
+)
+
+COLOURS = (BLUE, VERMILLION, GREEN, PURPLE, SKY, ORANGE)
+MARKERS = "osD^vP"
+DASHES = ("-", "--", "-.", ":", "-", "--")
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One line of a sweep: x and y of equal length; low and high are its interval."""
+
+    x: Sequence[float]
+    y: Sequence[float]
+    low: Sequence[float] | None = None
+    high: Sequence[float] | None = None
+
+
+@dataclass(frozen=True)
+class Look:
+    """What the axes say.
+
+    xscale, yscale: "linear" or "log". percent: y is a share, shown in per cent.
+    whole: x has whole numbers only, such as bits.
+    """
+
+    xlabel: str
+    ylabel: str
+    xscale: str = "linear"
+    yscale: str = "linear"
+    percent: bool = False
+    whole: bool = False
+
+
+def draw_curves(
+    figure: Picture,
+    plots: Mapping[str, Mapping[str, Curve]],
+    look: Look,
+    baselines: Mapping[str, float] | None = None,
+) -> Picture:
+    """One small plot a title, one labelled line a curve, a dotted line a baseline.
+
+    plots: title -> label -> Curve. baselines: title -> y of the dotted line.
+    """
+    figure.set_layout_engine("constrained")
+    columns = 1 if len(plots) == 1 else 2
+    rows = -(-len(plots) // columns)
+    panels = figure.subplots(rows, columns, sharex=True, squeeze=False).ravel()
+    for axes, (title, curves) in zip(panels, plots.items(), strict=False):
+        _curves(axes, curves, look)
+        if baselines and title in baselines:
+            axes.axhline(baselines[title], color=BLACK, lw=1, ls=":", label="float32")
+        if len(plots) > 1:
+            axes.set_title(title, fontsize=TEXT_SIZE)
+    for axes in panels[len(plots) :]:
+        axes.set_visible(False)
+    for axes in panels[max(len(plots) - columns, 0) : len(plots)]:
+        axes.set_xlabel(look.xlabel)
+        axes.tick_params(labelbottom=True)
+    for axes in panels[::columns]:
+        axes.set_ylabel(look.ylabel)
+    if len(next(iter(plots.values()))) > 1 or baselines:
+        panels[0].legend(frameon=False, fontsize=TEXT_SIZE - 1)
+    figure.alt = _tell(plots, look)
+    return figure
+
+
+def _curves(axes, curves: Mapping[str, Curve], look: Look) -> None:
+    for k, (label, curve) in enumerate(curves.items()):
+        colour, marker, dash = COLOURS[k % 6], MARKERS[k % 6], DASHES[k % 6]
+        axes.plot(
+            curve.x, curve.y, dash, color=colour, marker=marker, ms=4, label=label
+        )
+        if curve.low is not None:
+            axes.fill_between(curve.x, curve.low, curve.high, color=colour, alpha=0.15)
+    axes.set_xscale(look.xscale)
+    if look.xscale == "linear":
+        axes.xaxis.set_major_locator(MaxNLocator(integer=look.whole))
+    axes.set_yscale(look.yscale)
+    if look.percent:
+        axes.yaxis.set_major_formatter(FuncFormatter(_percent))
+    tidy(axes, grid="both")
+
+
+def _percent(share: float, _place: int) -> str:
+    return f"{round(100 * share, 6):g} %"
+
+
+def _tell(plots: Mapping[str, Mapping[str, Curve]], look: Look) -> str:
+    lines = [
+        f"{' '.join(filter(None, dict.fromkeys((title, label))))} {_ends(curve)}"
+        for title, curves in plots.items()
+        for label, curve in curves.items()
+    ]
+    return f"{look.ylabel} over {look.xlabel}: {'; '.join(lines)}"
+
+
+def _ends(curve: Curve) -> str:
+    return (
+        f"from {curve.y[0]:.4g} at {curve.x[0]:g} to {curve.y[-1]:.4g} at "
+        f"{curve.x[-1]:g}"
+    )
+
+
+def draw_bars(
+    figure: Picture, bars: Mapping[str, float], xlabel: str, unit: str = ""
+) -> Picture:
+    """Horizontal bars, first on top, each with its figure at its end."""
+    figure.set_layout_engine("constrained")
+    axes = figure.add_subplot()
+    names, lengths = list(bars), np.array(list(bars.values()), dtype=float)
+    places = np.arange(len(names))[::-1]
+    axes.barh(places, lengths, color=COLOURS[0], height=0.7)
+    for place, length in zip(places, lengths, strict=True):
+        text = f" {length:,.0f}{unit}"
+        axes.text(length, place, text, va="center", fontsize=TEXT_SIZE - 1, color=BLACK)
+    axes.set_yticks(places, names)
+    axes.set_xlim(0, lengths.max() * 1.22)
+    axes.set_xticks([])
+    axes.set_xlabel(xlabel)
+    tidy(axes)
+    told = ", ".join(f"{name} {n:,.0f}{unit}" for name, n in bars.items())
+    figure.alt = f"{xlabel}: {told}"
+    return figure

@@ -1,0 +1,151 @@
+"""The quantization panel's picture: the plane, and a layer's weights on their grid."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from labkit.plots.base import BLUE, TEXT_SIZE, VERMILLION, percent, tidy
+from labkit.plots.plane import (
+    NO_MARKS,
+    Marks,
+    Point,
+    baseline,
+    describe,
+    draw_frame,
+    draw_points,
+)
+
+LINES = 256  # more levels than this are drawn as a band
+STRIP = 0.13  # of the axes' height, under the bars
+FLOOR = 0.7  # where the bars stand: one weight is to be seen
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The values that one group of weights may take.
+
+    name: whose grid. lowest, highest: its ends, in weights' units. levels: how many
+    values from end to end, evenly spaced.
+    """
+
+    name: str
+    lowest: float
+    highest: float
+    levels: int
+
+
+@dataclass(frozen=True)
+class Histogram:
+    """A layer's weights before and after quantization.
+
+    edges: float, (bins + 1,). counts: int, (bins,), of the float32 weights. grids: one
+    for the tensor, or the coarsest and the finest of its groups; none where the layer
+    stays float32. sqnr_db: signal to quantization noise, dB. clipped: how many weights
+    lie beyond their grid's ends by more than half a step.
+    """
+
+    layer: str
+    edges: np.ndarray
+    counts: np.ndarray
+    grids: tuple[Grid, ...]
+    sqnr_db: float
+    clipped: int
+
+
+def draw(figure, result, marks: Marks = NO_MARKS) -> str:
+    """Draw a quantization result and return the alt text.
+
+    figure: a `Picture`, whose frame is kept for the next drawing. result: has `points`
+    (for the plane), `best` (the accuracy at the plane's top) and `histogram`.
+    """
+    base, shown = baseline(result.points), result.histogram
+    weights = (shown.layer, shown.counts.tobytes(), shown.edges.tobytes())
+    key = (base.size_bytes, result.best, *weights)
+    figure.frame(key, lambda: _frame(figure, base, result.best, shown))
+    left, right = figure.axes
+    draw_points(left, result.points, marks)
+    draw_grids(right, shown)
+    figure.alt = alt_text(result, marks)
+    return figure.alt
+
+
+def _frame(figure, base: Point, best: float, shown: Histogram) -> None:
+    draw_frame(figure.add_axes((0.095, 0.15, 0.45, 0.68)), base.size_bytes, best)
+    histogram_frame(figure.add_axes((0.645, 0.15, 0.345, 0.68)), shown)
+
+
+def alt_text(result, marks: Marks = NO_MARKS) -> str:
+    """What the picture says, for those who do not see it."""
+    points = "; ".join(describe(point) for point in result.points)
+    title = _title(result.histogram).replace("\n", " ")
+    text = f"Accuracy against bytes. {points}. {title}."
+    if marks.guess is not None:
+        text += f" Your guess: {percent(marks.guess)}."
+    return text
+
+
+def histogram_frame(axes, shown: Histogram) -> None:
+    """Draw a layer's weights, counts on a log axis, above an empty strip."""
+    tidy(axes)
+    bars = np.maximum(shown.counts, FLOOR)
+    axes.stairs(bars, shown.edges, baseline=FLOOR, fill=True, color="#C9CED6")
+    axes.set_yscale("log")
+    top = max(shown.counts.max(), 10) * 1.6
+    axes.set_ylim(FLOOR * (FLOOR / top) ** (STRIP / (1 - STRIP)), top)
+    ticks = [10**k for k in range(6) if 10**k < top]
+    axes.set_yticks(ticks, [f"{tick:,}" for tick in ticks])
+    axes.set_yticks([], minor=True)
+    reach = 1.04 * np.abs(shown.edges).max()
+    axes.set_xlim(-reach, reach)
+    axes.locator_params(axis="x", nbins=6)
+    axes.set_ylabel("weights (log scale)", fontsize=TEXT_SIZE)
+
+
+def draw_grids(axes, shown: Histogram) -> None:
+    """Draw the values that weights may take in the strip, and what there is to say."""
+    for row, grid in enumerate(shown.grids):
+        _ticks(axes, grid, row, len(shown.grids))
+    say = {"transform": axes.transAxes, "fontsize": TEXT_SIZE}
+    axes.text(0, 1.03, _title(shown), va="bottom", linespacing=1.5, **say)
+    axes.text(0.5, -0.115, _caption(shown), va="top", ha="center", **say)
+
+
+def _ticks(axes, grid: Grid, row: int, rows: int) -> None:
+    """One row of the strip: a tick for each value that a weight may take."""
+    low = STRIP * (1 - (row + 0.85) / rows)
+    high = STRIP * (1 - (row + 0.15) / rows)
+    where = axes.get_xaxis_transform()
+    colour = (BLUE, VERMILLION)[row]
+    if grid.levels <= LINES:
+        x = np.linspace(grid.lowest, grid.highest, grid.levels)
+        axes.vlines(x, low, high, transform=where, color=colour, linewidth=1.1)
+    else:
+        axes.fill_between(
+            [grid.lowest, grid.highest],
+            low,
+            high,
+            transform=where,
+            color=colour,
+            alpha=0.6,
+            linewidth=0,
+        )
+
+
+def _title(shown: Histogram) -> str:
+    total = int(shown.counts.sum())
+    if not shown.grids:
+        return f"{shown.layer}: {total:,} weights,\nleft as float32"
+    return (
+        f"{shown.layer}: {total:,} weights on {shown.grids[0].levels:,} levels,\n"
+        f"SQNR {shown.sqnr_db:.1f} dB, {shown.clipped:,} clipped"
+    )
+
+
+def _caption(shown: Histogram) -> str:
+    """The x label: which row of ticks belongs to which group."""
+    if not shown.grids:
+        return "weight"
+    if len(shown.grids) == 1:
+        return f"weight; ticks: {shown.grids[0].name}"
+    upper, lower = (grid.name for grid in shown.grids)
+    return f"upper ticks: {upper}; lower: {lower}"
