@@ -1,0 +1,171 @@
+"""How fast the lab answers on this machine: medians and ratios of one run.
+
+    python -m benchmarks.bench [positions] [usual] [kernels] [browser] [training]
+
+Without names, all five parts. Run it on an idle machine. Nothing here is a test.
+"""
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import product
+from statistics import median
+
+from benchmarks.files import markdown_table
+from labkit import zoo
+from labkit.compress import quantize_network
+from labkit.latency import machine
+from labkit.measure import accuracy
+
+FIRST = 250
+ROUNDS = 7
+# To reach on two cores, in milliseconds: first estimate, exact, key press to picture.
+TARGETS = {
+    "mlp": (None, 60, 120),
+    "lenet5": (40, 600, None),
+    "resnet8": (100, 1500, 200),
+    "resnet20": (200, 4500, None),
+}
+
+
+def milliseconds(call: Callable[[], object]) -> float:
+    """The time of one call."""
+    start = time.perf_counter()
+    call()
+    return 1000 * (time.perf_counter() - start)
+
+
+def fresh_settings() -> Iterator[tuple[int, str]]:
+    """Bits and granularities not used before in this process: no cache can answer."""
+    return iter(product((7, 6, 5, 9, 3, 10, 11), ("channel", "tensor", "block")))
+
+
+def target(name: str, column: int) -> str:
+    """The figure to reach, as a cell."""
+    value = TARGETS[name][column]
+    return "" if value is None else f"{value}"
+
+
+def positions() -> str:
+    """A slider position per network: first estimate, with its picture, exact."""
+    from labkit.panels.quantization import compute
+    from labkit.plots.base import figure
+    from labkit.plots.plane import Marks
+    from labkit.plots.quantization import draw
+
+    rows = []
+    for name in zoo.NAMES:
+        network, test = zoo.load(name), zoo.dataset(name).test
+        settings = fresh_settings()
+        picture = figure(8.6, 3.4)
+
+        def position(n=None, network=network, test=test, settings=settings):
+            bits, granularity = next(settings)
+            accuracy(quantize_network(network, bits, granularity).network, test, n)
+
+        def with_picture(name=name, picture=picture, settings=settings):
+            bits, granularity = next(settings)
+            first = next(compute(network=name, bits=bits, granularity=granularity))
+            draw(picture, first, Marks())
+            picture.png()
+
+        position(FIRST)
+        with_picture()
+        times = [
+            [
+                milliseconds(lambda p=position: p(FIRST)),
+                milliseconds(with_picture),
+                milliseconds(position),
+            ]
+            for _ in range(5)
+        ]
+        first, drawn, exact = (median(column) for column in zip(*times, strict=True))
+        rows.append(
+            [name, f"{first:.0f}", target(name, 0), f"{drawn:.0f}", f"{exact:.0f}"]
+            + [target(name, 1)]
+        )
+    header = "network|250 images, ms|to reach|with its picture, ms|10,000 images, ms"
+    return markdown_table([*header.split("|"), "to reach"], rows)
+
+
+def usual() -> str:
+    """The same positions in Keras and pyplot, taking turns with the lab's way."""
+    from benchmarks.usual import usual_position
+
+    rows = []
+    for name, images, wanted in (("mlp", 10_000, 3), ("resnet8", FIRST, 5)):
+        network, test = zoo.load(name), zoo.dataset(name).test
+        keras_way, settings = usual_position(name), fresh_settings()
+
+        def lab_way(network=network, test=test, images=images, settings=settings):
+            accuracy(quantize_network(network, *next(settings)).network, test, images)
+
+        keras_way(8, images)
+        lab_way()
+        times = [
+            (milliseconds(lab_way), milliseconds(partial(keras_way, 6, images)))
+            for _ in range(ROUNDS)
+        ]
+        lab, other = (median(column) for column in zip(*times, strict=True))
+        cells = [name, f"{images:,}", f"{lab:.0f}", f"{other:.0f}"]
+        rows.append([*cells, f"{other / lab:.1f}", str(wanted)])
+    header = "network|images|the lab, ms|the usual way, ms|times faster|to reach"
+    return markdown_table(header.split("|"), rows)
+
+
+def kernels() -> str:
+    """A fresh Jupyter kernel to its first panel, and the memory of exploring."""
+    from benchmarks.kernels import EXPLORE, LAB, MEMORY, USUAL, run_in_kernel
+
+    starts = {"the lab": [], "the usual way": []}
+    for _ in range(3):
+        for seconds, code in zip(starts.values(), (LAB, USUAL), strict=True):
+            seconds.append(run_in_kernel(code)[0])
+    lab, other = (median(seconds) for seconds in starts.values())
+    lines = [
+        f"kernel start to first panel: {lab:.2f} s, the usual way {other:.2f} s, "
+        f"{other / lab:.1f} times faster (to reach: 5)"
+    ]
+    for name, code in (("first panel", LAB), ("all four networks", EXPLORE)):
+        memory = run_in_kernel(code + MEMORY)[1]
+        lines.append(f"memory of a kernel, {name}: {memory}")
+    return "\n".join(lines)
+
+
+def browser() -> str:
+    """From a key press to changed pixels in JupyterLab."""
+    from benchmarks.browser import key_to_pixels
+
+    rows = [
+        [name, f"{median(key_to_pixels(name)):.0f}", target(name, 2)]
+        for name in zoo.NAMES
+    ]
+    return markdown_table(["network", "key press to pixels, ms", "to reach"], rows)
+
+
+def training() -> str:
+    """A training step of resnet20 with Keras' batch normalization and with ours."""
+    from benchmarks.training import step_milliseconds
+
+    keras_way, fused = step_milliseconds(fused=False), step_milliseconds(fused=True)
+    return (
+        f"resnet20, a step of 128 images in mixed bfloat16: {keras_way:.0f} ms with "
+        f"Keras' batch normalization, {fused:.0f} ms with the fused one"
+    )
+
+
+PARTS = {part.__name__: part for part in (positions, usual, kernels, browser, training)}
+
+
+def main(names: list[str]) -> None:
+    unknown = set(names) - set(PARTS)
+    if unknown:
+        sys.exit(f"there is no part {sorted(unknown)}: choose {', '.join(PARTS)}")
+    print(" · ".join(f"{key} {value}" for key, value in machine().items()))
+    for name in names or PARTS:
+        print(f"\n## {PARTS[name].__doc__}\n\n{PARTS[name]()}", flush=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
