@@ -54,6 +54,39 @@ def test_a_finished_run_is_not_trained_further(small, tmp_path):
     assert again_log == log
 
 
+def test_a_recipe_starts_from_the_weights_of_the_one_before(
+    small, tmp_path, monkeypatch
+):
+    first, log = fit.run("mlp", 1, tmp_path / "first alone")
+    still = replace(RECIPES["mlp"], epochs=1, warmup_epochs=0, learning_rate=0.0)
+    still = replace(still, first=RECIPES["mlp"])
+    monkeypatch.setitem(RECIPES, "mlp", still)
+    second, both = fit.run("mlp", 1, tmp_path / "both")
+    np.testing.assert_allclose(weights(second), weights(first), atol=1e-6)
+    assert len(both["epochs"]) == still.all_epochs == len(log["epochs"]) + 1
+    again, again_log = fit.run("mlp", 1, tmp_path / "both")
+    np.testing.assert_array_equal(weights(again), weights(second))
+    assert again_log == both
+
+
+def test_the_decay_of_sgd_is_the_usual_l2_term():
+    """One step on a loss without gradient, then the decay of many: (1 - lr * l2)."""
+    recipe = replace(RECIPES["resnet8"], warmup_epochs=0, epochs=1)
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    fit.compile_by(recipe, model, steps_per_epoch=10**9)
+    model.optimizer.build(model.trainable_variables)
+    kernel, bias = model.trainable_variables
+    kernel.assign([[1.0]])
+    bias.assign([1.0])
+    steps = 20
+    for _ in range(steps):
+        model.optimizer.apply([keras.ops.zeros((1, 1)), keras.ops.zeros((1,))])
+    # With the term in the gradient, momentum m makes each step 1 / (1 - m) as long.
+    step = recipe.learning_rate * recipe.weight_decay / (1 - fit.MOMENTUM)
+    assert float(kernel.numpy()[0, 0]) == pytest.approx((1 - step) ** steps, rel=1e-4)
+    assert float(bias.numpy()[0]) == 1.0
+
+
 def test_shift_moves_each_image_and_fills_with_black():
     images = np.full((50, 6, 6, 1), 9, np.uint8)
     moved = batches.shift(images, 2, np.random.default_rng(0))
