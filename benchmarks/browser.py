@@ -233,15 +233,13 @@ class PanelOnPage:
         self.cell.get_by_role("button", name=ends_so).first.focus()
         self.page.keyboard.press("Space")
 
-    def places(self) -> list[dict]:
-        """Where readout, picture and ledger are, and how large."""
-        parts = (
-            '[role="status"]',
-            ".jp-RenderedImage img",
-            ".jp-OutputArea table",
-            "ul",
-        )
-        return [self.cell.locator(part).first.bounding_box() for part in parts]
+    def watch_places(self) -> None:
+        """From now on note, frame by frame, where readout, picture and ledger are."""
+        self.cell.evaluate(_PLACES)
+
+    def watched_places(self) -> list[str]:
+        """Every arrangement that a frame had since `watch_places`."""
+        return self.cell.evaluate("() => [...window.places]")
 
     def wait_until_drawn(self, picture: str) -> None:
         """Wait until the picture is another one."""
@@ -292,6 +290,21 @@ _WATCH = """image => {
     requestAnimationFrame(look);
   });
   return {done};
+}"""
+
+_PLACES = """cell => {
+  const parts = ['[role="status"]', '.jp-RenderedImage img', '.jp-OutputArea table'];
+  window.places = new Set();
+  const look = () => {
+    const start = cell.getBoundingClientRect().top;
+    const places = parts.map(part => {
+      const place = cell.querySelector(part)?.getBoundingClientRect();
+      return place && [place.top - start, place.left, place.width, place.height];
+    });
+    window.places.add(JSON.stringify(places));
+    requestAnimationFrame(look);
+  };
+  requestAnimationFrame(look);
 }"""
 
 

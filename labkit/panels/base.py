@@ -1,0 +1,323 @@
+"""The one Panel class: controls, a picture, a ledger, and nothing that computes.
+
+A lesson gives `compute(cancelled=…, **settings)`, which yields better and better
+results, and `draw(figure, result, marks)`. Only this file, `fields` and `page` know
+widgets. JupyterLab runs a widget's callback in a thread of its own, at the same time as
+a cell, so a callback does no more than wake the panel's worker.
+"""
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from threading import RLock
+
+import ipywidgets as widgets
+from IPython.display import DisplayHandle, display
+
+from labkit.panels import fields, page
+from labkit.panels.controls import Settings, complete
+from labkit.panels.lesson import Lesson
+from labkit.panels.memo import Memo
+from labkit.panels.saving import write_whole
+from labkit.panels.worker import Claim, LatestWins, never
+from labkit.plots.base import LOCK, bundle, figure
+from labkit.plots.plane import Marks, Point
+
+REDRAW_SECONDS = 0.3
+READOUT_HEIGHT = "5.9em"
+TRAIL = 300
+SAVED = Path("saved_models")
+
+
+class Panel:
+    """A lesson on the page.
+
+    settings: where it stands now. result: what it shows, None before the first.
+    guess: an accuracy from 0 to 1 that the reader predicts, drawn beside the
+    measurement. Raises ValueError for settings that do not fit.
+    """
+
+    def __init__(self, lesson: Lesson, guess: float | None = None, **settings):
+        self.lesson = lesson
+        self.result = None
+        self._guess = _checked_guess(guess)
+        self._start = complete(lesson.controls, settings, {})
+        self.settings = dict(self._start)
+        self._visited = Memo(TRAIL)
+        self._pinned: tuple[Point, ...] = ()
+        self._error: Exception | None = None
+        self._drawn_for = 0
+        self._worker = LatestWins(f"panel {lesson.title}")
+        self._figure = figure(*lesson.size)
+        self._picture, self._table = DisplayHandle(), DisplayHandle()
+        self._shown = False
+        self._writing = False
+        self._touch = RLock()
+        self._build()
+
+    # The settings
+
+    def set(self, **settings):
+        """Go to a setting, wait for its exact result, show it, and return it.
+
+        Settings left out stay as they are. Raises what `compute` raises, and ValueError
+        for a setting that does not exist or a value that its control does not take.
+        """
+        claim = self._worker.claim()
+        try:
+            self._adopt(complete(self.lesson.controls, settings, self.settings))
+            return self._settle(claim)
+        except Exception as error:
+            self._fail(error, {**self.settings, **settings}, claim)
+            raise
+
+    def wait(self, timeout: float | None = None):
+        """Wait for what the widgets asked for; return its result or raise its error."""
+        self._worker.wait(timeout)
+        if self._error is not None:
+            raise self._error
+        return self.result
+
+    @property
+    def guess(self) -> float | None:
+        """The accuracy that the reader predicts, 0 to 1, or None."""
+        return self._guess
+
+    @guess.setter
+    def guess(self, accuracy: float | None) -> None:
+        self._guess = _checked_guess(accuracy)
+        self._redraw()
+
+    def _settle(self, claim: Claim):
+        """Compute to the end in this thread, and show the last result."""
+        self._error = None
+        settings = dict(self.settings)
+        *_, result = self.lesson.compute(cancelled=never, **settings)
+        self._show(result, settings, claim)
+        return result
+
+    # What the buttons do
+
+    def pin(self) -> None:
+        """Keep the present position in sight; if it is the pinned one, let go of it."""
+        points = self._present()
+        self._pinned = () if points == self._pinned else points
+        self._redraw()
+
+    def reset(self):
+        """Back to the first setting, without trail and pin; returns its result."""
+        self._forget()
+        return self.set(**self._start)
+
+    def save(self, folder: str | os.PathLike = SAVED) -> list[Path]:
+        """Write the model files of the present position, each whole or not at all."""
+        if self.result is None:
+            raise ValueError("there is nothing to save yet: show the panel first")
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        files = self.lesson.files(self.result)
+        return [write_whole(Path(folder) / name, files[name]) for name in files]
+
+    def _present(self) -> tuple[Point, ...]:
+        if self.result is None:
+            return ()
+        return tuple(p for p in self.lesson.points(self.result) if p.kind != "float")
+
+    def _forget(self) -> None:
+        self._visited = Memo(TRAIL)
+        self._pinned = ()
+
+    # The worker
+
+    def _changed(self, _event) -> None:
+        """A widget changed: read them all, and let the worker go there."""
+        with self._touch:
+            if self._writing:
+                return
+            now = {
+                control.name: fields.read(self._fields[control.name], control)
+                for control in self.lesson.controls
+            }
+            try:
+                self._adopt(complete(self.lesson.controls, {}, now))
+                self._go()
+            except Exception as error:
+                self._error = error
+                self._fail(error, now, self._worker.claim())
+
+    def _go(self) -> None:
+        settings = dict(self.settings)
+        self._state.value = page.state_html("computing…")
+        self._worker.submit(lambda claim: self._work(settings, claim))
+
+    def _work(self, settings: Settings, claim: Claim) -> None:
+        """Compute and show every result that is worth a picture (in the worker)."""
+        try:
+            self._error = None
+            self._refine(settings, claim)
+        except Exception as error:
+            self._error = error
+            self._fail(error, settings, claim)
+
+    def _refine(self, settings: Settings, claim: Claim) -> None:
+        """A first picture always comes, so that one moves while a slider is dragged."""
+        first, drawn, due = True, None, 0.0
+        result = None
+
+        def cancelled() -> bool:
+            return not first and claim()
+
+        for result in self.lesson.compute(cancelled=cancelled, **settings):
+            if first or time.monotonic() >= due:
+                self._show(result, settings, claim)
+                first, drawn, due = False, result, time.monotonic() + REDRAW_SECONDS
+            if claim():
+                return
+        if result is not drawn:
+            self._show(result, settings, claim)
+
+    # The page
+
+    def _build(self) -> None:
+        self._fields = {}
+        for control in self.lesson.controls:
+            value = self.settings[control.name]
+            field = fields.field_of(control, self.settings, value)
+            field.observe(self._changed, "value")
+            self._fields[control.name] = field
+        self._state = widgets.HTML(page.state_html(""))
+        self._readout = widgets.HTML(page.lines_html((), READOUT_HEIGHT))
+        self._code = page.code_box()
+        self._top = widgets.VBox(
+            [self._row(advanced=False), *self._buttons(), self._state, self._readout]
+        )
+
+    def _row(self, advanced: bool) -> widgets.Box:
+        chosen = [c for c in self.lesson.controls if c.advanced is advanced]
+        row = [fields.widget_of(self._fields[control.name]) for control in chosen]
+        layout = {"width": page.WIDTH, "flex_flow": "row wrap", "grid_gap": "0 20px"}
+        return widgets.HBox(row, layout=layout)
+
+    def _buttons(self) -> list[widgets.Widget]:
+        """The row of buttons, and what two of them unfold."""
+        advanced = self._row(advanced=True)
+        press = self._press
+        row = [
+            page.button("Pin", "thumb-tack", "mark this position", press(self.pin)),
+            page.button("Reset", "undo", "to the first one", press(self._restart)),
+            page.button("Save files", "save", "the model files", press(self._save)),
+            page.fold("Advanced", "sliders", advanced),
+            page.fold("Code", "code", self._code),
+        ]
+        return [widgets.HBox(row, layout={"margin": "6px 0"}), advanced, self._code]
+
+    def _press(self, action: Callable[[], object]) -> Callable:
+        """A button's callback: no cell shows an error, so the state line does."""
+
+        def pressed(_button) -> None:
+            try:
+                action()
+            except Exception as error:
+                self._state.value = page.state_html(_sentence(error), failed=True)
+
+        return pressed
+
+    def _restart(self) -> None:
+        self._forget()
+        with self._touch:
+            self._adopt(dict(self._start))
+            self._go()
+
+    def _save(self) -> None:
+        paths = self.save()
+        named = [f"{path.name} ({path.stat().st_size:,} bytes)" for path in paths]
+        text = f"saved in {paths[0].parent}: {', '.join(named)}"
+        self._state.value = page.state_html(text)
+
+    def _adopt(self, settings: Settings) -> None:
+        """Make these the settings, and have the widgets say so without an event."""
+        with self._touch:
+            self.settings = settings
+            self._writing = True
+            try:
+                for control in self.lesson.controls:
+                    value = settings[control.name]
+                    fields.write(self._fields[control.name], control, settings, value)
+            finally:
+                self._writing = False
+
+    def _show(self, result, settings: Settings, claim: Claim) -> None:
+        """Draw a result and put it on the page, unless a newer one is there."""
+        with LOCK:
+            if claim.number < self._drawn_for:
+                return
+            self._drawn_for = claim.number
+            self.result = result
+            for point in self._present():
+                self._visited.put((point.group, point.kind, point.name), point)
+            self._draw()
+            self._state.value = page.state_html(self.lesson.state(result))
+            self._readout.value = page.lines_html(
+                self.lesson.lines(result), READOUT_HEIGHT
+            )
+            self._code.value = self.lesson.code(settings)
+
+    def _redraw(self) -> None:
+        if self.result is not None:
+            with LOCK:
+                self._draw()
+
+    def _draw(self) -> None:
+        self.lesson.draw(self._figure, self.result, self._marks())
+        if self._shown:
+            data, metadata = bundle(self._figure.png(), self._figure.alt)
+            self._picture.update(data, metadata=metadata, raw=True)
+            self._table.update(self._ledger(), raw=True)
+
+    def _marks(self) -> Marks:
+        points = self._present()
+        group = points[0].group
+        trail = self._visited.values()
+        return Marks(
+            trail=tuple(p for p in trail if p.group == group and p not in points),
+            pinned=tuple(p for p in self._pinned if p.group == group),
+            guess=self._guess,
+        )
+
+    def _ledger(self) -> dict[str, str]:
+        rows, notes = self.lesson.ledger(self.result)
+        text = "; ".join(
+            row[0] if isinstance(row, tuple) else row.stage for row in rows
+        )
+        html = page.ledger_html(rows, notes)
+        return {"text/html": html, "text/plain": f"ledger of {text}"}
+
+    def _fail(self, error: Exception, settings: Settings, claim: Claim) -> None:
+        with LOCK:
+            if claim.number >= self._drawn_for:
+                self._drawn_for = claim.number
+                text = f"{_sentence(error)} — at {_spelled(settings)}"
+                self._state.value = page.state_html(text, failed=True)
+
+    def _ipython_display_(self) -> None:
+        """Show the panel; its position is exact, and drawn, before the cell ends."""
+        self._settle(self._worker.claim())
+        display(self._top)
+        data, metadata = bundle(self._figure.png(), self._figure.alt)
+        self._picture.display(data, metadata=metadata, raw=True)
+        self._table.display(self._ledger(), raw=True)
+        self._shown = True
+
+
+def _checked_guess(accuracy: float | None) -> float | None:
+    if accuracy is not None and not 0 <= accuracy <= 1:
+        raise ValueError(f"the guess is {accuracy}: give an accuracy from 0 to 1")
+    return accuracy
+
+
+def _sentence(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
+
+
+def _spelled(settings: Settings) -> str:
+    return ", ".join(f"{name}={value!r}" for name, value in settings.items())

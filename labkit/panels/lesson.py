@@ -1,0 +1,34 @@
+"""What a lesson gives a panel: functions and descriptions, no widgets, no threads."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from labkit.ledger import Row
+from labkit.panels.controls import Control, Settings
+from labkit.plots.plane import Point
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What a panel shows. Nothing in it knows widgets or threads.
+
+    title: the panel's name. controls: what can be set, in the order they depend on each
+    other. compute: settings -> an iterator of results, the last one exact; it takes
+    `cancelled`, asks it often, and ends once it says True. draw: (figure, result,
+    marks) -> alt text. The other functions take a result: points -> what is on the
+    plane; lines -> the readout, at most three lines; state -> how far it is; ledger ->
+    rows (a Row, or a file's name and why it is missing) and notes; files -> name ->
+    bytes, what "Save" writes. code: settings -> Python text that reproduces them.
+    """
+
+    title: str
+    controls: tuple[Control, ...]
+    compute: Callable[..., Iterator]
+    draw: Callable[..., str]
+    points: Callable[[object], tuple[Point, ...]]
+    lines: Callable[[object], Sequence[str]]
+    state: Callable[[object], str]
+    ledger: Callable[[object], tuple[Sequence[Row | tuple[str, str]], Sequence[str]]]
+    files: Callable[[object], dict[str, bytes]]
+    code: Callable[[Settings], str]
+    size: tuple[float, float] = (8.6, 3.4)

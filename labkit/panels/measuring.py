@@ -1,0 +1,47 @@
+"""What panels measure of a model file, kept under the file's digest.
+
+Only figures on all test images are kept: a position visited twice is exact at once.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator
+
+from labkit import latency, ledger, measure
+from labkit.data import Split
+from labkit.latency import Latency
+from labkit.measure import Accuracy
+from labkit.panels.memo import Memo
+
+_ACCURACIES, _DEFLATED, _LATENCIES = Memo(400), Memo(400), Memo(100)
+
+
+def digest(content: bytes) -> str:
+    """A file's sha256, what its figures are kept under."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def growing(
+    runnable, split: Split, stages: tuple, cancelled: Callable[[], bool]
+) -> Iterator[Accuracy]:
+    """As `measure.refine`, with every stage exact at once where the file is known."""
+    key = (digest(runnable.to_bytes()), digest(split.index.tobytes()))
+    known = _ACCURACIES.peek(key)
+    if known is not None:
+        for _ in stages:
+            yield known
+        return
+    for accuracy in measure.refine(runnable, split, stages, cancelled):
+        if accuracy.n == len(split):
+            _ACCURACIES.put(key, accuracy)
+        yield accuracy
+
+
+def deflated(content: bytes) -> int:
+    """The length of a file after zlib."""
+    return _DEFLATED.get(digest(content), lambda: ledger.deflated_bytes(content))
+
+
+def latencies(models: dict[str, object]) -> dict[str, Latency]:
+    """Name -> latency, measured in turns on one thread."""
+    key = tuple((name, digest(model.to_bytes())) for name, model in models.items())
+    return _LATENCIES.get(key, lambda: latency.latency(models))

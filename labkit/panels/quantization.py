@@ -1,0 +1,255 @@
+"""The quantization panel: bits, granularity, range rule and layers of a network.
+
+Every position is the decoded float file's accuracy with the packed file's bytes; where
+ai_edge_quantizer has a recipe, its file is a second point with figures of its own.
+
+    layer kind          packed file, 2 to 16 bits    deployable file
+    FULLY_CONNECTED     any granularity, any rule    table in `labkit.deploy`
+    CONV_2D             any granularity, any rule    table in `labkit.deploy`
+    biases, pooling, …  stay float32                 stay float32
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import chain, islice, zip_longest
+
+from labkit import compress, deploy, zoo
+from labkit.compress import Compressed
+from labkit.deploy import Deployed, Unavailable
+from labkit.latency import Latency
+from labkit.measure import Accuracy
+from labkit.network import Network
+from labkit.panels import measuring
+from labkit.panels import quantization_report as report
+from labkit.panels.base import Lesson, Panel
+from labkit.panels.controls import Control, Settings
+from labkit.panels.histogram import histogram
+from labkit.panels.worker import Cancelled, never
+from labkit.plots import quantization as plots
+from labkit.plots.base import LOCK
+from labkit.plots.plane import Point
+from labkit.plots.quantization import Histogram
+from labkit.quantize import GRANULARITIES, RANGES
+
+FIRST = 250
+STAGES = (FIRST, 1000, 2500, 5000, None)
+# Up to this many multiply-accumulates an image, all test images take no longer than a
+# reader waits: there is nothing between the first estimate and the exact figure.
+QUICK_MACS = 3_000_000
+# Where the accuracy axis ends, by data set: above what its networks can reach.
+BEST = {"mnist": 0.997, "cifar10": 0.965}
+
+
+@dataclass(frozen=True, eq=False)
+class Position:
+    """One setting, as far as it is measured.
+
+    compressed: the decoded network and the packed file. deployed: the deployable file,
+    why there is none, or None before it was tried. base_accuracy, accuracy,
+    deployed_accuracy: of the float32, the decoded and the deployable file. deflated:
+    file name -> bytes after zlib. latency: "float32" and "deployable" -> Latency. Both
+    are None until the last step.
+    """
+
+    settings: Settings
+    network: Network
+    total: int
+    compressed: Compressed
+    histogram: Histogram
+    base_accuracy: Accuracy | None = None
+    accuracy: Accuracy | None = None
+    deployed: Deployed | Unavailable | None = None
+    deployed_accuracy: Accuracy | None = None
+    deflated: dict[str, int] | None = None
+    latency: dict[str, Latency] | None = None
+
+    @property
+    def points(self) -> tuple[Point, ...]:
+        """What is on the plane: float32, packed and, once measured, deployable."""
+        points = [
+            self._point("float", self.base_accuracy, len(self.network)),
+            self._point("packed", self.accuracy, self.compressed.size_bytes),
+        ]
+        if self.deployed_accuracy is not None:
+            size = self.deployed.size_bytes
+            points.append(self._point("deployable", self.deployed_accuracy, size))
+        return tuple(points)
+
+    def _point(self, kind: str, accuracy: Accuracy, size_bytes: int) -> Point:
+        low, high = accuracy.interval
+        return Point(
+            name=report.name(self.settings),
+            group=self.settings["network"],
+            kind=kind,
+            accuracy=accuracy.value,
+            low=low,
+            high=high,
+            n=accuracy.n,
+            size_bytes=size_bytes,
+            exact=accuracy.n == self.total,
+        )
+
+    @property
+    def best(self) -> float:
+        """The accuracy at the top of the plane."""
+        return BEST[zoo.dataset(self.settings["network"]).name]
+
+
+def compute(
+    network: str = "mlp",
+    bits: int = 4,
+    granularity: str = "channel",
+    rule: str = "minmax",
+    layers: tuple[str, ...] | None = None,
+    shown: str | None = None,
+    mode: str = "dynamic",
+    cancelled: Cancelled = never,
+) -> Iterator[Position]:
+    """Better and better measurements of one setting; the last has every figure.
+
+    network: a name of the zoo. bits, granularity, rule, layers: as for
+    `compress.quantize_network`. shown: the layer in the histogram, the largest if left
+    out. mode: of the deployable file, as for `deploy.deployable`.
+    """
+    settings = {
+        "network": network,
+        "bits": bits,
+        "granularity": granularity,
+        "rule": rule,
+        "layers": layers,
+        "shown": shown,
+        "mode": mode,
+    }
+    base, split = zoo.load(network), zoo.dataset(network).test
+    quick = base.macs <= QUICK_MACS
+    stages = (FIRST, None) if quick else STAGES
+    with LOCK:
+        compressed = compress.quantize_network(base, bits, granularity, rule, layers)
+        bars = histogram(base, compressed, shown or largest_layer(base))
+    position = Position(settings, base, len(split), compressed, bars)
+    packed = _packed(position, split, stages, cancelled)
+    deployed = _deployed(position, split, stages, cancelled)
+    steps = (
+        chain(packed, deployed)
+        if quick
+        else chain(islice(packed, 1), _in_turns(deployed, packed))
+    )
+    for news in steps:
+        position = replace(position, **news)
+        yield position
+    if not cancelled():
+        yield replace(position, **_slow_figures(position))
+
+
+def _packed(position: Position, split, stages, cancelled) -> Iterator[dict]:
+    """The float32 and the decoded network, stage by stage on the same images."""
+    base = measuring.growing(position.network, split, stages, cancelled)
+    decoded = position.compressed.network
+    now = measuring.growing(decoded, split, stages, cancelled)
+    for before, after in zip(base, now, strict=False):
+        yield {"base_accuracy": before, "accuracy": after}
+
+
+def _deployed(position: Position, split, stages, cancelled) -> Iterator[dict]:
+    """The deployable file, stage by stage; or why there is none."""
+    if cancelled():
+        return
+    with LOCK:
+        deployed = deployable(position.network, position.settings)
+    if isinstance(deployed, Unavailable):
+        yield {"deployed": deployed}
+        return
+    for accuracy in measuring.growing(deployed, split, stages, cancelled):
+        yield {"deployed": deployed, "deployed_accuracy": accuracy}
+
+
+def _in_turns(*generators: Iterator[dict]) -> Iterator[dict]:
+    for news in zip_longest(*generators):
+        yield from (one for one in news if one is not None)
+
+
+def deployable(network: Network, settings: Settings) -> Deployed | Unavailable:
+    """The deployable file of a setting, or why there is none."""
+    if settings["layers"] is not None:
+        return Unavailable(
+            "The lab's deployable files quantize every layer: choose all layers."
+        )
+    return deploy.deployable(
+        network, settings["bits"], settings["mode"], settings["granularity"]
+    )
+
+
+def _slow_figures(position: Position) -> dict:
+    """Deflated bytes and latency, which come last."""
+    files = {
+        "float32": position.network.to_bytes(),
+        "packed": position.compressed.packed,
+    }
+    timed = {"float32": position.network}
+    if isinstance(position.deployed, Deployed):
+        files["deployable"] = position.deployed.to_bytes()
+        timed["deployable"] = position.deployed
+    return {
+        "deflated": {name: measuring.deflated(file) for name, file in files.items()},
+        "latency": measuring.latencies(timed),
+    }
+
+
+def largest_layer(network: Network) -> str:
+    """The layer with the most weights."""
+    return max(network.kernels, key=lambda name: network.kernels[name].size)
+
+
+def _layers(settings: Settings) -> tuple[str, ...]:
+    return tuple(zoo.load(settings["network"]).kernels)
+
+
+LESSON = Lesson(
+    title="quantization",
+    controls=(
+        Control("network", "Network", zoo.NAMES),
+        Control("bits", "Bits", range(2, 17), default=4),
+        Control(
+            "granularity",
+            "One scale per",
+            GRANULARITIES,
+            default="channel",
+            texts=report.GRANULARITY_TEXTS,
+        ),
+        Control("rule", "Range", RANGES, texts=report.RULE_TEXTS),
+        Control("layers", "Layers to quantize", _layers, several=True, advanced=True),
+        Control(
+            "shown",
+            "Layer in the histogram",
+            _layers,
+            advanced=True,
+            default=lambda settings: largest_layer(zoo.load(settings["network"])),
+        ),
+        Control(
+            "mode",
+            "Deployable file",
+            tuple(report.MODE_TEXTS),
+            texts=report.MODE_TEXTS,
+            advanced=True,
+        ),
+    ),
+    compute=compute,
+    draw=plots.draw,
+    points=lambda position: position.points,
+    lines=report.lines,
+    state=report.state,
+    ledger=report.rows,
+    files=report.files,
+    code=report.code,
+)
+
+
+def quantization_panel(
+    network: str = "mlp", guess: float | None = None, **settings
+) -> Panel:
+    """The panel, to stand as the last line of a cell.
+
+    network: a name of the zoo. guess: the accuracy that the reader predicts, 0 to 1.
+    settings: as for `compute`; those left out begin at their defaults.
+    """
+    return Panel(LESSON, guess, network=network, **settings)

@@ -1,0 +1,186 @@
+"""What the quantization panel says of a position: readout, ledger, files, code."""
+
+from dataclasses import replace
+
+from labkit import ledger, measure
+from labkit.deploy import Deployed, Unavailable
+from labkit.measure import Accuracy
+from labkit.panels.controls import Settings
+from labkit.plots.base import percent
+
+RULE_TEXTS = {
+    "minmax": "min–max",
+    "percentile": "percentile",
+    "least_squares": "least squares",
+}
+GRANULARITY_TEXTS = {"tensor": "tensor", "channel": "channel", "block": "block of 32"}
+MODE_TEXTS = {
+    "dynamic": "dynamic",
+    "weight_only": "weight-only",
+    "static": "static",
+}
+
+
+def name(settings: Settings) -> str:
+    """A position in words.
+
+    >>> name({"bits": 4, "granularity": "block", "rule": "minmax", "layers": None})
+    '4 bits, block of 32, min–max'
+    """
+    text = (
+        f"{settings['bits']} bits, {GRANULARITY_TEXTS[settings['granularity']]}, "
+        f"{RULE_TEXTS[settings['rule']]}"
+    )
+    if settings["layers"] is None:
+        return text
+    return f"{text}, {_chosen(settings['layers'])}"
+
+
+def _chosen(layers: tuple[str, ...]) -> str:
+    """Which layers, in at most a name.
+
+    >>> _chosen(()), _chosen(("fc1",)), _chosen(("fc1", "fc2"))
+    ('no layer', 'only fc1', '2 layers')
+    """
+    if len(layers) > 1:
+        return f"{len(layers)} layers"
+    return f"only {layers[0]}" if layers else "no layer"
+
+
+def lines(position) -> list[str]:
+    """The readout: accuracy and bytes, the paired test, the deployable file."""
+    size, full = position.compressed.size_bytes, len(position.network)
+    paired = measure.compare(position.base_accuracy, position.accuracy)
+    low, high = paired.interval
+    return [
+        f"{position.settings['network']}, {name(position.settings)}: "
+        f"{_measured(position.accuracy)}, packed in {size:,} bytes, "
+        f"{full / size:.2f}× smaller",
+        f"float32: {percent(position.base_accuracy.value)}; on the same images "
+        f"newly wrong {paired.newly_wrong:,}, newly right {paired.newly_right:,}, "
+        f"{_points(paired.difference)} points ({_points(low)} to {_points(high)}), "
+        f"{_chance(paired.p_value)}",
+        _deployed_line(position),
+    ]
+
+
+def _measured(accuracy: Accuracy) -> str:
+    low, high = accuracy.interval
+    return f"{percent(accuracy.value)} ({100 * low:.2f} to {100 * high:.2f} %)"
+
+
+def _deployed_line(position) -> str:
+    if position.deployed is None:
+        return "deployable file: …"
+    if isinstance(position.deployed, Unavailable):
+        reason = position.deployed.reason
+        return f"no deployable file: {reason}"
+    text = (
+        f"deployable file, {_kind(position.deployed)}: "
+        f"{_measured(position.deployed_accuracy)}, "
+        f"{position.deployed.size_bytes:,} bytes"
+    )
+    if position.latency is None:
+        return text
+    now, before = (position.latency[k].median_us for k in ("deployable", "float32"))
+    return f"{text}, {now:,.1f} µs an image (float32: {before:,.1f} µs)"
+
+
+def _kind(deployed: Deployed) -> str:
+    """How the file runs; its range rule is the quantizer's own."""
+    return f"{deployed.mode.replace('_', '-')}, min–max range"
+
+
+def _points(difference: float) -> str:
+    """A difference of accuracies in percentage points, with its sign.
+
+    >>> _points(-0.0125)
+    '−1.25'
+    """
+    return f"{100 * difference:+.2f}".replace("-", "−")
+
+
+def _chance(p_value: float) -> str:
+    """A p-value in words.
+
+    >>> _chance(0.74), _chance(3e-20)
+    ('p = 0.74', 'p < 0.0001')
+    """
+    return f"p = {p_value:.2g}" if p_value >= 1e-4 else "p < 0.0001"
+
+
+def state(position) -> str:
+    """How far the measurement is."""
+    n, total = position.accuracy.n, position.total
+    if n < total:
+        return f"estimate on the first {n:,} of {total:,} test images, refining…"
+    if position.latency is None:
+        return f"exact on all {total:,} test images; the other columns follow…"
+    return f"exact on all {total:,} test images"
+
+
+def rows(position) -> tuple[list, list[str]]:
+    """The ledger: float32, packed and deployable file, and why columns disagree."""
+    packed = f"packed, {position.settings['bits']} bits"
+    found = {
+        "float32": ledger.network_row(position.network),
+        "packed": ledger.compressed_row(position.compressed, packed),
+    }
+    if isinstance(position.deployed, Deployed):
+        stage = f"deployable, {position.deployed.mode.replace('_', '-')}"
+        found["deployable"] = ledger.deployed_row(
+            position.deployed, position.network, stage
+        )
+    if position.latency is not None:
+        for name, row in found.items():
+            found[name] = replace(
+                row,
+                deflated_bytes=position.deflated[name],
+                latency=position.latency.get(name),
+            )
+    table = list(found.values())
+    if "deployable" not in found:
+        table.append(("deployable", getattr(position.deployed, "reason", "…")))
+    return table, ledger.explain(list(found.values()))
+
+
+def files(position) -> dict[str, bytes]:
+    """The packed file, and the deployable one where there is one."""
+    now = position.settings
+    start = f"{now['network']}-{now['bits']}bit-{now['granularity']}"
+    part = "" if now["layers"] is None else f"-{len(now['layers'])}layers"
+    found = {f"{start}-{now['rule']}{part}.packed": position.compressed.packed}
+    if isinstance(position.deployed, Deployed):
+        name = f"{start}-{position.deployed.mode}.tflite"
+        found[name] = position.deployed.to_bytes()
+    return found
+
+
+def code(settings: Settings) -> str:
+    """Python text that reproduces a setting's figures."""
+    text = f"""\
+from labkit import compress, deploy, measure, zoo
+
+network = zoo.load({settings["network"]!r})
+test = zoo.dataset({settings["network"]!r}).test
+compressed = compress.quantize_network(
+    network, bits={settings["bits"]}, granularity={settings["granularity"]!r},
+    rule={settings["rule"]!r}, layers={settings["layers"]!r},
+)
+accuracy = measure.accuracy(compressed.network, test)
+print(f"packed: {{accuracy.value:.2%}}, {{compressed.size_bytes:,}} bytes")
+"""
+    if settings["layers"] is not None:
+        return text
+    return (
+        text
+        + f"""
+deployed = deploy.deployable(
+    network, bits={settings["bits"]}, mode={settings["mode"]!r},
+    granularity={settings["granularity"]!r},
+)
+if isinstance(deployed, deploy.Deployed):
+    accuracy = measure.accuracy(deployed, test)
+    print(f"deployable: {{accuracy.value:.2%}}, {{deployed.size_bytes:,}} bytes")
+"""
+    )

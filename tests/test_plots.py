@@ -1,0 +1,151 @@
+"""Pictures: what is drawn follows the numbers, and the alt text says them."""
+
+import base64
+import io
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from matplotlib.image import imread
+
+from labkit.plots import quantization
+from labkit.plots.base import bundle, bytes_text, figure
+from labkit.plots.plane import Marks, Point, baseline, height, plane
+from labkit.plots.quantization import Grid, Histogram
+
+FLOAT = Point("float32", "net", "float", 0.98, 0.977, 0.983, 10_000, 1_000_000, True)
+PACKED = Point("4 bits", "net", "packed", 0.95, 0.94, 0.96, 10_000, 130_000, True)
+GRID = Grid("the values", -0.3, 0.3, 15)
+DEPLOYED = replace(PACKED, kind="deployable", accuracy=0.8, low=0.79, high=0.81)
+
+
+def result(points=(FLOAT, PACKED), grids=(GRID,)):
+    counts, edges = np.histogram(np.linspace(-0.3, 0.3, 500), 20)
+    shown = Histogram("fc1", edges, counts, grids, 20.0, 3)
+    return SimpleNamespace(points=points, best=0.997, histogram=shown)
+
+
+def pixels(picture):
+    return imread(io.BytesIO(picture.png()))
+
+
+def drawn(shown, marks=None, picture=None):
+    picture = picture or figure(8.6, 3.4)
+    quantization.draw(picture, shown, marks or Marks())
+    return pixels(picture)
+
+
+def test_halving_the_error_is_an_equal_step():
+    steps = np.diff([height(1 - 0.4 / 2**k) for k in range(5)])
+    np.testing.assert_allclose(steps, np.log10(2))
+
+
+def test_no_error_at_all_has_a_place():
+    assert np.isfinite(height(1.0)) and height(1.0) > height(0.9999)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"points": (FLOAT, replace(PACKED, size_bytes=300_000))},
+        {"points": (FLOAT, replace(PACKED, accuracy=0.9))},
+        {"points": (FLOAT, replace(PACKED, low=0.8))},
+        {"points": (FLOAT, replace(PACKED, exact=False))},
+        {"points": (FLOAT, PACKED, DEPLOYED)},
+        {"points": (replace(FLOAT, size_bytes=2_000_000), PACKED)},
+        {"grids": (Grid("the values", -0.2, 0.2, 15),)},
+        {"grids": (Grid("the values", -0.3, 0.3, 7),)},
+        {"grids": ()},
+    ],
+)
+def test_every_number_moves_pixels(change):
+    assert (drawn(result()) != drawn(result(**change))).any()
+
+
+@pytest.mark.parametrize(
+    "marks", [Marks(trail=(DEPLOYED,)), Marks(pinned=(DEPLOYED,)), Marks(guess=0.5)]
+)
+def test_every_mark_is_drawn(marks):
+    assert (drawn(result()) != drawn(result(), marks)).any()
+
+
+def test_a_reused_frame_gives_the_pixels_of_a_new_figure():
+    reused = figure(8.6, 3.4)
+    drawn(result((FLOAT, PACKED, DEPLOYED)), Marks(guess=0.4), reused)
+    np.testing.assert_array_equal(
+        drawn(result(), picture=reused), drawn(result()), strict=True
+    )
+
+
+def test_a_reused_frame_keeps_no_artists():
+    reused = figure(8.6, 3.4)
+    counts = []
+    for _ in range(4):
+        drawn(result(), picture=reused)
+        counts.append(sum(len(axes.get_children()) for axes in reused.axes))
+    assert len(set(counts)) == 1
+
+
+def test_another_network_gets_another_frame():
+    reused = figure(8.6, 3.4)
+    drawn(result(), picture=reused)
+    larger = result((replace(FLOAT, size_bytes=4_000_000), PACKED))
+    np.testing.assert_array_equal(drawn(larger, picture=reused), drawn(larger))
+
+
+def test_the_alt_text_says_the_figures():
+    picture = figure(8.6, 3.4)
+    alt = quantization.draw(
+        picture, result((FLOAT, PACKED, DEPLOYED)), Marks(guess=0.5)
+    )
+    said = "98.00 %", "95.00 %", "80.00 %", "130,000 bytes", "20.0 dB", "3 clipped"
+    for text in (*said, "Your guess: 50.00 %"):
+        assert text in alt
+    assert picture.alt == alt
+
+
+def test_a_layer_left_as_float_says_so():
+    assert "left as float32" in quantization.draw(figure(8.6, 3.4), result(grids=()))
+
+
+def test_many_levels_are_a_band():
+    fine = (
+        Grid("coarsest channel", -0.3, 0.3, 65_535),
+        Grid("finest", -0.1, 0.1, 65535),
+    )
+    assert (drawn(result(grids=fine)) != drawn(result())).any()
+
+
+def test_no_point_lies_outside_the_axes():
+    axes = figure(5, 3).add_subplot()
+    plane(axes, (FLOAT, PACKED, DEPLOYED))
+    left, right = axes.get_xlim()
+    bottom, top = axes.get_ylim()
+    for point in (FLOAT, PACKED, DEPLOYED):
+        assert left < point.size_bytes < right
+        assert bottom < height(point.accuracy) < top
+
+
+def test_a_plane_without_its_baseline_is_an_error():
+    with pytest.raises(StopIteration):
+        baseline((PACKED,))
+
+
+def test_a_picture_shows_itself_as_png_with_its_alt_text():
+    picture = figure(3, 2, alt="three words here")
+    picture.add_subplot().plot([1, 2])
+    data, metadata = picture._repr_mimebundle_()
+    assert base64.b64decode(data["image/png"]).startswith(b"\x89PNG")
+    assert metadata["image/png"]["alt"] == data["text/plain"] == "three words here"
+    assert bundle(picture.png(), picture.alt) == (data, metadata)
+    assert pixels(picture).shape[:2] == (200, 300)
+
+
+def test_sizes_in_words():
+    assert [bytes_text(n) for n in (0, 999, 1_000, 999_000)] == [
+        "0 B",
+        "999 B",
+        "1 kB",
+        "999 kB",
+    ]
