@@ -222,15 +222,19 @@ class PanelOnPage:
         """The line that says how far the measurement is."""
         return self.cell.locator('[role="note"], [role="alert"]').first.inner_text()
 
-    def press(self, key: str) -> None:
-        """Press a key with the slider in focus."""
-        self.slider.focus()
+    def press(self, key: str, slider: int = 0) -> None:
+        """Press a key with a slider in focus, the first or a later one."""
+        handle = self.cell.locator(".noUi-handle").nth(slider)
+        handle.wait_for()
+        handle.focus()
         self.page.keyboard.press(key)
 
     def push(self, name: str) -> None:
         """Push a button with the space bar; an icon may stand before its name."""
         ends_so = re.compile(rf"(^|\W){re.escape(name)}$")
-        self.cell.get_by_role("button", name=ends_so).first.focus()
+        button = self.cell.get_by_role("button", name=ends_so).first
+        button.wait_for()
+        button.focus()
         self.page.keyboard.press("Space")
 
     def watch_places(self) -> None:

@@ -35,10 +35,25 @@ from labkit.affine import (
 from labkit.ranges import least_squares_scale, minmax_scale, percentile_scale
 
 __all__ = [
-    "BLOCK", "GRANULARITIES", "MAX_BITS", "MIN_BITS", "RANGES", "Quantized",
-    "affine_grid", "affine_params", "clip_error", "code_type", "dequantize_affine",
-    "fake_quantize", "largest_code", "quantize", "quantize_affine", "roundoff_error",
-    "scale_shape", "six_db_rule", "sqnr_db",
+    "BLOCK",
+    "GRANULARITIES",
+    "MAX_BITS",
+    "MIN_BITS",
+    "RANGES",
+    "Quantized",
+    "affine_grid",
+    "affine_params",
+    "clip_error",
+    "code_type",
+    "dequantize_affine",
+    "fake_quantize",
+    "largest_code",
+    "quantize",
+    "quantize_affine",
+    "roundoff_error",
+    "scale_shape",
+    "six_db_rule",
+    "sqnr_db",
 ]
 
 BLOCK = 32

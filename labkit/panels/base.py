@@ -8,7 +8,7 @@ a cell, so a callback does no more than wake the panel's worker.
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from threading import RLock
 
@@ -46,6 +46,7 @@ class Panel:
         self.settings = dict(self._start)
         self._visited = Memo(TRAIL)
         self._pinned: tuple[Point, ...] = ()
+        self._lines: Sequence[str] = ()
         self._error: Exception | None = None
         self._drawn_for = 0
         self._worker = LatestWins(f"panel {lesson.title}")
@@ -147,7 +148,7 @@ class Panel:
 
     def _go(self) -> None:
         settings = dict(self.settings)
-        self._state.value = page.state_html("computing…")
+        self._say("computing…")
         self._worker.submit(lambda claim: self._work(settings, claim))
 
     def _work(self, settings: Settings, claim: Claim) -> None:
@@ -185,11 +186,11 @@ class Panel:
             field = fields.field_of(control, self.settings, value)
             field.observe(self._changed, "value")
             self._fields[control.name] = field
-        self._state = widgets.HTML(page.state_html(""))
-        self._readout = widgets.HTML(page.lines_html((), READOUT_HEIGHT))
+        self._report = widgets.HTML()
+        self._say("")
         self._code = page.code_box()
         self._top = widgets.VBox(
-            [self._row(advanced=False), *self._buttons(), self._state, self._readout]
+            [self._row(advanced=False), *self._buttons(), self._report]
         )
 
     def _row(self, advanced: bool) -> widgets.Box:
@@ -218,7 +219,7 @@ class Panel:
             try:
                 action()
             except Exception as error:
-                self._state.value = page.state_html(_sentence(error), failed=True)
+                self._say(_sentence(error), failed=True)
 
         return pressed
 
@@ -232,7 +233,7 @@ class Panel:
         paths = self.save()
         named = [f"{path.name} ({path.stat().st_size:,} bytes)" for path in paths]
         text = f"saved in {paths[0].parent}: {', '.join(named)}"
-        self._state.value = page.state_html(text)
+        self._say(text)
 
     def _adopt(self, settings: Settings) -> None:
         """Make these the settings, and have the widgets say so without an event."""
@@ -256,11 +257,14 @@ class Panel:
             for point in self._present():
                 self._visited.put((point.group, point.kind, point.name), point)
             self._draw()
-            self._state.value = page.state_html(self.lesson.state(result))
-            self._readout.value = page.lines_html(
-                self.lesson.lines(result), READOUT_HEIGHT
-            )
+            self._lines = self.lesson.lines(result)
+            self._say(self.lesson.state(result))
             self._code.value = self.lesson.code(settings)
+
+    def _say(self, state: str, failed: bool = False) -> None:
+        """Put a new state above the readout; both at once, so that they agree."""
+        text = page.state_html(state, failed)
+        self._report.value = text + page.lines_html(self._lines, READOUT_HEIGHT)
 
     def _redraw(self) -> None:
         if self.result is not None:
@@ -297,7 +301,7 @@ class Panel:
             if claim.number >= self._drawn_for:
                 self._drawn_for = claim.number
                 text = f"{_sentence(error)} — at {_spelled(settings)}"
-                self._state.value = page.state_html(text, failed=True)
+                self._say(text, failed=True)
 
     def _ipython_display_(self) -> None:
         """Show the panel; its position is exact, and drawn, before the cell ends."""
