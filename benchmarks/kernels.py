@@ -31,7 +31,7 @@ resident = psutil.Process().memory_info().rss / 2**20
 status = Path("/proc/self/status")  # Linux keeps the peak there
 lines = status.read_text().splitlines() if status.exists() else []
 peak = [int(line.split()[1]) / 2**10 for line in lines if line.startswith("VmHWM")]
-print(f"{resident:.0f} MB resident, no TensorFlow", *(f"(peak {mb:.0f})" for mb in peak))
+print(f"{resident:.0f} MB resident, no TensorFlow; peak", *map(round, peak))
 """
 
 
