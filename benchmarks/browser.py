@@ -40,6 +40,8 @@ SETTINGS = {
 CELL = """from labkit.panels import quantization_panel
 panel = quantization_panel({!r}, bits=3)
 panel"""
+# JupyterLab opens again what was open before: only the notebook in front counts.
+IN_FRONT = ".jp-NotebookPanel:not(.lm-mod-hidden)"
 START_SECONDS = 60
 WAIT_MS = 60_000
 
@@ -177,7 +179,9 @@ class Notebook:
     def last_output(self) -> str:
         """The text that the last cell printed."""
         return (
-            self.page.locator(".jp-CodeCell .jp-OutputArea").last.inner_text().strip()
+            self.page.locator(f"{IN_FRONT} .jp-CodeCell .jp-OutputArea")
+            .last.inner_text()
+            .strip()
         )
 
     def save(self) -> None:
@@ -190,13 +194,14 @@ class Notebook:
 
     def errors(self) -> list[str]:
         """What cells raised."""
-        shown = self.page.locator('[data-mime-type="application/vnd.jupyter.error"]')
+        error = '[data-mime-type="application/vnd.jupyter.error"]'
+        shown = self.page.locator(f"{IN_FRONT} {error}")
         return shown.all_inner_texts()
 
     def panel(self, number: int = 0) -> "PanelOnPage":
         """The panel number `number`, counted from the top."""
         cells = self.page.locator(
-            ".jp-CodeCell", has=self.page.locator(".widget-slider")
+            f"{IN_FRONT} .jp-CodeCell", has=self.page.locator(".widget-slider")
         )
         return PanelOnPage(self.page, cells.nth(number))
 

@@ -78,7 +78,7 @@ def test_a_truncated_file_is_refused(copied_zoo):
 
 def test_a_missing_file_is_named(copied_zoo):
     (copied_zoo / "mlp.tflite").unlink()
-    with pytest.raises(NetworkError, match=r"mlp\.tflite is missing: restore it"):
+    with pytest.raises(NetworkError, match=r"mlp\.tflite is missing: run"):
         zoo.load("mlp")
     (copied_zoo / "mlp.json").unlink()
     with pytest.raises(NetworkError, match=r"mlp\.json is missing"):
