@@ -7,18 +7,13 @@ learner's machine, and fail where CI is set.
 
 import base64
 import os
-import shutil
 import warnings
-from pathlib import Path
 
 import nbformat
 import pytest
 
-import labkit
 from benchmarks import browser
 
-NOTEBOOKS = Path(labkit.__file__).resolve().parent.parent / "notebooks"
-LESSONS = ("00_the_bench.ipynb", "01_quantization_error.ipynb")
 TINY = """\
 from labkit.panels import quantization_panel
 panel = quantization_panel("mlp", bits=3)
@@ -50,11 +45,9 @@ def need_chromium():
 
 @pytest.fixture(scope="module", params=[False, True], ids=["subshells off", "on"])
 def lab(request, tmp_path_factory):
-    """A JupyterLab on a copy of the notebooks: (folder, address, page)."""
+    """A JupyterLab on a tiny notebook: (folder, address, page)."""
     need_chromium()
     folder = tmp_path_factory.mktemp("lab")
-    for name in LESSONS:
-        shutil.copy(NOTEBOOKS / name, folder)
     browser.write_notebook(folder / "tiny.ipynb", [TINY, BUSY])
     with (
         browser.jupyter_lab(folder, request.param) as address,
@@ -82,27 +75,6 @@ def panel(tiny):
         panel.wait_for(START)
     panel.wait_exact()
     return panel
-
-
-@pytest.mark.parametrize("name", LESSONS)
-def test_a_lesson_runs_and_its_panel_follows_the_keys(lab, name):
-    _, address, page = lab
-    notebook = browser.Notebook(page, address, name)
-    notebook.run_all()
-    assert notebook.errors() == []
-    panel = notebook.panel()
-    panel.wait_exact()
-    before = panel.picture(), panel.readout()
-    panel.press("ArrowRight")
-    panel.wait_until_changed(*before)
-    panel.wait_exact()
-    after = panel.picture(), panel.readout()
-    assert before[0] != after[0] and before[1] != after[1]
-    panel.press("ArrowLeft")
-    panel.wait_until_changed(*after)
-    panel.wait_exact()
-    assert panel.readout().splitlines()[0] == before[1].splitlines()[0]
-    notebook.shut_down()
 
 
 def test_the_slider_from_end_to_end(panel):
