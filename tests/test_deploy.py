@@ -59,7 +59,9 @@ def test_a_file_that_computes_what_it_stores_or_a_reason(name, bits, mode, granu
     assert outputs.dtype == np.float32
     error = np.abs(outputs - expected).max() / np.abs(expected).max()
     # Weight-only multiplies the decoded weights in float; the others round activations.
-    assert error < {"weight_only": 1e-5, "dynamic": 0.1, "static": 0.3}[mode]
+    # With 4-bit weights and static ranges that rounding adds up over resnet8's layers.
+    rounded = 0.3 if (mode, bits) == ("static", 4) else 0.1
+    assert error < (1e-5 if mode == "weight_only" else rounded)
 
 
 @pytest.mark.parametrize(
