@@ -6,8 +6,9 @@ All numbers are little-endian. The file is
     32 bytes  the sha256 of everything after it
     4 + n     length and deflated JSON header: what tensors follow, in order
     4 + n     length and deflated skeleton: the model file without its weights
-    the rest  for each tensor its codes packed to their bit width, then its scales as
-              float32; or, where it is not quantized, its values as float32
+    the rest  for each tensor its codes packed to their bit width, then the levels that
+              were found from its weights, if so, and its scales as float32; or, where
+              it is not quantized, its values as float32
 
 The same input gives the same bytes, with one version of zlib.
 """
@@ -22,99 +23,53 @@ from math import prod
 
 import numpy as np
 
-from labkit.quantize import (
-    GRANULARITIES,
-    Quantized,
-    code_type,
-    largest_code,
-    scale_shape,
-)
+from labkit.coded import Coded, parameter_counts, restored
+from labkit.groups import BLOCK, GRANULARITIES, Groups
+from labkit.packing import CodecError, pack_bits, packed_size, unpack_bits
+from labkit.quantize import Quantized
+
+__all__ = [
+    "MAGIC",
+    "CodecError",
+    "Tensor",
+    "decode",
+    "encode",
+    "pack_bits",
+    "packed_size",
+    "payload_bytes",
+    "unpack_bits",
+]
 
 MAGIC = b"LABPACK1"
 _CHECKSUM_END = len(MAGIC) + hashlib.sha256().digest_size
 _LENGTH = struct.Struct("<I")
 _LARGEST_INFLATED = 1 << 28
 
-Tensor = Quantized | np.ndarray
+UNIFORM = "uniform"
 
-
-class CodecError(Exception):
-    """The bytes are not a packed file, or a damaged one; the text says which."""
-
-
-def pack_bits(q: np.ndarray, bits: int) -> bytes:
-    """Signed codes -> their low `bits` bits, one after the other without gaps.
-
-    q: integers from -2**(bits-1) to 2**(bits-1) - 1, any shape, in C order. bits: 2 to
-    16. A code is written as two's complement, least significant bit first, from the
-    least significant bit of each byte upwards; the last byte is filled with zeros.
-    Returns ceil(q.size * bits / 8) bytes. Raises ValueError for codes that do not fit.
-
-    >>> pack_bits(np.array([1, -2, -1, 0]), bits=2).hex()    # 01, 10, 11, 00 from below
-    '39'
-    """
-    qmax = largest_code(bits)
-    q = np.asarray(q).ravel()
-    if q.size and (q.min() < -qmax - 1 or q.max() > qmax):
-        raise ValueError(f"q has codes outside {-qmax - 1} .. {qmax}: give more bits")
-    codes = np.ascontiguousarray(q, _stored_type(bits))
-    if bits in (8, 16):
-        return codes.tobytes()
-    planes = np.unpackbits(codes.view(np.uint8), bitorder="little")
-    kept = planes.reshape(q.size, 8 * codes.itemsize)[:, :bits]
-    return np.packbits(kept, bitorder="little").tobytes()
-
-
-def unpack_bits(packed: bytes, bits: int, n: int) -> np.ndarray:
-    """The n codes that `pack_bits` packed, int8 (up to 8 bits) or int16, (n,).
-
-    Raises CodecError unless `packed` has just the length of n codes.
-
-    >>> unpack_bits(bytes.fromhex("39"), bits=2, n=4).tolist()
-    [1, -2, -1, 0]
-    """
-    largest_code(bits)
-    size = packed_size(bits, n)
-    if len(packed) != size:
-        raise CodecError(f"{n} {bits}-bit codes are {size} bytes, not {len(packed)}")
-    stored = _stored_type(bits)
-    if bits in (8, 16):
-        return np.frombuffer(packed, stored).astype(code_type(bits))
-    planes = np.empty((n, 8 * stored.itemsize), np.uint8)
-    flat = np.unpackbits(
-        np.frombuffer(packed, np.uint8), count=n * bits, bitorder="little"
-    )
-    planes[:, :bits] = flat.reshape(n, bits)
-    planes[:, bits:] = planes[:, bits - 1 : bits]  # the sign fills the upper bits
-    codes = np.packbits(planes, bitorder="little").view(stored)
-    return codes.astype(code_type(bits), copy=False)
-
-
-def packed_size(bits: int, n: int) -> int:
-    """ceil(n * bits / 8), the bytes that n packed codes take.
-
-    >>> packed_size(bits=3, n=10)
-    4
-    """
-    return -(-n * bits // 8)
+Tensor = Quantized | Coded | np.ndarray
 
 
 def payload_bytes(tensor: Tensor) -> int:
-    """How many bytes a tensor takes in the file: codes and scales, or float32 values.
+    """How many bytes a tensor takes in the file.
+
+    Codes, levels that were found from the weights, and scales; or float32 values.
 
     >>> codes, scale = np.array([[1, -1, 0]], np.int8), np.ones(1, np.float32)
     >>> payload_bytes(Quantized(codes, scale, bits=2, granularity="tensor"))
     5
     """
-    if isinstance(tensor, Quantized):
-        return packed_size(tensor.bits, tensor.q.size) + 4 * tensor.scale.size
-    return 4 * np.size(tensor)
+    if isinstance(tensor, np.ndarray):
+        return 4 * tensor.size
+    numbers = sum(array.size for array in _parameters(tensor))
+    return packed_size(tensor.bits, tensor.q.size) + 4 * numbers
 
 
 def encode(skeleton: bytes, tensors: Mapping[str, Tensor]) -> bytes:
     """A model file without its weights, and its weights -> one packed file.
 
-    tensors: name -> Quantized or float array (kept as float32), in the order given.
+    tensors: name -> Quantized, Coded or float array (kept as float32), in the order
+    given.
     """
     header = json.dumps(
         [_entry(name, tensor) for name, tensor in tensors.items()],
@@ -131,7 +86,7 @@ def encode(skeleton: bytes, tensors: Mapping[str, Tensor]) -> bytes:
 
 
 def decode(file: bytes) -> tuple[bytes, dict[str, Tensor]]:
-    """A packed file -> the skeleton, and name -> Quantized or float32 array.
+    """A packed file -> the skeleton, and name -> Quantized, Coded or float32 array.
 
     Exactly what was encoded. Raises CodecError for a file that is truncated, changed,
     or not of this format.
@@ -153,22 +108,31 @@ def decode(file: bytes) -> tuple[bytes, dict[str, Tensor]]:
         ) from error
 
 
-def _stored_type(bits: int) -> np.dtype:
-    return code_type(bits).newbyteorder("<")
-
-
 def _entry(name: str, tensor: Tensor) -> list:
-    """One line of the header: name, shape, and for codes bits, granularity, axis."""
+    """One line of the header: name, shape, and for codes what `_tensor` takes.
+
+    What has its usual value is left out at the end.
+    """
     entry = [name, list(tensor.shape)]
-    if isinstance(tensor, Quantized):
-        entry += [tensor.bits, GRANULARITIES.index(tensor.granularity), tensor.axis]
-    return entry
+    if isinstance(tensor, np.ndarray):
+        return entry
+    entry += [tensor.bits, GRANULARITIES.index(tensor.granularity), tensor.axis]
+    if isinstance(tensor, Coded):
+        return [*entry, tensor.block, tensor.kind]
+    return entry if tensor.block == BLOCK else [*entry, tensor.block]
 
 
 def _payload(tensor: Tensor) -> bytes:
-    if isinstance(tensor, Quantized):
-        return pack_bits(tensor.q, tensor.bits) + tensor.scale.astype("<f4").tobytes()
-    return np.asarray(tensor).astype("<f4").tobytes()
+    if isinstance(tensor, np.ndarray):
+        return tensor.astype("<f4").tobytes()
+    codes = pack_bits(tensor.q, tensor.bits, signed=isinstance(tensor, Quantized))
+    numbers = [array.astype("<f4").tobytes() for array in _parameters(tensor)]
+    return codes + b"".join(numbers)
+
+
+def _parameters(tensor: Quantized | Coded) -> tuple[np.ndarray, ...]:
+    """The float32 arrays in the file beside the codes."""
+    return tensor.parameters if isinstance(tensor, Coded) else (tensor.scale,)
 
 
 def _framed(content: bytes) -> bytes:
@@ -190,14 +154,27 @@ def _parsed(body: bytes) -> tuple[bytes, dict[str, Tensor]]:
     return skeleton, tensors
 
 
-def _tensor(reader: "_Reader", shape: list[int], *coding: int) -> Tensor:
-    count = prod(shape)
-    if not coding:
+def _tensor(
+    reader: "_Reader",
+    shape: list[int],
+    bits: int | None = None,
+    granularity: int = 0,
+    axis: int = 0,
+    block: int = BLOCK,
+    kind: str = UNIFORM,
+) -> Tensor:
+    """The next tensor of the file: an array where `bits` is left out."""
+    if bits is None:
         return reader.floats(shape)
-    bits, granularity, axis = coding[0], GRANULARITIES[coding[1]], coding[2]
-    q = unpack_bits(reader.take(packed_size(bits, count)), bits, count).reshape(shape)
-    scale = reader.floats(scale_shape(tuple(shape), granularity, axis))
-    return Quantized(q, scale, bits, granularity, axis)
+    groups = Groups(tuple(shape), GRANULARITIES[granularity], axis, block)
+    count = prod(shape)
+    packed = reader.take(packed_size(bits, count))
+    q = unpack_bits(packed, bits, count, signed=kind == UNIFORM).reshape(shape)
+    if kind == UNIFORM:
+        scale = reader.floats(groups.scale_shape)
+        return Quantized(q, scale, bits, groups.granularity, axis, block)
+    counts = parameter_counts(kind, bits, groups)
+    return restored(q, kind, bits, groups, *(reader.floats((n,)) for n in counts))
 
 
 class _Reader:

@@ -13,11 +13,17 @@ from types import MappingProxyType
 import numpy as np
 
 from labkit import codec
+from labkit.coded import Coded, quantize_to
+from labkit.grids import GRIDS
+from labkit.groups import BLOCK
 from labkit.network import Network
 from labkit.quantize import Quantized, quantize
 
 # A position holds a float file and a packed one: at most 2.6 MB for the lab's networks.
-_POSITIONS, _SKELETONS, _TENSORS = 8, 4, 96
+_POSITIONS, _SKELETONS, _TENSORS = 8, 4, 192
+
+UNIFORM = codec.UNIFORM
+GRID_NAMES = (UNIFORM, *GRIDS)
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,12 +32,13 @@ class Compressed:
 
     network: the float network with the decoded weights. packed: the packed file, which
     `unpack` turns into that network again. quantized: layer name -> its kernel's codes
-    and scales; the layers left out, and every bias, are kept as float32.
+    and scales, `Quantized` on the uniform grid and `Coded` on others; the layers left
+    out, and every bias, are kept as float32.
     """
 
     network: Network
     packed: bytes
-    quantized: Mapping[str, Quantized]
+    quantized: Mapping[str, Quantized | Coded]
 
     @property
     def size_bytes(self) -> int:
@@ -41,31 +48,38 @@ class Compressed:
 
 def quantize_network(
     network: Network,
-    bits: int,
+    bits: int | Mapping[str, int],
     granularity: str = "tensor",
     rule: str = "minmax",
     layers: tuple[str, ...] | None = None,
+    *,
+    grid: str = UNIFORM,
+    block: int = BLOCK,
 ) -> Compressed:
     """Quantize the kernels of some layers, or of all where `layers` is None.
 
-    bits, granularity, rule: as for `labkit.quantize.quantize`. layers: names as in
-    `network.kernels`. Results are cached by content: the network's digest and the
-    settings. Raises ValueError for an unknown layer, a setting out of range, or kernels
-    that are not float32.
+    bits, granularity, rule, block: as for `labkit.quantize.quantize`; bits may also be
+    a mapping, layer name -> its bits (mixed precision), and then `layers` is its names
+    where it is None. layers: names as in `network.kernels`; the others stay float32.
+    grid: "uniform" or a name of `labkit.grids.GRIDS`, which has its own widths and its
+    own way to a scale: `rule` is "minmax" then.
+    Results are cached by content: the network's digest and the settings, for the whole
+    network and for each tensor. Raises ValueError for an unknown layer, a layer without
+    bits, a setting out of range, or kernels that are not float32.
     """
-    names = tuple(network.kernels)
-    unknown = [name for name in layers or () if name not in names]
-    if unknown:
+    if grid not in GRID_NAMES:
+        raise ValueError(f"grid is {grid!r}: choose one of {', '.join(GRID_NAMES)}")
+    if grid != UNIFORM and rule != "minmax":
         raise ValueError(
-            f"there is no layer {unknown[0]!r} with a kernel: choose from "
-            f"{', '.join(names)}"
+            f"rule is {rule!r}, but the grid {grid!r} finds its scales in its own way: "
+            "leave rule at 'minmax'"
         )
-    chosen = tuple(name for name in names if layers is None or name in layers)
-    content = _Content(network.digest, network)
-    return _compressed(content, bits, granularity, rule, chosen)
+    plan = _plan(tuple(network.kernels), bits, layers)
+    how = _How(granularity, rule, grid, block)
+    return _compressed(_Content(network.digest, network), plan, how)
 
 
-def pack(network: Network, quantized: Mapping[str, Quantized]) -> bytes:
+def pack(network: Network, quantized: Mapping[str, Quantized | Coded]) -> bytes:
     """The packed file of a network: some kernels as codes, everything else as float32.
 
     quantized: layer name -> its kernel's codes, as in `Compressed.quantized`.
@@ -80,12 +94,54 @@ def unpack(packed: bytes) -> Network:
 
     Raises CodecError for a damaged file.
     """
+    return read_packed(packed).network
+
+
+def read_packed(packed: bytes) -> Compressed:
+    """A packed file as what it was made from: the network, and its kernels' codes.
+
+    Raises CodecError for a damaged file.
+    """
     skeleton, tensors = codec.decode(packed)
-    weights = {
-        name: tensor.decode() if isinstance(tensor, Quantized) else tensor
-        for name, tensor in tensors.items()
-    }
-    return Network.from_skeleton(skeleton, weights)
+    weights, quantized = {}, {}
+    for name, tensor in tensors.items():
+        if isinstance(tensor, np.ndarray):
+            weights[name] = tensor
+        else:
+            weights[name] = tensor.decode()
+            quantized[name.removesuffix("/kernel")] = tensor
+    network = Network.from_skeleton(skeleton, weights)
+    return Compressed(network, packed, MappingProxyType(quantized))
+
+
+def _plan(
+    names: tuple[str, ...],
+    bits: int | Mapping[str, int],
+    layers: tuple[str, ...] | None,
+) -> tuple[tuple[str, int], ...]:
+    """(layer, bits) of each layer to quantize, in the network's order."""
+    widths = bits if isinstance(bits, Mapping) else dict.fromkeys(names, bits)
+    chosen = tuple(widths) if layers is None else layers
+    for name in (*widths, *chosen):
+        if name not in names:
+            raise ValueError(
+                f"there is no layer {name!r} with a kernel: choose from "
+                f"{', '.join(names)}"
+            )
+    missing = [name for name in chosen if name not in widths]
+    if missing:
+        raise ValueError(f"bits has no entry for {missing[0]!r}: add one")
+    return tuple((name, widths[name]) for name in names if name in chosen)
+
+
+@dataclass(frozen=True)
+class _How:
+    """What all layers have in common."""
+
+    granularity: str
+    rule: str
+    grid: str
+    block: int
 
 
 @dataclass(frozen=True)
@@ -98,12 +154,10 @@ class _Content:
 
 @lru_cache(maxsize=_POSITIONS)
 def _compressed(
-    content: _Content, bits: int, granularity: str, rule: str, layers: tuple[str, ...]
+    content: _Content, plan: tuple[tuple[str, int], ...], how: _How
 ) -> Compressed:
     network = content.network
-    quantized = {
-        name: _quantized(content, name, bits, granularity, rule) for name in layers
-    }
+    quantized = {name: _quantized(content, name, bits, how) for name, bits in plan}
     decoded = {f"{name}/kernel": tensor.decode() for name, tensor in quantized.items()}
     return Compressed(
         network=network.with_weights(decoded),
@@ -114,15 +168,18 @@ def _compressed(
 
 @lru_cache(maxsize=_TENSORS)
 def _quantized(
-    content: _Content, layer: str, bits: int, granularity: str, rule: str
-) -> Quantized:
+    content: _Content, layer: str, bits: int, how: _How
+) -> Quantized | Coded:
     kernel = content.network.kernels[layer]
     if kernel.dtype != np.float32:
         raise ValueError(
             f"the kernel of {layer} is {kernel.dtype}: quantize the float32 network"
         )
     depthwise = content.network.layer(layer).kind == "DEPTHWISE_CONV_2D"
-    return quantize(kernel, bits, granularity, rule, axis=3 if depthwise else 0)
+    where = {"axis": 3 if depthwise else 0, "block": how.block}
+    if how.grid == UNIFORM:
+        return quantize(kernel, bits, how.granularity, how.rule, **where)
+    return quantize_to(kernel, how.grid, bits, how.granularity, **where)
 
 
 @lru_cache(maxsize=_SKELETONS)

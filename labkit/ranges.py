@@ -6,7 +6,12 @@ then reaches to qmax * scale on both sides; weights beyond are clipped to its en
 A narrower grid has finer steps: less round-off, more clipping.
 """
 
+from collections.abc import Callable
+
 import numpy as np
+
+from labkit.aciq import gauss_clip, laplace_clip
+from labkit.divergence import kl_clip
 
 PERCENTILE = 99.9
 _WIDER, _COARSE, _FINE, _REFINEMENTS = 3, 40, 12, 4
@@ -74,6 +79,69 @@ def least_squares_scale(groups: np.ndarray, qmax: int) -> np.ndarray:
     return np.where(worse, widest, found)
 
 
+def kl_scale(groups: np.ndarray, qmax: int) -> np.ndarray:
+    """The grid ends where KL divergence is least: `labkit.divergence`, Migacz 2017.
+
+    Small groups, of at most 16 (qmax + 1) weights, have min-max.
+
+    >>> group = np.append(np.arange(1, 1025), 9000).reshape(1, 1, -1)
+    >>> (7 * kl_scale(group.astype(np.float32), 7)).round().tolist()
+    [[1266.0]]
+    """
+    return _positive(kl_clip(groups, qmax) / np.float32(qmax))
+
+
+def aciq_laplace_scale(groups: np.ndarray, qmax: int) -> np.ndarray:
+    """The grid ends where ACIQ has it for Laplace's density with b = mean |w|.
+
+    The paper takes |w - mean|, of numbers that it centres first. The grid is centred
+    on 0 here, so b is the mean distance from 0. Never beyond the largest magnitude.
+    Source: `labkit.aciq`, Banner et al. 2018, arXiv:1810.05723.
+
+    >>> group = np.array([[[1, -1, 1, -1, 0.5, -1.5, 0, 8]]], np.float32)    # b = 1.75
+    >>> round(aciq_laplace_scale(group, 1).item() / 1.75, 2)    # z exp(z) = 3 * 2**2
+    1.86
+    """
+    b = np.abs(groups).mean(axis=2, dtype=np.float64)
+    return _aciq(groups, b * laplace_clip(2 * qmax), qmax)
+
+
+def aciq_gauss_scale(groups: np.ndarray, qmax: int) -> np.ndarray:
+    """The grid ends where ACIQ has it for Gauss's density with sigma**2 = mean w**2.
+
+    Centred on 0 and never beyond the largest magnitude, as for Laplace.
+    Source: `labkit.aciq`, Banner et al. 2018, arXiv:1810.05723.
+
+    >>> group = np.array([[[1, -1, 1, -1, 1, -1, 1, 3]]], np.float32)    # sigma**2 = 2
+    >>> round(aciq_gauss_scale(group, 1).item() / 2**0.5, 2)
+    1.24
+    """
+    sigma = np.sqrt(np.square(groups, dtype=np.float64).mean(axis=2))
+    return _aciq(groups, sigma * gauss_clip(2 * qmax), qmax)
+
+
+_RULES: dict[str, Callable[[np.ndarray, int], np.ndarray]] = {
+    "minmax": minmax_scale,
+    "percentile": percentile_scale,
+    "least_squares": least_squares_scale,
+    "kl": kl_scale,
+    "aciq_laplace": aciq_laplace_scale,
+    "aciq_gauss": aciq_gauss_scale,
+}
+RANGES = tuple(_RULES)
+
+
+def range_rule(name: str) -> Callable[[np.ndarray, int], np.ndarray]:
+    """The rule of that name, one of RANGES; else ValueError.
+
+    >>> range_rule("minmax") is minmax_scale
+    True
+    """
+    if name not in _RULES:
+        raise ValueError(f"rule is {name!r}: choose one of {', '.join(RANGES)}")
+    return _RULES[name]
+
+
 def squared_error(groups: np.ndarray, scale: np.ndarray, qmax: int) -> np.ndarray:
     """sum((w - w_hat)**2) of each group, float64 (rows, blocks).
 
@@ -98,6 +166,11 @@ def _fit(
     q *= fit[:, :, None]
     q -= unit
     return fit, np.einsum("rbm,rbm->rb", q, q)
+
+
+def _aciq(groups: np.ndarray, clip: np.ndarray, qmax: int) -> np.ndarray:
+    clip = np.minimum(clip, np.abs(groups).max(axis=2))
+    return _positive((clip / qmax).astype(np.float32))
 
 
 def _positive(scale: np.ndarray) -> np.ndarray:

@@ -13,7 +13,9 @@ from hypothesis.extra.numpy import array_shapes, arrays
 
 from labkit import codec
 from labkit.codec import CodecError, decode, encode, pack_bits, unpack_bits
-from labkit.quantize import GRANULARITIES, RANGES, Quantized, quantize
+from labkit.coded import Coded, quantize_to, with_levels
+from labkit.grids import GRIDS
+from labkit.quantize import BLOCKS, GRANULARITIES, RANGES, quantize
 
 FLOATS = arrays(
     np.float32,
@@ -43,6 +45,30 @@ def test_the_layout_is_one_long_little_endian_number(bits):
     assert pack_bits(codes, bits) == number.to_bytes(size, "little")
 
 
+@pytest.mark.parametrize("bits", range(1, 17))
+def test_codes_without_a_sign(bits):
+    codes = np.arange(2 ** min(bits, 10)) * max(1, 2 ** (bits - 10))
+    codes[-1] = 2**bits - 1
+    packed = pack_bits(codes, bits, signed=False)
+    number = sum(int(code) << (k * bits) for k, code in enumerate(codes))
+    assert packed == number.to_bytes(codec.packed_size(bits, len(codes)), "little")
+    unpacked = unpack_bits(packed, bits, len(codes), signed=False)
+    assert unpacked.dtype == (np.uint8 if bits <= 8 else np.uint16)
+    assert np.array_equal(unpacked, codes)
+    for wrong in (-1, 2**bits):
+        with pytest.raises(ValueError, match="give more bits"):
+            pack_bits(np.array([wrong]), bits, signed=False)
+
+
+@pytest.mark.parametrize("bits", [0, 17, 2.5])
+def test_widths_that_are_none(bits):
+    for signed in (True, False):
+        with pytest.raises(ValueError, match="bits is"):
+            pack_bits(np.zeros(3, int), bits, signed)
+        with pytest.raises(ValueError, match="bits is"):
+            unpack_bits(b"abc", bits, 3, signed)
+
+
 def test_bytes_of_the_wrong_length():
     with pytest.raises(CodecError, match="3 5-bit codes are 2 bytes, not 3"):
         unpack_bits(bytes(3), 5, 3)
@@ -55,16 +81,24 @@ def tensors(draw):
         return w
     granularity = draw(st.sampled_from(GRANULARITIES))
     axis = draw(st.integers(0, w.ndim - 1))
-    bits, rule = draw(st.integers(2, 16)), draw(st.sampled_from(RANGES))
-    return quantize(w, bits, granularity, rule, axis)
+    block = draw(st.sampled_from(BLOCKS))
+    if draw(st.booleans()):
+        bits, rule = draw(st.integers(2, 16)), draw(st.sampled_from(RANGES))
+        return quantize(w, bits, granularity, rule, axis, block=block)
+    kind = draw(st.sampled_from(list(GRIDS)))
+    bits = draw(st.sampled_from(GRIDS[kind].bits))
+    return quantize_to(w, kind, bits, granularity, axis, block=block)
 
 
 def assert_same(a, b):
     assert type(a) is type(b)
-    if not isinstance(a, Quantized):
+    if isinstance(a, np.ndarray):
         assert a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes()
         return
-    assert (a.bits, a.granularity, a.axis) == (b.bits, b.granularity, b.axis)
+    assert (a.bits, a.groups) == (b.bits, b.groups)
+    if isinstance(a, Coded):
+        assert a.kind == b.kind
+        assert_same(a.levels, b.levels)
     assert_same(a.q, b.q)
     assert_same(a.scale, b.scale)
     assert_same(a.decode(), b.decode())
@@ -92,10 +126,59 @@ def test_the_size_is_the_payload_and_little_more():
     assert 0 < len(file) - payload < 200
 
 
+@pytest.mark.parametrize(
+    ("kind", "bits", "payload"),
+    [  # 3,000 weights in 30 channels, one scale each: codes, levels, scales
+        ("power_of_two", 4, 1500 + 0 + 120),
+        ("kmeans", 5, 1875 + 128 + 120),
+        ("ternary", 2, 750 + 0 + 120),
+        ("binary", 1, 375 + 0 + 120),
+        ("float8_e4m3", 8, 3000 + 0 + 120),
+        ("float8_e5m2", 8, 3000 + 0 + 120),
+        ("float4_e2m1", 4, 1500 + 0 + 120),
+    ],
+)
+def test_bytes_of_the_grids(kind, bits, payload):
+    w = np.random.default_rng(0).normal(size=(30, 100)).astype(np.float32)
+    coded = quantize_to(w, kind, bits, "channel")
+    assert codec.payload_bytes(coded) == payload
+    assert payload < len(encode(b"", {"fc1/kernel": coded})) < payload + 150
+    whole = quantize_to(w, kind, bits)
+    scales = 0 if kind == "kmeans" else 1  # a codebook for all needs none
+    assert codec.payload_bytes(whole) == payload - 120 + 4 * scales
+
+
+def test_trained_levels_are_kept():
+    w = np.random.default_rng(0).normal(size=(5, 40)).astype(np.float32)
+    coded = quantize_to(w, "kmeans", 2)
+    trained = with_levels(coded, coded.levels[::-1] * 1.5)
+    (again,) = decode(encode(b"", {"a": trained}))[1].values()
+    assert_same(trained, again)
+
+
+def test_files_of_blocks_of_32_are_as_before():
+    w = np.random.default_rng(0).normal(size=(2, 64)).astype(np.float32)
+    header = header_of(encode(b"", {"a": quantize(w, 5, "block")}))
+    assert header == [["a", [2, 64], 5, 2, 0]]
+    header = header_of(encode(b"", {"a": quantize(w, 5, "block", block=64)}))
+    assert header == [["a", [2, 64], 5, 2, 0, 64]]
+
+
+def header_of(file: bytes) -> list:
+    body = file[len(codec.MAGIC) + 32 :]
+    (size,) = struct.unpack("<I", body[:4])
+    return json.loads(zlib.decompress(body[4 : 4 + size]))
+
+
 @pytest.fixture(scope="module")
 def file():
     w = np.random.default_rng(0).normal(size=(6, 40)).astype(np.float32)
-    return encode(b"graph" * 20, {"a": quantize(w, 5, "block"), "b": w[0]})
+    tensors = {
+        "a": quantize(w, 5, "block"),
+        "b": w[0],
+        "c": quantize_to(w, "kmeans", 2),
+    }
+    return encode(b"graph" * 20, tensors)
 
 
 def test_every_flipped_bit_is_noticed(file):
@@ -154,6 +237,11 @@ def body_of(header, payload=b"", skeleton=b"") -> bytes:
         body_of([["a", [2], 1, 0, 0]], bytes(5)),  # 1 bit
         body_of([["a", [2], 4, 7, 0]], bytes(5)),  # no such granularity
         body_of([["a", [2], 4, 1, 3]], bytes(9)),  # no such axis
+        body_of([["a", [2], 4, 2, 0, 16]], bytes(9)),  # no such block
+        body_of([["a", [2], 4, 0, 0, 32, "septenary"]], bytes(5)),  # no such grid
+        body_of([["a", [2], 3, 0, 0, 32, "ternary"]], bytes(5)),  # no such width
+        body_of([["a", [2], 2, 0, 0, 32, "ternary"]], b"\x0f" + bytes(4)),  # code 3
+        body_of([["a", [2], 8, 0, 0, 32, "float8_e4m3"]], b"\x7f" + bytes(5)),  # NaN
         body_of([["a"]]),
         body_of({"a": 1}),
         body_of(7),

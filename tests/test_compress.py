@@ -6,9 +6,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from labkit import codec, compress, zoo
+from labkit import codec, compress, ledger, zoo
 from labkit.codec import CodecError
+from labkit.coded import Coded, quantize_to
 from labkit.compress import pack, quantize_network, unpack
+from labkit.grids import GRIDS
 from labkit.quantize import GRANULARITIES, RANGES, Quantized, quantize
 
 NETWORKS = [name for name in zoo.NAMES if (zoo.FOLDER / f"{name}.tflite").exists()]
@@ -28,6 +30,37 @@ def test_unpacked_byte_for_byte(name, granularity, bits):
         assert np.array_equal(compressed.network.kernels[layer], expected.decode())
         bias = f"{layer}/bias"
         assert np.array_equal(compressed.network.weights[bias], network.weights[bias])
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("granularity", GRANULARITIES)
+@pytest.mark.parametrize("grid", GRIDS)
+def test_other_grids_unpacked_byte_for_byte(name, granularity, grid):
+    network, bits = zoo.load(name), min(4, GRIDS[grid].bits[-1])
+    bits = bits if bits in GRIDS[grid].bits else GRIDS[grid].bits[0]
+    compressed = quantize_network(network, bits, granularity, grid=grid, block=64)
+    assert unpack(compressed.packed).to_bytes() == compressed.network.to_bytes()
+    for layer, tensor in compressed.quantized.items():
+        expected = quantize_to(
+            network.kernels[layer], grid, bits, granularity, block=64
+        )
+        assert isinstance(tensor, Coded) and tensor.bits == bits
+        assert np.array_equal(tensor.decode(), expected.decode())
+    payload = sum(codec.payload_bytes(t) for t in compressed.quantized.values())
+    biases = sum(w.nbytes for w in network.weights.values() if w.ndim == 1)
+    assert payload + biases < compressed.size_bytes < payload + biases + 6000
+    row = ledger.compressed_row(compressed, grid)
+    assert (row.bits, row.payload_bytes) == (bits, payload + biases)
+
+
+def test_blocks_of_64_have_half_the_scales():
+    network = zoo.load("lenet5")
+    sizes = [
+        quantize_network(network, 4, "block", block=block).size_bytes
+        for block in (32, 64)
+    ]
+    scales = 4 * sum(kernel.size for kernel in network.kernels.values()) / 64
+    assert sizes[0] - sizes[1] == pytest.approx(scales, rel=0.05)
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -54,6 +87,23 @@ def test_layers_left_out_stay_float():
     assert unpack(nothing.packed).to_bytes() == network.to_bytes()
 
 
+def test_each_layer_its_own_bits():
+    network = zoo.load("lenet5")
+    names = tuple(network.kernels)
+    bits = dict(zip(reversed(names), (8, 2, 4, 5), strict=True))  # in any order
+    mixed = quantize_network(network, bits, "channel")
+    assert {name: tensor.bits for name, tensor in mixed.quantized.items()} == bits
+    assert list(mixed.quantized) == list(names)
+    assert unpack(mixed.packed).to_bytes() == mixed.network.to_bytes()
+    alone = quantize_network(network, bits["fc1"], "channel", layers=("fc1",))
+    assert alone.quantized["fc1"] is mixed.quantized["fc1"]
+    some = quantize_network(network, {"fc1": 3, "fc2": 8})
+    assert list(some.quantized) == ["fc1", "fc2"]  # the others stay float32
+    assert list(quantize_network(network, bits, layers=("fc2",)).quantized) == ["fc2"]
+    every = quantize_network(network, dict.fromkeys(names, 6))
+    assert every is quantize_network(network, 6)
+
+
 def test_depthwise_kernels_have_their_channels_last():
     class Depthwise:
         kernels = {"dwconv1": np.ones((1, 3, 3, 8), np.float32)}
@@ -62,7 +112,9 @@ def test_depthwise_kernels_have_their_channels_last():
             return SimpleNamespace(kind="DEPTHWISE_CONV_2D")
 
     content = compress._Content("a digest of its own", Depthwise())
-    tensor = compress._quantized(content, "dwconv1", 8, "channel", "minmax")
+    tensor = compress._quantized(
+        content, "dwconv1", 8, compress._How("channel", "minmax", "uniform", 32)
+    )
     assert (tensor.axis, tensor.scale.shape) == (3, (8,))
 
 
@@ -87,7 +139,7 @@ def test_caches_are_bounded():
         for bits in range(2, 17):
             quantize_network(network, bits, "tensor", rule, layers=("fc3",))
     for cache in (compress._compressed, compress._quantized, compress._skeleton):
-        assert 0 < cache.cache_info().currsize <= cache.cache_info().maxsize < 100
+        assert 0 < cache.cache_info().currsize <= cache.cache_info().maxsize < 256
 
 
 def test_threads_see_one_result():
@@ -122,6 +174,19 @@ def test_what_is_refused():
         quantize_network(network, 8, layers=("fc1", "fc9"))
     with pytest.raises(ValueError, match="bits is 1"):
         quantize_network(network, 1)
+    with pytest.raises(ValueError, match="bits is 1"):
+        quantize_network(network, {"fc1": 8, "fc2": 1})
+    with pytest.raises(ValueError, match="no layer 'fc9'"):
+        quantize_network(network, {"fc1": 8, "fc9": 4})
+    with pytest.raises(ValueError, match="no entry for 'fc2'"):
+        quantize_network(network, {"fc1": 8}, layers=("fc1", "fc2"))
+    with pytest.raises(ValueError, match="choose one of uniform, power_of_two"):
+        quantize_network(network, 8, grid="log")
+    with pytest.raises(ValueError, match="'ternary' has 2"):
+        quantize_network(network, 8, grid="ternary")
+    with pytest.raises(ValueError, match="leave rule at 'minmax'"):
+        quantize_network(network, 2, rule="kl", grid="ternary")
+    assert compress.GRID_NAMES[0] == "uniform"
     packed = bytearray(quantize_network(network, 8).packed)
     packed[-1] ^= 1
     with pytest.raises(CodecError, match="truncated or changed"):

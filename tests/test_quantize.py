@@ -5,18 +5,23 @@ import subprocess
 import sys
 import warnings
 
+import ml_dtypes
 import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
+from ai_edge_quantizer import qtyping
+from ai_edge_quantizer.algorithms.uniform_quantize import uniform_quantize_tensor
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from labkit import zoo
+from labkit.aciq import gauss_clip, laplace_clip
 from labkit.codec import unpack_bits
 from labkit.deploy import deployable
 from labkit.quantize import (
     BLOCK,
+    BLOCKS,
     GRANULARITIES,
     RANGES,
     Quantized,
@@ -75,6 +80,19 @@ def test_blocks_run_along_a_channel_and_the_last_is_shorter():
     assert quantized.members(w, group=5).tolist() == [21.0] * 6
 
 
+def test_blocks_of_64():
+    w = np.repeat([7.0, 14.0, 21.0], [64, 64, 2]).astype(np.float32)
+    quantized = quantize(w.reshape(1, -1), bits=4, granularity="block", block=64)
+    assert quantized.scale.tolist() == [[1, 2, 3]]
+    assert quantized.groups.scale_shape == (1, 3)
+    assert np.array_equal(quantized.decode(), w.reshape(1, -1))
+    assert [len(quantized.members(w.reshape(1, -1), k)) for k in range(3)] == [
+        64,
+        64,
+        2,
+    ]
+
+
 def test_the_channel_axis_of_depthwise_kernels():
     w = random_weights(1, 3, 3, 8)
     last = quantize(w, 5, "channel", axis=3)
@@ -96,9 +114,15 @@ def test_groups_of_zeros_and_tiny_numbers(granularity, rule):
 
 
 @settings(deadline=None, max_examples=200)
-@given(WEIGHTS, BITS, st.sampled_from(GRANULARITIES), st.sampled_from(RANGES))
-def test_codes_are_the_nearest_on_the_grid(w, bits, granularity, rule):
-    quantized = quantize(w, bits, granularity, rule)
+@given(
+    WEIGHTS,
+    BITS,
+    st.sampled_from(GRANULARITIES),
+    st.sampled_from(RANGES),
+    st.sampled_from(BLOCKS),
+)
+def test_codes_are_the_nearest_on_the_grid(w, bits, granularity, rule, block):
+    quantized = quantize(w, bits, granularity, rule, block=block)
     w_hat = quantized.decode()
     assert quantized.shape == w_hat.shape == w.shape
     assert w_hat.dtype == quantized.scale.dtype == np.float32
@@ -152,9 +176,45 @@ def test_least_squares_where_the_best_scale_is_known():
 
 def test_a_bounded_clip_beats_minmax_on_heavy_tails():
     w = np.random.default_rng(0).laplace(size=(64, 500)).astype(np.float32)
-    sqnr = [sqnr_db(w, quantize(w, 4, "tensor", rule).decode()) for rule in RANGES]
-    assert RANGES == ("minmax", "percentile", "least_squares")
-    assert sqnr[0] < sqnr[1] < sqnr[2]
+    assert RANGES == (
+        "minmax",
+        "percentile",
+        "least_squares",
+        "kl",
+        "aciq_laplace",
+        "aciq_gauss",
+    )
+    sqnr = {
+        rule: sqnr_db(w, quantize(w, 4, "tensor", rule).decode()) for rule in RANGES
+    }
+    assert sqnr["minmax"] < sqnr["percentile"] < sqnr["least_squares"]
+    assert sqnr["least_squares"] > max(sqnr.values()) - 0.01
+    # They are Laplace's weights: ACIQ's clip for these is nearly as good.
+    assert sqnr["aciq_laplace"] > sqnr["least_squares"] - 0.3
+    assert sqnr["aciq_gauss"] < sqnr["aciq_laplace"]
+    assert sqnr["minmax"] < sqnr["kl"]
+
+
+@pytest.mark.parametrize("rule", ["aciq_laplace", "aciq_gauss", "kl"])
+@pytest.mark.parametrize("granularity", GRANULARITIES)
+def test_no_rule_reaches_beyond_the_largest_weight(rule, granularity):
+    w = random_weights(3, 700)
+    w[1] = 0.25  # a channel of equal weights
+    for bits in (2, 8, 16):
+        widest = quantize(w, bits, granularity).scale
+        scale = quantize(w, bits, granularity, rule).scale
+        assert (scale <= widest * (1 + 1e-6)).all() and (scale > 0).all()
+    equal = quantize(w[1], 8, granularity, rule)
+    assert equal.decode() == pytest.approx(w[1], rel=1e-6)
+
+
+def test_aciq_scales_by_hand():
+    w = np.array([[1.0, -3.0, 2.0, -2.0] * 10 + [20.0]], np.float32)
+    b, sigma = np.abs(w).mean(), np.sqrt(np.mean(w**2))
+    laplace = quantize(w, 3, rule="aciq_laplace").scale[0]
+    gauss = quantize(w, 3, rule="aciq_gauss").scale[0]
+    assert 3 * laplace == pytest.approx(b * laplace_clip(6), rel=1e-6)
+    assert 3 * gauss == pytest.approx(sigma * gauss_clip(6), rel=1e-6)
 
 
 @pytest.mark.parametrize("members", [1, 2, 31, 32, 1001, 5000])
@@ -181,6 +241,8 @@ def test_a_percentile_of_zero_becomes_minmax():
         ({"bits": 17}, "bits is 17"),
         ({"bits": 4.5}, "bits is 4.5"),
         ({"granularity": "row"}, "tensor, channel, block"),
+        ({"granularity": "block", "block": 48}, "32 or 64"),
+        ({"rounding": "up"}, "half_even, half_away"),
         ({"rule": "max"}, "minmax, percentile, least_squares"),
         ({"granularity": "channel", "axis": 1}, "axis is 1"),
     ],
@@ -227,6 +289,32 @@ def test_equal_to_ai_edge_quantizer_code_for_code(bits, granularity, mode):
         ours = quantize(kernel, bits, granularity)
         assert np.array_equal(ours.scale, scale)
         assert np.array_equal(ours.q, codes)
+
+
+@pytest.mark.parametrize("block", BLOCKS)
+def test_blocks_are_ai_edge_quantizers_but_for_their_shorter_scales(block):
+    """It keeps the scale of a block in 16 bits, 8 of them for its digits."""
+    w = random_weights(40, 256)
+    granularity = getattr(qtyping.QuantGranularity, f"BLOCKWISE_{block}")
+    parts = w.reshape(40, -1, block)
+    zero_point, scale = uniform_quantize_tensor.tensor_zp_scale_from_min_max(
+        parts.min(axis=2), parts.max(axis=2), 4, True, granularity
+    )
+    ours = quantize(w, 4, "block", block=block)
+    assert np.array_equal(ours.scale.astype(ml_dtypes.bfloat16), scale)
+    parameters = qtyping.UniformQuantParams(
+        num_bits=4,
+        quantized_dimension=1,
+        scale=scale,
+        zero_point=zero_point,
+        block_size=block,
+    )
+    theirs = uniform_quantize_tensor.uniform_quantize(w, parameters, True)
+    different = ours.q != theirs
+    assert different.mean() < 0.02
+    assert np.abs(ours.q[different].astype(int) - theirs[different]).max() <= 1
+    to_the_half = np.abs(w / np.repeat(ours.scale, block, axis=1) % 1 - 0.5)
+    assert to_the_half[different].max() < 0.03
 
 
 KERAS = """

@@ -1,0 +1,129 @@
+"""Granularity: which weights share one scale.
+
+A group is the whole tensor, one output channel, or a block: a run of 32 or 64 weights
+of one output channel, its other axes flattened in order. The last block of a channel is
+shorter where the width is no multiple.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+GRANULARITIES = ("tensor", "channel", "block")
+BLOCKS = (32, 64)
+BLOCK = BLOCKS[0]
+LARGEST = 1e38  # a third of what float32 holds: no code times scale overflows
+
+
+@dataclass(frozen=True)
+class Groups:
+    """How a tensor of `shape` is cut into groups.
+
+    axis: the output channel's axis (of depthwise kernels 3, else 0); "tensor" does not
+    look at it. block: weights in a block, 32 or 64; only "block" looks at it. Raises
+    ValueError outside these.
+
+    Inside, a tensor is a matrix of rows: one row for each output channel, or one row of
+    all for "tensor". A scale is (1,), (channels,) or (channels, blocks).
+    """
+
+    shape: tuple[int, ...]
+    granularity: str
+    axis: int = 0
+    block: int = BLOCK
+
+    def __post_init__(self):
+        if self.granularity not in GRANULARITIES:
+            raise ValueError(
+                f"granularity is {self.granularity!r}: choose one of "
+                f"{', '.join(GRANULARITIES)}"
+            )
+        if self.block not in BLOCKS:
+            raise ValueError(f"block is {self.block!r}: choose 32 or 64")
+        if self.granularity != "tensor" and not 0 <= self.axis < len(self.shape):
+            raise ValueError(
+                f"axis is {self.axis}: w has axes 0 to {len(self.shape) - 1}"
+            )
+
+    @property
+    def scale_shape(self) -> tuple[int, ...]:
+        """The shape of the scales.
+
+        >>> Groups((300, 784), "block").scale_shape    # 784 = 24 * 32 + 16
+        (300, 25)
+        """
+        if self.granularity == "tensor":
+            return (1,)
+        channels = self.shape[self.axis]
+        if self.granularity == "channel":
+            return (channels,)
+        return (channels, -(-(math.prod(self.shape) // channels) // self.block))
+
+    def rows(self, array: np.ndarray) -> np.ndarray:
+        """An array of the tensor's shape -> its matrix of rows.
+
+        >>> Groups((2, 3), "channel", axis=1).rows(np.arange(6).reshape(2, 3)).tolist()
+        [[0, 3], [1, 4], [2, 5]]
+        """
+        if self.granularity == "tensor":
+            return array.reshape(1, -1)
+        return np.moveaxis(array, self.axis, 0).reshape(array.shape[self.axis], -1)
+
+    def tensor(self, rows: np.ndarray) -> np.ndarray:
+        """The inverse of `rows`, contiguous."""
+        if self.granularity == "tensor":
+            return rows.reshape(self.shape)
+        others = self.shape[: self.axis] + self.shape[self.axis + 1 :]
+        moved = rows.reshape(self.shape[self.axis], *others)
+        return np.ascontiguousarray(np.moveaxis(moved, 0, self.axis))
+
+    def scales(
+        self, rows: np.ndarray, rule: Callable[[np.ndarray], np.ndarray]
+    ) -> np.ndarray:
+        """The scale that `rule` gives each group, float32, in `scale_shape`.
+
+        rule: groups, (rows, blocks, members) -> a scale each, (rows, blocks). It is
+        called for the full blocks, and once more for the shorter last ones.
+        """
+        parts = [rows[:, None, :]]
+        if self.granularity == "block":
+            full = rows.shape[1] // self.block * self.block
+            blocks = rows[:, :full].reshape(len(rows), -1, self.block)
+            parts = [part for part in (blocks, rows[:, None, full:]) if part.size]
+        scale = np.concatenate([rule(part) for part in parts], axis=1)
+        return scale.astype(np.float32, copy=False).reshape(self.scale_shape)
+
+    def spread(self, scale: np.ndarray) -> np.ndarray:
+        """The scales in a shape that broadcasts against the rows.
+
+        >>> Groups((1, 70), "block").spread(np.array([[1.0, 2.0, 3.0]]))[0, 60:66]
+        array([2., 2., 2., 2., 3., 3.])
+        """
+        if self.granularity != "block":
+            return scale[:, None]
+        width = math.prod(self.shape) // self.shape[self.axis]
+        return np.repeat(scale, self.block, axis=1)[:, :width]
+
+    def members(self, array: np.ndarray, group: int) -> np.ndarray:
+        """The entries of an array that lie in one group, numbered as scales are, (n,).
+
+        >>> Groups((2, 2), "channel").members(np.array([[1, 2], [3, 4]]), 1).tolist()
+        [3, 4]
+        """
+        rows = self.rows(array)
+        row, block = divmod(group, math.prod(self.scale_shape) // len(rows))
+        width = self.block if self.granularity == "block" else rows.shape[1]
+        return rows[row, block * width : (block + 1) * width]
+
+
+def checked(w: np.ndarray) -> np.ndarray:
+    """w as float32; ValueError where it is empty, not finite or beyond 1e38."""
+    with np.errstate(over="ignore"):
+        w = np.asarray(w, np.float32)
+    if w.size == 0:
+        raise ValueError(f"w of shape {w.shape} is empty: there is nothing to quantize")
+    if not np.abs(w).max() <= LARGEST:
+        raise ValueError("w has values that are not finite, or beyond 1e38: mend them")
+    return w
