@@ -15,8 +15,10 @@ from types import MappingProxyType
 
 import numpy as np
 
-from labkit import folding, probe, removal, surgery
+from labkit import folding, insertion, probe, removal, surgery
+from labkit.files import write_bytes
 from labkit.graph import Graph, Layer, NetworkError, Span, read_graph
+from labkit.insertion import ActivationGrid
 from labkit.runtime import Runner
 
 
@@ -57,14 +59,7 @@ class Network:
 
     def save(self, path: str | os.PathLike) -> Path:
         """Write the file, whole or not at all, and return its path."""
-        path = Path(path)
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
-        try:
-            temporary.write_bytes(self._content)
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
-        return path
+        return write_bytes(path, self._content)
 
     def to_bytes(self) -> bytes:
         """The .tflite file."""
@@ -198,6 +193,23 @@ class Network:
             return self.as_inputs(images)
         return Network.from_bytes(before).predict(images, batch_size)
 
+    def inner_activations(
+        self, images: np.ndarray, layers: Sequence[str], batch_size: int = 125
+    ) -> dict[str, np.ndarray]:
+        """Layer -> its input for each image, of several layers in one run.
+
+        layers: some that read another layer's output, not the images; at least one.
+        """
+        positions = [self._position(name) for name in layers]
+        content, which = surgery.reading(self._content, positions)
+        runner = Runner(content, min(batch_size, len(images)))
+        step = runner.batch_size
+        batches = [
+            runner.run_all(images[k : k + step]) for k in range(0, len(images), step)
+        ]
+        outputs = [np.concatenate(parts) for parts in zip(*batches, strict=True)]
+        return {name: outputs[k] for name, k in zip(layers, which, strict=True)}
+
     def as_inputs(self, images: np.ndarray) -> np.ndarray:
         """Images for the network: float32, pixels / 255, (n, *input_shape)."""
         scale = np.float32(255 if images.dtype == np.uint8 else 1)
@@ -220,6 +232,15 @@ class Network:
         them out of the following ones. Nothing compensates for what they computed."""
         self._weighted(name)
         content = removal.remove_units(self._content, self._position(name), units)
+        return Network.from_bytes(content)
+
+    def fake_quantize_inputs(self, grids: Mapping[str, ActivationGrid]) -> "Network":
+        """Round what some layers read to a grid each, in the graph.
+
+        grids: layer name -> the grid of its first input.
+        """
+        positions = {self._position(name): grid for name, grid in grids.items()}
+        content = insertion.fake_quantize_inputs(self._content, positions)
         return Network.from_bytes(content)
 
     def fold(self) -> "Network":
