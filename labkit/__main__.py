@@ -67,15 +67,29 @@ def main(arguments: list[str] | None = None) -> None:
     )
     train.add_argument("name", choices=zoo.NAMES)
     train.add_argument("--seed", type=int, help="default: the seed of its recipe")
+    qat = commands.add_parser(
+        "qat", help="train a network further with its weights and activations rounded"
+    )
+    qat.add_argument("name", choices=zoo.NAMES)
+    qat.add_argument("setting", help="bits of weights and activations: W4A8, W2A4 …")
+    qat.add_argument("--seed", type=int, default=0)
     chosen = parser.parse_args(arguments)
     if chosen.command is None:
         print(overview())
         return
     try:
         from labkit.train import command
+        from labkit.train.qat import Setting
     except ModuleNotFoundError as error:
         parser.error(f"training needs {error.name}: pip install -e '.[train]'")
-    command.main(chosen.name, chosen.seed)
+    if chosen.command == "train":
+        command.main(chosen.name, chosen.seed)
+        return
+    try:
+        setting = Setting.named(chosen.setting)
+    except ValueError as error:
+        parser.error(str(error))
+    command.main_qat(chosen.name, setting, chosen.seed)
 
 
 if __name__ == "__main__":

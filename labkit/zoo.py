@@ -9,6 +9,7 @@ from labkit.network import Network, NetworkError
 
 NAMES = ("mlp", "lenet5", "resnet8", "resnet20")
 FOLDER = data.FOLDER / "models"
+QAT_FOLDER = FOLDER / "qat"
 
 
 def record(name: str) -> dict:
@@ -43,6 +44,46 @@ def load(name: str) -> Network:
 @lru_cache(maxsize=len(NAMES))
 def _view(content: bytes) -> Network:
     return Network.from_bytes(content)
+
+
+def quantized_names() -> list[str]:
+    """The networks trained with quantization: "lenet5-W2A4", …"""
+    return sorted(path.stem for path in QAT_FOLDER.glob("*.json"))
+
+
+def quantized_record(name: str, setting: str) -> dict:
+    """How `name` was trained at a setting like "W2A4": the JSON beside its file.
+
+    Keys: as in `record`, and setting, kept_at_8_bits, starts_from (sha256 of the float
+    network); size_bytes and sha256 are the packed file's.
+    """
+    path = QAT_FOLDER / f"{_known(name)}-{setting}.json"
+    if not path.exists():
+        raise NetworkError(
+            f"there is no {name} trained at {setting}: there are "
+            f"{', '.join(quantized_names())}"
+        )
+    return json.loads(path.read_text())
+
+
+def load_packed(name: str, setting: str) -> bytes:
+    """The packed file of `name` trained at a setting, see `labkit.compress.unpack`.
+
+    The network in it has float32 kernels that lie on their grids, and FAKE_QUANT
+    operators where activations are rounded. Raises NetworkError for a file that is not
+    the trained one.
+    """
+    record = quantized_record(name, setting)
+    path = QAT_FOLDER / f"{name}-{setting}.packed"
+    if not path.exists():
+        raise NetworkError(f"{path} is missing: run `git checkout -- data`")
+    packed = path.read_bytes()
+    if hashlib.sha256(packed).hexdigest() != record["sha256"]:
+        raise NetworkError(
+            f"{path} is truncated or changed (not the sha256 in {path.stem}.json): "
+            "restore both with `git checkout -- data`"
+        )
+    return packed
 
 
 def dataset(name: str) -> data.Dataset:

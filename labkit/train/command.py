@@ -1,11 +1,15 @@
-"""`python -m labkit train NAME`: train a network of the zoo and put it in its place."""
+"""`python -m labkit train NAME` and `… qat NAME SETTING`: train, and put in place."""
 
+import hashlib
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 from labkit import data, zoo
+from labkit.files import write_bytes, write_text, write_whole
+from labkit.measure import accuracy
 from labkit.network import Network
-from labkit.train import convert, fit
+from labkit.train import convert, fit, qat, quantized
 from labkit.train.recipes import RECIPES
 
 RUNS = data.ROOT / "runs"
@@ -28,18 +32,15 @@ def main(name: str, seed: int | None = None) -> dict:
         publish(zoo.FOLDER, name, model, content, record)
     else:
         text = json.dumps(record, indent=1) + "\n"
-        fit.write_whole(
-            SEEDS / f"{name}-seed{seed}.json", lambda path: path.write_text(text)
-        )
+        write_text(SEEDS / f"{name}-seed{seed}.json", text)
     return record
 
 
 def publish(folder: Path, name: str, model, content: bytes, record: dict) -> None:
     """Write the three files of a network, each whole or not at all."""
-    text = json.dumps(record, indent=1) + "\n"
-    fit.write_whole(folder / f"{name}.keras", model.save)
-    fit.write_whole(folder / f"{name}.tflite", lambda path: path.write_bytes(content))
-    fit.write_whole(folder / f"{name}.json", lambda path: path.write_text(text))
+    write_whole(folder / f"{name}.keras", model.save)
+    write_bytes(folder / f"{name}.tflite", content)
+    write_text(folder / f"{name}.json", json.dumps(record, indent=1) + "\n")
 
 
 def _record(name: str, model, log: dict, network: Network) -> dict:
@@ -59,5 +60,43 @@ def _record(name: str, model, log: dict, network: Network) -> dict:
         "size_bytes": len(network),
         "sha256": network.digest,
         "recipe": log["recipe"],
+        "history": log["epochs"],
+    }
+
+
+def main_qat(name: str, setting: qat.Setting, seed: int = 0) -> dict:
+    """Train `name` at a setting like W4A4 and return its record.
+
+    Writes data/models/qat/NAME-SETTING.packed and .json; checkpoints are under runs/.
+    """
+    title = f"{name}-{setting}"
+    model, log = qat.run(name, setting, RUNS / f"{title}-seed{seed}", seed)
+    network, packed = quantized.as_file(name, model)
+    record = _qat_record(name, setting, log, network, packed)
+    write_bytes(zoo.QAT_FOLDER / f"{title}.packed", packed)
+    write_text(zoo.QAT_FOLDER / f"{title}.json", json.dumps(record, indent=1) + "\n")
+    return record
+
+
+def _qat_record(name, setting, log: dict, network: Network, packed: bytes) -> dict:
+    """What the zoo says of a network trained with quantization, LiteRT's accuracy."""
+    dataset = data.load(qat.RECIPES[name].dataset, full=True)
+    first, *_, last = network.kernels
+    return {
+        "name": name,
+        "setting": str(setting),
+        "kept_at_8_bits": [first, last],
+        "dataset": dataset.name,
+        "command": f"python -m labkit qat {name} {setting} --seed {log['seed']}",
+        "seed": log["seed"],
+        "epochs": len(log["epochs"]),
+        "seconds": round(sum(row["seconds"] for row in log["epochs"])),
+        "training_images": len(dataset.train),
+        "validation_accuracy": accuracy(network, dataset.validation).value,
+        "test_accuracy": accuracy(network, dataset.test).value,
+        "size_bytes": len(packed),
+        "sha256": hashlib.sha256(packed).hexdigest(),
+        "starts_from": zoo.record(name)["sha256"],
+        "recipe": asdict(qat.RECIPES[name]),
         "history": log["epochs"],
     }

@@ -8,7 +8,8 @@ interrupted run sees what an uninterrupted one would have seen.
 import json
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
@@ -16,6 +17,7 @@ import keras
 import numpy as np
 
 from labkit import data
+from labkit.files import write_text, write_whole
 from labkit.train import architectures
 from labkit.train.batch_norm import FusedBatchNormalization
 from labkit.train.batches import Batches, as_inputs
@@ -53,17 +55,9 @@ def compile_by(recipe: Recipe, model: keras.Model, steps_per_epoch: int) -> None
         )
     else:
         optimizer = keras.optimizers.AdamW(schedule, weight_decay=recipe.weight_decay)
-    optimizer.exclude_from_weight_decay(var_names=["bias", "beta", "gamma"])
+    optimizer.exclude_from_weight_decay(var_names=["bias", "beta", "gamma", "scale"])
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(optimizer, loss, metrics=["accuracy"])
-
-
-def write_whole(path: Path, save: Callable[[Path], object]) -> None:
-    """Call save(temporary path), then put the file in its place in one step."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"partial-{path.name}")
-    save(temporary)
-    os.replace(temporary, path)
 
 
 def run(name: str, seed: int, folder: Path) -> tuple[keras.Model, dict]:
@@ -74,15 +68,22 @@ def run(name: str, seed: int, folder: Path) -> tuple[keras.Model, dict]:
     """
     recipe = RECIPES[name]
     dataset = data.load(recipe.dataset, full=True)
+    with precision(recipe):
+        model, log = _run_recipe(name, recipe, seed, folder, dataset)
+    return in_float32(name, model), log | {"recipe": asdict(recipe)}
+
+
+@contextmanager
+def precision(recipe: Recipe) -> Iterator[None]:
+    """Models built inside compute as the recipe says: in float32 or in bfloat16 too."""
     previous = keras.config.dtype_policy()
     keras.config.set_dtype_policy(
         "mixed_bfloat16" if recipe.mixed_precision else "float32"
     )
     try:
-        model, log = _run_recipe(name, recipe, seed, folder, dataset)
+        yield
     finally:
         keras.config.set_dtype_policy(previous)
-    return in_float32(name, model), log | {"recipe": asdict(recipe)}
 
 
 def _run_recipe(name: str, recipe: Recipe, seed: int, folder: Path, dataset):
@@ -92,13 +93,23 @@ def _run_recipe(name: str, recipe: Recipe, seed: int, folder: Path, dataset):
     if recipe.first:
         start, log = _run_recipe(name, recipe.first, seed, folder / "first", dataset)
         model.set_weights(start.get_weights())
+    return model, go_on(model, log, recipe, dataset, folder)
+
+
+def go_on(
+    model: keras.Model, log: dict, recipe: Recipe, dataset: data.Dataset, folder: Path
+) -> dict:
+    """Train by the recipe to its last epoch, from the checkpoint in `folder` if any.
+
+    Returns the log with a row for each epoch.
+    """
     compile_by(recipe, model, _steps(recipe, len(dataset.train)))
     if (folder / CHECKPOINT).exists():
         model.optimizer.build(model.trainable_variables)
         model.load_weights(folder / CHECKPOINT)  # the optimizer's state too
         log = json.loads((folder / LOG).read_text())
     _train(model, log, recipe, dataset, folder)
-    return model, log
+    return log
 
 
 def _steps(recipe: Recipe, images: int) -> int:
@@ -128,8 +139,7 @@ def _train(
         row["seconds"] = round(time.perf_counter() - start, 1)
         # The checkpoint counts: a row beyond it is written again after an interrupt.
         log["epochs"] = [*log["epochs"][:epoch], row]
-        text = json.dumps(log, indent=1)
-        write_whole(folder / LOG, lambda path, text=text: path.write_text(text))
+        write_text(folder / LOG, json.dumps(log, indent=1))
         write_whole(folder / CHECKPOINT, model.save)
 
 

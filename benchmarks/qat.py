@@ -1,0 +1,65 @@
+"""The networks of quantization-aware training beside rounding alone, on test images.
+
+`python -m benchmarks.qat` writes data/results/qat.json. It trains nothing: the networks
+are the committed ones (`python -m labkit qat NAME SETTING` makes them).
+
+"rounded" is the float network at the same setting without training, by
+`labkit.post_training` on 100 calibration images.
+"""
+
+import time
+
+from benchmarks.files import RESULTS, write_json
+from labkit import zoo
+from labkit.compress import unpack
+from labkit.latency import machine
+from labkit.measure import accuracy, compare
+from labkit.post_training import CALIBRATION_IMAGES, Setting, round_network
+
+FILE = RESULTS / "qat.json"
+
+
+def row(title: str) -> dict:
+    """One trained network against its float network, and against rounding alone."""
+    name, setting = title.rsplit("-", 1)
+    record, dataset = zoo.quantized_record(name, setting), zoo.dataset(name)
+    network, test = zoo.load(name), dataset.test
+    images = dataset.calibration.images[:CALIBRATION_IMAGES]
+    rounded = round_network(network, images, Setting.named(setting))
+    base, before = accuracy(network, test), accuracy(rounded.network, test)
+    packed = zoo.load_packed(name, setting)
+    after = accuracy(unpack(packed), test)
+    paired = compare(base, after)
+    return {
+        "network": name,
+        "setting": setting,
+        "kept_at_8_bits": record["kept_at_8_bits"],
+        "float_accuracy": base.value,
+        "rounded_accuracy": before.value,
+        "trained_accuracy": after.value,
+        "difference": paired.difference,
+        "difference_interval": paired.interval,
+        "p_value": paired.p_value,
+        "size_bytes": len(packed),
+        "float_bytes": len(network),
+        "epochs": record["epochs"],
+        "training_seconds": record["seconds"],
+    }
+
+
+def main() -> None:
+    start = time.perf_counter()
+    rows = [row(title) for title in zoo.quantized_names()]
+    content = {
+        "command": "python -m benchmarks.qat",
+        "seed": 0,
+        "seconds": round(time.perf_counter() - start),
+        "machine": machine(),
+        "networks": {name: zoo.load(name).digest for name in zoo.NAMES},
+        "rows": rows,
+    }
+    write_json(FILE, content)
+
+
+if __name__ == "__main__":
+    main()
