@@ -5,10 +5,11 @@ Three ways to run quantized weights:
 * "weight_only": decoded to float before each layer; smaller, not faster;
 * "dynamic": activations are quantized to 8 bits while the network runs, each image with
   its own ranges, and the layers multiply integers;
-* "static": activations have fixed 8-bit ranges, taken from calibration images.
+* "static": activations have fixed ranges, of 8 or 16 bits, from calibration images.
 
 Not every combination exists. What ai_edge_quantizer 0.10 with LiteRT 2.3 supports, for
-FULLY_CONNECTED (fc) and CONV_2D (conv) layers:
+FULLY_CONNECTED (fc) and CONV_2D (conv) layers, with its algorithm min_max (the others:
+`labkit.recipes`):
 
     bits  mode         tensor, channel          block of 32
     8     weight_only  fc, conv                 -
@@ -21,6 +22,9 @@ FULLY_CONNECTED (fc) and CONV_2D (conv) layers:
     2     dynamic      fc (conv: wrong sums)    - (written for fc, refused by LiteRT)
     2     static       -                        -
 
+Static files take activations of 16 bits too, for 8- and 4-bit weights: no zero point,
+int64 sums, and plain loops for kernels, which are many times slower than float32.
+
 Where a combination does not exist the quantizer keeps the float weights without a word;
 so what it supports is asked first, and the written file is looked into and run once.
 """
@@ -32,36 +36,30 @@ from math import prod
 from threading import Lock
 
 import numpy as np
-from ai_edge_quantizer import algorithm_manager, qtyping, quantizer
+from ai_edge_quantizer import quantizer
 from ai_edge_quantizer.calibrator import CalibrationMode
 from ai_edge_quantizer.utils import tfl_interpreter_utils
 
-from labkit import data
+from labkit import data, recipes
 from labkit.contents import stored_weights
-from labkit.graph import KERNEL_KINDS, NetworkError
+from labkit.graph import NetworkError
 from labkit.network import Network
-from labkit.quantize import BLOCK, GRANULARITIES
+from labkit.quantize import GRANULARITIES
+from labkit.recipes import ALGORITHMS, BITS, MODES
 from labkit.runtime import Runner
 
-BITS = (8, 4, 2)
-MODES = ("weight_only", "dynamic", "static")
-ACTIVATION_BITS = 8
+__all__ = [
+    "ALGORITHMS", "BITS", "CALIBRATION_IMAGES", "GPTQ_IMAGES", "MODES", "Deployed",
+    "Unavailable", "deployable",
+]  # fmt: skip
+
 CALIBRATION_IMAGES = 50
+GPTQ_IMAGES = 500
+
+# bits, mode, granularity, algorithm, activation_bits
+Setting = tuple[int, str, str, str, int]
 
 _WARNINGS_LOCK = Lock()
-
-_OPERATORS = qtyping.TFLOperationName
-_GRANULARITY = dict(
-    zip(
-        GRANULARITIES,
-        (
-            qtyping.QuantGranularity.TENSORWISE,
-            qtyping.QuantGranularity.CHANNELWISE,
-            qtyping.QuantGranularity.BLOCKWISE_32,
-        ),
-        strict=True,
-    )
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,6 +70,8 @@ class Deployed:
     bits: int
     mode: str
     granularity: str
+    algorithm: str = "min_max"
+    activation_bits: int = 8
 
     def to_bytes(self) -> bytes:
         """The .tflite file."""
@@ -96,86 +96,47 @@ def deployable(
     mode: str = "dynamic",
     granularity: str = "channel",
     images: np.ndarray | None = None,
-    count: int = CALIBRATION_IMAGES,
+    count: int | None = None,
+    algorithm: str = "min_max",
+    activation_bits: int = 8,
 ) -> Deployed | Unavailable:
     """The deployable file of a float network, or why there is none.
 
-    bits: of the weights. mode, granularity: one of MODES, GRANULARITIES (else
-    ValueError). images, count: "static" takes the ranges of the activations from the
-    first `count` of these uint8 images, the least and the greatest value that each
-    tensor takes; without `images` from the calibration images of the data set whose
-    images have the network's input size. The other modes use no images.
-    Cached by content.
+    bits: of the weights. mode, granularity: one of MODES, GRANULARITIES. algorithm: how
+    the weights get their codes, one of ALGORITHMS, see `labkit.recipes`.
+    activation_bits: 8, or 16 for "static".
+    images, count: "static" takes the ranges of the activations from the first `count`
+    of these uint8 images, the least and the greatest value that each tensor takes;
+    "gptq" looks at what the layers read. count None: CALIBRATION_IMAGES, for "gptq"
+    GPTQ_IMAGES. Without `images` they are the calibration images of the data set whose
+    images have the network's input size. Nothing else uses images. Cached by content.
+    Raises ValueError for another mode, granularity or algorithm, and for a network that
+    is not float32.
+
+    The ranges are those of the float network: ai_edge_quantizer calibrates before it
+    rounds the weights. Where rounding makes an activation larger it is clipped.
     """
-    if mode not in MODES:
-        raise ValueError(f"mode is {mode!r}: choose one of {', '.join(MODES)}")
-    if granularity not in GRANULARITIES:
-        raise ValueError(
-            f"granularity is {granularity!r}: choose one of {', '.join(GRANULARITIES)}"
-        )
+    for word, value, known in (
+        ("mode", mode, MODES),
+        ("granularity", granularity, GRANULARITIES),
+        ("algorithm", algorithm, ALGORITHMS),
+    ):
+        if value not in known:
+            raise ValueError(f"{word} is {value!r}: choose one of {', '.join(known)}")
     for name, kernel in network.kernels.items():
         if kernel.dtype != np.float32:
             raise ValueError(
                 f"the kernel of {name} is {kernel.dtype}: give the float32 network"
             )
-    reason = _missing(network, bits, mode, granularity)
+    setting = (bits, mode, granularity, algorithm, activation_bits)
+    reason = recipes.missing(network, *setting)
     if reason:
         return Unavailable(reason)
-    pixels = _pixels(network, images, count) if mode == "static" else b""
-    return _written(network.to_bytes(), bits, mode, granularity, pixels)
-
-
-def _missing(network: Network, bits: int, mode: str, granularity: str) -> str | None:
-    """Why no such file can be written for this network, found without writing it."""
-    if bits not in BITS:
-        return f"ai_edge_quantizer writes weights of 8, 4 or 2 bits, not of {bits}."
-    layers = [layer for layer in network.layers if layer.kind in KERNEL_KINDS]
-    kinds = dict.fromkeys(layer.kind for layer in layers)
-    config = _config(bits, mode, granularity)
-    for kind in kinds:
-        if not _has_recipe(kind, config):
-            return (
-                f"ai_edge_quantizer has no {bits}-bit {mode.replace('_', '-')} recipe "
-                f"with one scale per {granularity} for {kind}."
-            )
-    if bits == 2 and "CONV_2D" in kinds:
-        return "LiteRT runs CONV_2D with 2-bit weights, but its outputs are wrong."
-    if bits == 2 and granularity == "block":
-        return "LiteRT refuses 2-bit weights with one scale per block."
-    for layer in layers:
-        if granularity == "block" and layer.kernel_shape[-1] % BLOCK:
-            return (
-                f"Blocks of {BLOCK} must divide a layer's input width, and that of "
-                f"{layer.name} is {layer.kernel_shape[-1]}."
-            )
-    return None
-
-
-def _config(bits: int, mode: str, granularity: str) -> qtyping.OpQuantizationConfig:
-    floats = mode == "weight_only"
-    precision = qtyping.ComputePrecision
-    return qtyping.OpQuantizationConfig(
-        activation_tensor_config=qtyping.TensorQuantizationConfig(
-            num_bits=ACTIVATION_BITS, symmetric=False
-        )
-        if mode == "static"
-        else None,
-        weight_tensor_config=qtyping.TensorQuantizationConfig(
-            num_bits=bits, symmetric=True, granularity=_GRANULARITY[granularity]
-        ),
-        compute_precision=precision.FLOAT if floats else precision.INTEGER,
-        explicit_dequantize=floats,
-    )
-
-
-def _has_recipe(kind: str, config: qtyping.OpQuantizationConfig) -> bool:
-    try:
-        algorithm_manager.check_op_quantization_config(
-            quantizer.AlgorithmName.MIN_MAX_UNIFORM_QUANT, _OPERATORS(kind), config
-        )
-    except ValueError:
-        return False
-    return True
+    pixels = b""
+    if algorithm == "gptq" or mode == "static":
+        default = GPTQ_IMAGES if algorithm == "gptq" else CALIBRATION_IMAGES
+        pixels = _pixels(network, images, default if count is None else count)
+    return _written(network.to_bytes(), setting, pixels)
 
 
 def _pixels(network: Network, images: np.ndarray | None, count: int) -> bytes:
@@ -193,12 +154,11 @@ def _pixels(network: Network, images: np.ndarray | None, count: int) -> bytes:
 
 
 @lru_cache(maxsize=16)
-def _written(
-    content: bytes, bits: int, mode: str, granularity: str, pixels: bytes
-) -> Deployed | Unavailable:
+def _written(content: bytes, setting: Setting, pixels: bytes) -> Deployed | Unavailable:
     """Quantize the file `content`, look into what was written, run it once."""
+    bits, granularity = setting[0], setting[2]
     try:
-        written = _quantized(content, _config(bits, mode, granularity), pixels)
+        written = _quantized(content, setting, pixels)
         kernels = [w for w in stored_weights(written) if w.role == "kernel"]
         kept = sum(kernel.bits != bits for kernel in kernels)
         if kept:
@@ -208,37 +168,48 @@ def _written(
         runner = Runner(written, batch_size=1)
         outputs = runner.run(np.zeros((1, *runner.input_shape), np.float32))
     except (NetworkError, ValueError, RuntimeError) as error:
+        if "Failed to recover" in str(error):
+            return Unavailable(
+                f"A kernel is on no {bits}-bit grid with one scale per {granularity} "
+                "that ai_edge_quantizer recognizes."
+            )
         first = str(error).strip().splitlines() or [type(error).__name__]
         return Unavailable(f"{first[0].rstrip('.')}.")
     if not np.isfinite(outputs).all():
         return Unavailable("LiteRT runs the file, but its outputs are not finite.")
-    return Deployed(written, bits, mode, granularity)
+    return Deployed(written, *setting)
 
 
-def _quantized(
-    content: bytes, config: qtyping.OpQuantizationConfig, pixels: bytes
-) -> bytes:
+def _quantized(content: bytes, setting: Setting, pixels: bytes) -> bytes:
     """The file that ai_edge_quantizer writes, in memory."""
     made = quantizer.Quantizer(content)
-    made.update_quantization_recipe(".*", _OPERATORS.ALL_SUPPORTED, config)
-    ranges = None
-    if pixels:
-        for end in (_OPERATORS.INPUT, _OPERATORS.OUTPUT):  # float in, float out
-            made.update_quantization_recipe(
-                ".*", end, None, quantizer.AlgorithmName.NO_QUANTIZE
-            )
-        ranges = made.calibrate(
-            _samples(content, pixels),
-            num_threads=2,
-            mode=CalibrationMode.CALIBRATION_PROFILER_BASED,
-        )
+    recipes.apply(made, *setting)
     with _WARNINGS_LOCK, warnings.catch_warnings():
         # It opens the file for debugging, and LiteRT warns of the memory that takes.
         warnings.filterwarnings("ignore", message=".*experimental_preserve_all_tensors")
+        ranges = _observed(made, content, setting, pixels) if pixels else None
         result = made.quantize(
             ranges, enable_progress_bar=False, enable_progress_report=False
         )
     return bytes(result.quantized_model)
+
+
+def _observed(
+    made: quantizer.Quantizer,
+    content: bytes,
+    setting: Setting,
+    pixels: bytes,
+) -> dict:
+    """What the float network does on the images: ranges, and for gptq its inputs."""
+    whole_tensors = setting[3] == "gptq"
+    modes = CalibrationMode
+    return made.calibrate(
+        _samples(content, pixels),
+        num_threads=2,
+        mode=modes.CALIBRATION_PRESERVE_ALL_TENSORS
+        if whole_tensors
+        else modes.CALIBRATION_PROFILER_BASED,
+    )
 
 
 def _samples(content: bytes, pixels: bytes) -> dict[str, list[dict[str, np.ndarray]]]:

@@ -7,12 +7,17 @@ from itertools import product
 import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
+from ai_edge_litert.interpreter import Interpreter
+from ai_edge_quantizer import quantizer
 
-from labkit import deploy, surgery, zoo
+from benchmarks.feedback import whole_inverse
+from labkit import deploy, recipes, surgery, zoo
+from labkit.compress import quantize_network
 from labkit.contents import stored_weights
 from labkit.deploy import Deployed, Unavailable, deployable
-from labkit.network import Network
+from labkit.network import Network, NetworkError
 from labkit.quantize import GRANULARITIES, quantize
+from labkit.repair.error_feedback import feed_back_errors, round_with_feedback
 from labkit.runtime import Runner
 
 NETWORKS = [name for name in zoo.NAMES if (zoo.FOLDER / f"{name}.tflite").exists()]
@@ -59,9 +64,70 @@ def test_a_file_that_computes_what_it_stores_or_a_reason(name, bits, mode, granu
     assert outputs.dtype == np.float32
     error = np.abs(outputs - expected).max() / np.abs(expected).max()
     # Weight-only multiplies the decoded weights in float; the others round activations.
-    # With 4-bit weights and static ranges that rounding adds up over resnet8's layers.
-    rounded = 0.3 if (mode, bits) == ("static", 4) else 0.1
-    assert error < (1e-5 if mode == "weight_only" else rounded)
+    # Static ranges are those of the float network. With 4-bit weights some activations
+    # leave them and are clipped: see test_ranges_of_the_float_network_clip.
+    clips = (mode, bits, granularity) == ("static", 4, "tensor")
+    assert error < (1e-5 if mode == "weight_only" else 0.3 if clips else 0.1)
+
+
+def test_ranges_of_the_float_network_clip(monkeypatch):
+    """Why resnet8's static 4-bit file with one scale a tensor is so far off.
+
+    With 4-bit weights the mean over the last channels reaches further than it did in
+    the float network that ai_edge_quantizer calibrates, and is clipped. With the ranges
+    of the network that runs, only rounding is left.
+    """
+    network = zoo.load("resnet8")
+    images = zoo.dataset("resnet8").calibration.images[:IMAGES]
+    decoded = quantize_network(network, 4).network
+    pool = {n: n.activations(images, "fc").max() for n in (network, decoded)}
+    assert pool[decoded] > 1.3 * pool[network]
+    expected = decoded.predict(images)
+
+    def error(content):
+        outputs = Runner(content, IMAGES).run(images)
+        return np.abs(outputs - expected).max() / np.abs(expected).max()
+
+    assert error(deployable(network, 4, "static", "tensor", images).to_bytes()) > 0.1
+    setting = (4, "static", "tensor", "min_max")
+    runs = quantizer.Quantizer(decoded.to_bytes())
+    recipes.apply(runs, *setting)
+    pixels = deploy._pixels(network, images, IMAGES)
+    ranges = deploy._observed(runs, decoded.to_bytes(), setting, pixels)
+    monkeypatch.setattr(deploy, "_observed", lambda *arguments: ranges)
+    assert error(deploy._quantized(network.to_bytes(), setting, pixels)) < 0.03
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("bits", [8, 4])
+def test_activations_of_16_bits(name, bits):
+    """Next to nothing but the weights is rounded then."""
+    network = zoo.load(name)
+    images = zoo.dataset(name).calibration.images[:IMAGES]
+    decoded = quantize_network(network, bits, "channel").network
+    made = deployable(network, bits, "static", images=images, activation_bits=16)
+    assert (made.bits, made.activation_bits) == (bits, 16)
+    graph = schema.ModelT.InitFromPackedBuf(made.to_bytes(), 0).subgraphs[0]
+    types = {tensor.type for tensor in graph.tensors}
+    assert schema.TensorType.INT16 in types and schema.TensorType.INT64 in types
+    some = images[:10]
+    outputs, expected = Runner(made.to_bytes(), 10).run(some), decoded.predict(some)
+    error = np.abs(outputs - expected).max() / np.abs(expected).max()
+    assert error < 0.002
+
+
+@pytest.mark.parametrize(
+    ("mode", "activation_bits", "words"),
+    [
+        ("static", 4, "activations of 8 or 16 bits, not 4"),
+        ("dynamic", 16, "Only static files have 16-bit activations, dynamic ones"),
+        ("weight_only", 16, "16-bit activations, weight-only ones do not"),
+    ],
+)
+def test_reasons_of_activation_bits(mode, activation_bits, words):
+    network = zoo.load("mlp")
+    made = deployable(network, 8, mode, activation_bits=activation_bits)
+    assert words in made.reason
 
 
 @pytest.mark.parametrize(
@@ -83,7 +149,7 @@ def test_reasons(bits, mode, granularity, words):
 def test_convolutions_of_2_bits_are_still_wrong():
     """What the reason claims; run in a child process, it may read foreign memory.
 
-    Should this fail, LiteRT has mended its kernel and the reason in labkit.deploy goes.
+    Should this fail, LiteRT has mended its kernel, and labkit.recipes can offer it.
     """
     script = """
 import numpy as np
@@ -96,8 +162,8 @@ decoded = network.with_weights({
     f"{layer}/kernel": quantize(kernel, 2, "channel").decode()
     for layer, kernel in network.kernels.items()
 })
-config = deploy._config(2, "dynamic", "channel")
-file = deploy._quantized(network.to_bytes(), config, b"")
+setting = (2, "dynamic", "channel", "min_max")
+file = deploy._quantized(network.to_bytes(), setting, b"")
 outputs, expected = Runner(file, 20).run(images), decoded.predict(images)
 error = np.abs(outputs - expected).max() / np.abs(expected).max()
 print("right" if error < 0.1 else "wrong")
@@ -155,7 +221,7 @@ def test_blocks_that_divide_the_width(dense):
 
 def test_what_is_looked_for_after_writing(dense, monkeypatch):
     """Without the questions asked first, each trap is still found in the file."""
-    monkeypatch.setattr(deploy, "_missing", lambda *setting: None)
+    monkeypatch.setattr(recipes, "missing", lambda *setting: None)
     assert "left 1 of 1 kernels" in deployable(dense, 8, "dynamic", "block").reason
     assert "LiteRT refuses" in deployable(dense, 2, "dynamic", "block").reason
     images = np.zeros((50, 64), np.uint8)
@@ -190,10 +256,173 @@ def test_what_is_refused(dense):
         deployable(network, 8, "float16")
     with pytest.raises(ValueError, match="tensor, channel, block"):
         deployable(network, 8, "dynamic", "row")
+    with pytest.raises(ValueError, match="min_max, octav, mse, gptq"):
+        deployable(network, 8, algorithm="awq")
     with pytest.raises(ValueError, match="count is 0"):
         deployable(network, 8, "static", count=0)
     with pytest.raises(ValueError, match="images of 64 numbers: pass `images`"):
         deployable(dense, 8, "static")
+
+
+def kernels_of(network):
+    return [layer.name for layer in network.layers if layer.kernel_shape]
+
+
+def decoded_kernels(content):
+    """What ai_edge_quantizer stored, decoded by hand from codes and scales."""
+    model = schema.ModelT.InitFromPackedBuf(content, 0)
+    tensors, found = model.subgraphs[0].tensors, []
+    for index in (i for op in model.subgraphs[0].operators for i in op.inputs):
+        data = model.buffers[tensors[index].buffer].data
+        if tensors[index].type not in _WIDTHS or data is None or not len(data):
+            continue
+        bits, shape = _WIDTHS[tensors[index].type], [*map(int, tensors[index].shape)]
+        planes = np.unpackbits(np.asarray(data, np.uint8), bitorder="little")
+        digits = planes[: np.prod(shape) * bits].reshape(-1, bits)
+        values = 2 ** np.arange(bits)
+        values[-1] *= -1  # two's complement
+        scale = np.asarray(tensors[index].quantization.scale, np.float32)
+        codes = (digits @ values).reshape(shape).astype(np.float32)
+        found.append(codes * scale.reshape(-1, *[1] * (len(shape) - 1)))
+    return found
+
+
+_WIDTHS = {
+    schema.TensorType.INT8: 8,
+    schema.TensorType.INT4: 4,
+    schema.TensorType.INT2: 2,
+}
+
+
+@pytest.mark.parametrize("mode", deploy.MODES)
+@pytest.mark.parametrize("algorithm", ["octav", "mse", "gptq"])
+def test_other_algorithms_store_other_codes_and_run_them(algorithm, mode):
+    network = zoo.load("mlp")
+    images = zoo.dataset("mlp").calibration.images[:IMAGES]
+    made = deployable(network, 4, mode, images=images, count=50, algorithm=algorithm)
+    assert isinstance(made, Deployed) and made.algorithm == algorithm
+    plain = deployable(network, 4, mode, images=images)
+    assert made.size_bytes == pytest.approx(plain.size_bytes, rel=0.01)
+    kernels = decoded_kernels(made.to_bytes())
+    for kernel, old in zip(kernels, decoded_kernels(plain.to_bytes()), strict=True):
+        assert not np.array_equal(kernel, old)
+    names = [f"{name}/kernel" for name in kernels_of(network)]
+    decoded = network.with_weights(dict(zip(names, kernels, strict=True)))
+    outputs, expected = Runner(made.to_bytes(), 50).run(images), decoded.predict(images)
+    error = np.abs(outputs - expected).max() / np.abs(expected).max()
+    assert error < (1e-5 if mode == "weight_only" else 0.05)
+
+
+def test_octav_and_mse_choose_other_scales_for_convolutions():
+    network = zoo.load("lenet5")
+    plain = decoded_kernels(deployable(network, 4).to_bytes())
+    for algorithm in ("octav", "mse"):
+        stored = decoded_kernels(deployable(network, 4, algorithm=algorithm).to_bytes())
+        for kernel, old in zip(stored, plain, strict=True):
+            assert np.abs(kernel).max() != np.abs(old).max()
+
+
+def test_gptq_keeps_the_scales_and_halves_the_layers_error():
+    network = zoo.load("mlp")
+    made, plain = (
+        decoded_kernels(deployable(network, 4, algorithm=algorithm).to_bytes())
+        for algorithm in ("gptq", "min_max")
+    )
+    x = zoo.dataset("mlp").validation.images[:1000].reshape(1000, -1) / 255
+    w = network.kernels["fc1"]
+    fed, nearest = (np.sum((x @ (k[0] - w).T) ** 2) for k in (made, plain))
+    assert fed < nearest / 2
+
+
+@pytest.mark.parametrize("bits", [4, 2])
+def test_gptq_feeds_back_with_the_whole_inverse(bits):
+    """What labkit.recipes says of it. Should this fail, ai_edge_quantizer mended it."""
+    network = zoo.load("mlp")
+    images = zoo.dataset("mlp").calibration.images[: deploy.GPTQ_IMAGES]
+    stored = decoded_kernels(deployable(network, bits, algorithm="gptq").to_bytes())
+    for theirs, (layer, w) in zip(stored, network.kernels.items(), strict=True):
+        x = network.activations(images, layer).reshape(len(images), -1)
+        nearest = quantize(w, bits, "channel")
+        shares = [
+            np.mean(np.abs(theirs - rounded(w, x, nearest).decode()) < 1e-6)
+            for rounded in (whole_inverse, round_with_feedback)
+        ]
+        assert shares[0] > 0.995 > 0.95 > shares[1]
+
+
+def test_gptq_looks_at_the_images_it_is_given():
+    network, images = zoo.load("mlp"), zoo.dataset("mlp").calibration.images
+    default = deployable(network, 4, algorithm="gptq")
+    assert deployable(network, 4, images=images, algorithm="gptq") is default
+    few = deployable(network, 4, images=images, count=20, algorithm="gptq")
+    assert few.to_bytes() != default.to_bytes()
+
+
+@pytest.mark.parametrize("mode", ["weight_only", "dynamic"])
+def test_recovery_deploys_the_codes_of_a_repair(mode):
+    """Codes of our own error feedback, which ai_edge_quantizer would round anew."""
+    network, images = zoo.load("mlp"), zoo.dataset("mlp").calibration.images[:200]
+    fed = feed_back_errors(network, quantize_network(network, 4, "channel"), images)
+    made = deployable(fed.network, 4, mode, algorithm="recovery")
+    kernels = decoded_kernels(made.to_bytes())
+    for kernel, w_hat in zip(kernels, fed.network.kernels.values(), strict=True):
+        np.testing.assert_allclose(kernel, w_hat, atol=1e-5 * np.abs(w_hat).max())
+
+
+def test_recovery_needs_weights_on_a_grid():
+    reason = deployable(zoo.load("mlp"), 4, algorithm="recovery").reason
+    assert "A kernel is on no 4-bit grid with one scale per channel" in reason
+
+
+@pytest.mark.parametrize(
+    ("name", "bits", "mode", "granularity", "algorithm", "words"),
+    [
+        ("lenet5", 4, "dynamic", "channel", "gptq", "gptq does not know CONV_2D"),
+        ("mlp", 2, "dynamic", "channel", "mse", "no multiple for 2 bits"),
+        ("mlp", 2, "static", "channel", "gptq", "no 2-bit static recipe"),
+        ("mlp", 5, "dynamic", "channel", "octav", "not of 5"),
+        ("mlp", 8, "dynamic", "channel", "hadamard", "rotations for one image only"),
+        ("mlp", 8, "dynamic", "channel", "oscar", "multiplies OSCAR's inputs by 1"),
+    ],
+)
+def test_reasons_of_algorithms(name, bits, mode, granularity, algorithm, words):
+    made = deployable(zoo.load(name), bits, mode, granularity, algorithm=algorithm)
+    assert words in made.reason and made.reason.endswith(".")
+
+
+def test_an_algorithm_without_blocks(dense):
+    assert (
+        "no scales of blocks"
+        in deployable(dense, 4, "dynamic", "block", None, None, "mse").reason
+    )
+    assert isinstance(
+        deployable(dense, 4, "dynamic", "block", algorithm="octav"), Deployed
+    )
+
+
+def test_hadamard_still_runs_one_image_only():
+    """What the reason claims. Should this fail, labkit.recipes can offer it."""
+    setting = (8, "dynamic", "channel", "hadamard")
+    file = deploy._quantized(zoo.load("mlp").to_bytes(), setting, b"")
+    assert Runner(file, 1).run(np.zeros((1, 28, 28), np.uint8)).shape == (1, 10)
+    with pytest.raises(NetworkError, match="LiteRT refuses the model: XNNPack delegat"):
+        Runner(file, 2)
+
+
+def test_oscar_still_multiplies_by_1():
+    """What the reason claims. Should this fail, labkit.recipes can offer it."""
+    pixels = deploy._pixels(zoo.load("mlp"), None, 20)
+    setting = (8, "dynamic", "channel", "oscar")
+    file = deploy._quantized(zoo.load("mlp").to_bytes(), setting, pixels)
+    opened = Interpreter(model_content=file)
+    opened.allocate_tensors()
+    factors = [
+        opened.get_tensor(operator["inputs"][1])
+        for operator in opened._get_ops_details()
+        if operator["op_name"] == "MUL"
+    ]
+    assert len(factors) == 3
+    assert all((factor == 1).all() for factor in factors)
 
 
 def test_no_file_is_left_behind(tmp_path, monkeypatch):

@@ -1,0 +1,33 @@
+"""The accuracies that a row of results has."""
+
+from types import SimpleNamespace
+
+from labkit import zoo
+from labkit.data import Split
+from labkit.measure import BATCH, Accuracy, accuracy, compare
+from labkit.runtime import Runner
+
+THREADS = 1  # a second one spins where the machine has other work
+
+
+def accuracy_of(model, split: Split) -> Accuracy:
+    """The accuracy of a model with `to_bytes()` on all images of a split."""
+    runner = Runner(model.to_bytes(), BATCH, THREADS)
+    return accuracy(SimpleNamespace(predict=runner.run), split)
+
+
+def scores(name: str, model, base: Accuracy) -> dict:
+    """Accuracies of a model, and whether the test set tells it from the float one.
+
+    base: the float network's on the test set.
+    """
+    data = zoo.dataset(name)
+    test = accuracy_of(model, data.test)
+    paired = compare(base, test)
+    return {
+        "validation_accuracy": accuracy_of(model, data.validation).value,
+        "accuracy": test.value,
+        "interval": test.interval,
+        "difference": paired.difference,
+        "p_value": paired.p_value,
+    }

@@ -1,0 +1,80 @@
+"""Batch-norm re-estimation, for files in which batch normalization is folded.
+
+Batch normalization was trained to give each channel a certain mean and deviation. Its
+stored statistics are those of the float weights; with rounded weights a channel comes
+out shifted and stretched, and re-estimating the statistics on some images normalizes it
+again (Hubara et al. 2020, arXiv:2006.10518, on batch-norm tuning).
+
+A .tflite file has no batch normalization left: it is folded into the kernel and the
+bias of the convolution before it. What is done here is the folded form. On calibration
+images each channel's outputs, before the activation function, get the mean m and the
+deviation d that they have in the float network, where m_hat and d_hat were found:
+
+    y = g (w_hat x + b_hat - m_hat) + m,    g = d / d_hat
+
+The gain g goes into the channel's scales and the rest into its bias. The codes stay.
+It works for layers that never had batch normalization too.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+
+from labkit.coded import Coded
+from labkit.compress import Compressed
+from labkit.network import Network
+from labkit.quantize import Quantized
+from labkit.repair.statistics import assembled, biased_layers, channel_statistics
+
+# A deviation below this part of the layer's largest is float rounding.
+_CONSTANT = 1e-6
+
+
+def reestimate_batch_norm(
+    network: Network, compressed: Compressed, images: np.ndarray
+) -> Compressed:
+    """Give each channel the mean and deviation of the float network, layer by layer.
+
+    network: the float network that `compressed` was made from. images: calibration
+    images, as the network takes them. A layer is measured with the layers before it
+    repaired already. A tensor with one scale gets one for each channel, 4 bytes each;
+    otherwise the packed file keeps its length. A channel that is constant in either
+    network keeps its scale. Raises ValueError for a layer without bias, or no images.
+    """
+    repaired, quantized = compressed.network, dict(compressed.quantized)
+    for layer in biased_layers(network):
+        wanted = channel_statistics(network, images, layer)
+        found = channel_statistics(repaired, images, layer)
+        gain = np.ones(len(found.mean), np.float32)
+        if layer in quantized:
+            gain = _gain(wanted.deviation, found.deviation)
+            quantized[layer] = rescaled(quantized[layer], gain)
+        bias = repaired.weights[f"{layer}/bias"]
+        changes = {f"{layer}/bias": gain * (bias - found.mean) + wanted.mean}
+        if layer in quantized:
+            changes[f"{layer}/kernel"] = quantized[layer].decode()
+        repaired = repaired.with_weights(changes)
+    return assembled(repaired, quantized)
+
+
+def rescaled(quantized: Quantized | Coded, gain: np.ndarray) -> Quantized | Coded:
+    """The same codes with each output channel's scales multiplied by a gain.
+
+    gain: float (channels,), above 0. One scale for the tensor becomes one a channel.
+    Scales that were powers of two are so no longer.
+
+    >>> codes = np.array([[1, -1], [1, 0]], np.int8)
+    >>> tensor = Quantized(codes, np.ones(1, np.float32), bits=2, granularity="tensor")
+    >>> rescaled(tensor, np.array([1.0, 0.5])).decode().tolist()
+    [[1.0, -1.0], [0.5, 0.0]]
+    """
+    gain = np.asarray(gain, np.float32)
+    if quantized.granularity == "block":
+        return replace(quantized, scale=quantized.scale * gain[:, None])
+    return replace(quantized, scale=quantized.scale * gain, granularity="channel")
+
+
+def _gain(wanted: np.ndarray, found: np.ndarray) -> np.ndarray:
+    least = _CONSTANT * wanted.max()
+    varies = (wanted > least) & (found > least)
+    return np.divide(wanted, found, out=np.ones(len(found)), where=varies).astype("f4")
