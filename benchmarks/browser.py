@@ -43,6 +43,7 @@ panel"""
 # JupyterLab opens again what was open before: only the notebook in front counts.
 IN_FRONT = ".jp-NotebookPanel:not(.lm-mod-hidden)"
 START_SECONDS = 60
+MARGIN, PANEL_WIDTH = 6, 880  # pixels; the panel is `page.WIDTH` wide, 860
 WAIT_MS = 60_000
 
 
@@ -241,6 +242,15 @@ class PanelOnPage:
         button.wait_for()
         button.focus()
         self.page.keyboard.press("Space")
+
+    def screenshot(self) -> bytes:
+        """A PNG of the panel from its first control to its last row."""
+        self.page.evaluate("document.activeElement.blur()")
+        whole = self.cell.locator(".jp-OutputArea").first
+        whole.scroll_into_view_if_needed()
+        left = self.cell.locator(".jp-OutputArea-output").first.bounding_box()["x"]
+        place = {**whole.bounding_box(), "x": left - MARGIN, "width": PANEL_WIDTH}
+        return self.page.screenshot(clip=place)
 
     def watch_places(self) -> None:
         """From now on note, frame by frame, where readout, picture and ledger are."""

@@ -1,6 +1,8 @@
 """Fresh Jupyter kernels: what a reader's first cell costs, in seconds and megabytes."""
 
 import time
+from dataclasses import dataclass
+from subprocess import DEVNULL
 
 from jupyter_client.manager import start_new_kernel
 
@@ -11,8 +13,14 @@ panel = quantization_panel("mlp")
 display(panel)
 """
 USUAL = """
+from IPython.display import Image, display
+from ipywidgets import fixed, interact
 from benchmarks.usual import usual_position
-usual_position("mlp")(4, 10_000)
+position = usual_position("mlp")
+def show(bits, images):
+    display(Image(position(bits, images)))
+interact(show, bits=(2, 8), images=fixed(250))
+show(4, 10_000)
 """
 EXPLORE = (
     LAB
@@ -35,21 +43,45 @@ print(f"{resident:.0f} MB resident, no TensorFlow; peak", *map(round, peak))
 """
 
 
-def run_in_kernel(code: str) -> tuple[float, str]:
-    """Seconds from starting a kernel to the end of the cell, and what it printed."""
+@dataclass(frozen=True)
+class Run:
+    """One cell in a fresh kernel, in seconds from starting the kernel's process.
+
+    ready: the kernel answers. picture: the first picture has arrived. end: the cell has
+    ended. printed: what it wrote.
+    """
+
+    ready: float
+    picture: float
+    end: float
+    printed: str
+
+    @property
+    def wait(self) -> float:
+        """From a ready kernel to the first picture."""
+        return self.picture - self.ready
+
+
+def run_in_kernel(code: str) -> Run:
+    """Start a kernel, run a cell that shows a picture, end the kernel."""
     start = time.perf_counter()
-    manager, client = start_new_kernel()
+    manager, client = start_new_kernel(stderr=DEVNULL)
     try:
-        printed = []
+        ready = time.perf_counter() - start
+        pictures, printed = [], []
 
         def keep(message):
+            content = message["content"]
             if message["msg_type"] == "stream":
-                printed.append(message["content"]["text"])
+                printed.append(content["text"])
+            elif "image/png" in content.get("data", ()):
+                pictures.append(time.perf_counter() - start)
 
-        reply = client.execute_interactive(code, output_hook=keep, timeout=300)
+        reply = client.execute_interactive(code, output_hook=keep, timeout=900)
+        end = time.perf_counter() - start
         if reply["content"]["status"] != "ok":
             raise RuntimeError(f"the cell failed: {reply['content']}")
-        return time.perf_counter() - start, "".join(printed).strip()
+        return Run(ready, pictures[0], end, "".join(printed).strip())
     finally:
         client.stop_channels()
         manager.shutdown_kernel(now=True)

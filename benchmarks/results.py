@@ -1,16 +1,17 @@
 """The tables of results, rebuilt from committed runs: `make results`.
 
 Reads the records of the trained networks (data/models/*.json), the other seeds'
-(data/results/seeds) and the sweep (data/results/quantization_sweep.json), and writes
+(data/results/seeds) and the committed runs of the lessons (data/results/*.json), writes
 data/results/README.md and the table in the README at the top. Measures nothing.
 """
 
 import json
 from statistics import mean, stdev
 
-from benchmarks import sweep
-from benchmarks.files import RESULTS, markdown_table, write_text
+from benchmarks import quantization_tables, sweep
+from benchmarks.files import RESULTS, markdown_table
 from labkit import data, zoo
+from labkit.files import write_text
 
 # Test error in per cent: what each network is compared with.
 PUBLISHED = {
@@ -115,7 +116,8 @@ different from float on the same images (exact McNemar, p < 0.05).
 {sweep_table(run)}
 
 Run: `{run["command"]}`, {run["seconds"]} s, {machine["cpu"]}, {machine["cores"]} cores.
-"""
+
+{quantization_tables.sections()}"""
 
 
 def readme_section() -> str:

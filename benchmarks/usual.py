@@ -23,8 +23,8 @@ def rounded(weights: list[np.ndarray], bits: int) -> list[np.ndarray]:
     ]
 
 
-def usual_position(name: str) -> Callable[[int, int], float]:
-    """A function (bits, images) -> accuracy that does one position the usual way."""
+def usual_position(name: str) -> Callable[[int, int], bytes]:
+    """A function (bits, images) -> picture, a PNG, of one position the usual way."""
     import keras
     import matplotlib
 
@@ -37,7 +37,7 @@ def usual_position(name: str) -> Callable[[int, int], float]:
     shape = model.input_shape[1:]
     inputs = test.images.reshape(-1, *shape).astype(np.float32) / 255
 
-    def position(bits: int, images: int) -> float:
+    def position(bits: int, images: int) -> bytes:
         clone = keras.models.clone_model(model)
         clone.set_weights(rounded(model.get_weights(), bits))
         clone.compile(
@@ -50,12 +50,9 @@ def usual_position(name: str) -> Callable[[int, int], float]:
         figure, (left, right) = pyplot.subplots(1, 2)
         left.plot([bits], [accuracy], "o")
         right.hist(clone.get_weights()[0].ravel(), 100)
-        figure.savefig(io.BytesIO(), format="png")
+        png = io.BytesIO()
+        figure.savefig(png, format="png")
         pyplot.close(figure)
-        return float(accuracy)
+        return png.getvalue()
 
     return position
-
-
-if __name__ == "__main__":  # what a kernel does from its start to the first picture
-    usual_position("mlp")(8, 10_000)

@@ -28,7 +28,7 @@ def text_files() -> list[Path]:
             if name != ".git" and not any(fnmatch.fnmatch(name, i) for i in ignored)
         ]
         found += [Path(folder, name) for name in files]
-    binary = {".webp", ".npy", ".npz", ".png", ".keras", ".tflite", ".bin"}
+    binary = {".webp", ".npy", ".npz", ".png", ".keras", ".tflite", ".packed", ".bin"}
     return [path for path in found if path.suffix not in binary]
 
 
