@@ -154,9 +154,16 @@ def cut(picture: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 def _sheet(path: Path) -> np.ndarray:
     """The 10,000 images of a sheet, uint8; the file's name says of which data set."""
     shape = IMAGE_SHAPES[path.name.split("-")[0]]
+    height, width = shape[:2]
     with Image.open(io.BytesIO(_read_checked(path))) as picture:
-        pixels = np.asarray(picture)
-    return cut(pixels if shape[2:] else pixels[..., 0], shape)  # grey: R = G = B
+        rows, columns = picture.height // height, picture.width // width
+        images = np.empty((rows, columns, *shape), np.uint8)
+        # Row by row: the decoder holds the picture already, and another copy is 31 MB.
+        for row in range(rows):
+            box = (0, row * height, picture.width, (row + 1) * height)
+            pixels = np.asarray(picture.crop(box))
+            images[row] = cut(pixels if shape[2:] else pixels[..., 0], shape)  # R=G=B
+    return images.reshape(-1, *shape)
 
 
 def _labels(name: str) -> np.ndarray:

@@ -12,7 +12,7 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from labkit.graph import NetworkError
-from labkit.modelfile import add_activation, pack, unpack
+from labkit.modelfile import add_activation, kind, pack, unpack
 
 
 @dataclass(frozen=True)
@@ -63,14 +63,30 @@ def fake_quantize_inputs(content: bytes, grids: Mapping[int, ActivationGrid]) ->
     return pack(model)
 
 
+def inserted_grids(content: bytes) -> dict[str, ActivationGrid]:
+    """The grids in a file: name of the FAKE_QUANT layer, such as "fc1_grid" -> grid."""
+    model = unpack(content)
+    graph = model.subgraphs[0]
+    return {
+        graph.tensors[operator.outputs[0]].name.decode(): _grid(operator)
+        for operator in graph.operators
+        if kind(model, operator) == "FAKE_QUANT"
+    }
+
+
+def _grid(operator: schema.OperatorT) -> ActivationGrid:
+    options = operator.builtinOptions
+    return ActivationGrid(options.min, options.max, options.numBits)
+
+
 def _operator_code(model: schema.ModelT) -> int:
     """The place of FAKE_QUANT in the model's list of operator kinds."""
-    kind = schema.BuiltinOperator.FAKE_QUANT
+    wanted = schema.BuiltinOperator.FAKE_QUANT
     for index, code in enumerate(model.operatorCodes):
-        if code.builtinCode == kind:
+        if code.builtinCode == wanted:
             return index
     code = schema.OperatorCodeT()
-    code.builtinCode = code.deprecatedBuiltinCode = kind
+    code.builtinCode = code.deprecatedBuiltinCode = wanted
     code.version = 1
     model.operatorCodes.append(code)
     return len(model.operatorCodes) - 1

@@ -8,7 +8,7 @@ holds where the times themselves would not.
 import os
 import platform
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
@@ -67,7 +67,7 @@ def latency(
             runners[name].invoke()
             samples[name].append(_block_us(runners[name], calls[name]))
         order.reverse()
-    return {name: _summary(samples[name], threads) for name in runners}
+    return {name: summary(samples[name], threads) for name in runners}
 
 
 def _warmed_up(runner: Runner) -> int:
@@ -86,7 +86,8 @@ def _block_us(runner: Runner, calls: int) -> float:
     return (perf_counter() - start) / calls * 1e6
 
 
-def _summary(samples_us: list[float], threads: int) -> Latency:
+def summary(samples_us: Sequence[float], threads: int) -> Latency:
+    """Median and quartiles of times in microseconds."""
     q1, median, q3 = (float(q) for q in np.percentile(samples_us, (25, 50, 75)))
     return Latency(median, q1, q3, len(samples_us), threads, cpu_name())
 

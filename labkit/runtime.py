@@ -14,7 +14,7 @@ from labkit.graph import NetworkError
 class Runner:
     """One model file made ready for batches of a fixed size.
 
-    content: the bytes of a .tflite file with a float32 input and a float32 output.
+    content: the bytes of a .tflite file with a float32 input and float32 outputs.
     threads: how many the kernels may use. Raises NetworkError for a file that LiteRT
     refuses. Making one costs milliseconds (the weights are packed for the kernels), so
     keep it as long as the file is measured.
@@ -34,7 +34,7 @@ class Runner:
     def _open(self, content: bytes, batch_size: int, threads: int) -> None:
         self._interpreter = Interpreter(model_content=content, num_threads=threads)
         self._input = self._interpreter.get_input_details()[0]
-        self._output = self._interpreter.get_output_details()[0]["index"]
+        self._outputs = [d["index"] for d in self._interpreter.get_output_details()]
         self.input_shape = tuple(int(side) for side in self._input["shape"][1:])
         self._interpreter.resize_tensor_input(
             self._input["index"], (batch_size, *self.input_shape)
@@ -42,10 +42,17 @@ class Runner:
         self._interpreter.allocate_tensors()
 
     def run(self, images: np.ndarray) -> np.ndarray:
-        """The outputs, float32 (n, classes), of at most `batch_size` images.
+        """The first output, float32 (n, classes), of at most `batch_size` images.
 
         uint8 images are taken as pixels and divided by 255; float32 as they are.
         """
+        return self._run(images, self._outputs[:1])[0]
+
+    def run_all(self, images: np.ndarray) -> list[np.ndarray]:
+        """As `run`, with every output of the file in its order."""
+        return self._run(images, self._outputs)
+
+    def _run(self, images: np.ndarray, outputs: list[int]) -> list[np.ndarray]:
         n = len(images)
         divisor = np.float32(255 if images.dtype == np.uint8 else 1)
         with self._lock:
@@ -56,7 +63,7 @@ class Runner:
                 out=self._interpreter.tensor(self._input["index"])()[:n],
             )
             self.invoke()
-            return self._interpreter.get_tensor(self._output)[:n]
+            return [self._interpreter.get_tensor(index)[:n] for index in outputs]
 
     def invoke(self) -> None:
         """Run on the batch that is in the input (what a latency measurement times)."""

@@ -35,6 +35,24 @@ def ending_before(content: bytes, position: int) -> bytes | None:
     return pack(model)
 
 
+def reading(content: bytes, positions: Sequence[int]) -> tuple[bytes, list[int]]:
+    """The network with what some operators read as its outputs, each tensor once.
+
+    Returns the file, and for each position which output its operator reads. NetworkError
+    for an operator that reads the network's own input.
+    """
+    model = unpack(content)
+    graph = model.subgraphs[0]
+    wanted = [int(graph.operators[position].inputs[0]) for position in positions]
+    if set(wanted) & {int(index) for index in graph.inputs}:
+        raise NetworkError("a layer that reads the network's input reads the images")
+    outputs = list(dict.fromkeys(wanted))
+    graph.outputs = outputs
+    graph.operators = graph.operators[: max(positions)]
+    model.signatureDefs = []
+    return pack(model), [outputs.index(index) for index in wanted]
+
+
 def replace_layer(
     content: bytes, position: int, name: str, parts: Sequence[Part]
 ) -> bytes:

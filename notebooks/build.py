@@ -15,7 +15,6 @@ import base64
 import hashlib
 import io
 import json
-import os
 import sys
 from collections import Counter
 from pathlib import Path
@@ -25,6 +24,8 @@ import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from PIL import Image
+
+from labkit.files import write_text
 
 FOLDER = Path(__file__).resolve().parent
 SOURCES = FOLDER / "src"
@@ -49,7 +50,7 @@ class BuildError(Exception):
 
 def sources() -> list[Path]:
     """The sources in the order of the lessons."""
-    return sorted(SOURCES.glob("[0-9][0-9]_*.py"))
+    return sorted(SOURCES.glob("[0-9][0-9]*_*.py"))
 
 
 def target(source: Path) -> Path:
@@ -196,12 +197,7 @@ def _text(output: nbformat.NotebookNode) -> str:
 def write(notebook: nbformat.NotebookNode, path: Path) -> None:
     """Write a notebook, whole or not at all."""
     nbformat.validate(notebook)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        temporary.write_text(nbformat.writes(notebook) + "\n", "utf-8")
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    write_text(path, nbformat.writes(notebook) + "\n")
 
 
 def build(source: Path) -> Path:

@@ -102,11 +102,12 @@ def test_a_fast_row_of_keys_ends_on_the_last(panel):
 def test_the_other_controls_by_keyboard(panel):
     panel.push("tensor")
     panel.wait_for("mlp, 3 bits, tensor, min–max")
-    panel.push("least squares")
+    for _ in range(2):
+        panel.press("ArrowRight", slider=1)
     panel.wait_for("mlp, 3 bits, tensor, least squares")
     panel.push("Advanced")
     before = panel.picture()
-    panel.press("End", slider=1)
+    panel.press("End", slider=2)
     panel.wait_until_drawn(before)
     panel.push("fc2")
     panel.wait_for("mlp, 3 bits, tensor, least squares, 2 layers")

@@ -3,6 +3,8 @@
 import hashlib
 import json
 import shutil
+import subprocess
+import sys
 import threading
 import time
 from itertools import islice
@@ -14,7 +16,7 @@ import pytest
 from nbclient import NotebookClient
 
 from labkit import compress, deploy, measure, zoo
-from labkit.panels import measuring, page, quantization_panel
+from labkit.panels import base, measuring, page, quantization_panel
 from labkit.panels.base import Panel
 from labkit.panels.controls import Control
 from labkit.panels.lesson import Lesson
@@ -168,7 +170,7 @@ def test_nothing_runs_twice(monkeypatch):
 def test_why_there_is_no_deployable_file(name, small_test_set):
     for settings in ({"bits": 5}, {"layers": ()}):
         *_, result = compute(network=name, **settings)
-        assert result.deployed.reason in lines(result)[-1]
+        assert result.unavailable in lines(result)[-1]
         assert "deployable" not in shown(result)
 
 
@@ -228,7 +230,6 @@ def test_saved_files_are_the_measured_ones(tmp_path):
     panel.set(bits=5)
     (only,) = panel.save(tmp_path)
     assert only.name == "mlp-5bit-channel-minmax.packed"
-    assert not list(tmp_path.rglob("*.partial"))
 
 
 def test_saving_before_anything_is_shown():
@@ -307,6 +308,20 @@ def test_a_run_without_a_front_end_keeps_its_picture():
     assert f"{size:,}" in table.data["text/html"]
 
 
+def test_nothing_heavy_is_imported_before_it_is_needed():
+    code = """
+import sys
+heavy = {"matplotlib", "ai_edge_quantizer", "scipy", "tensorflow"}
+from labkit.panels.quantization import compute
+next(compute())
+print(sorted(heavy & set(sys.modules)))
+*_, result = compute()
+print(sorted(heavy & set(sys.modules) - {"scipy"}), result.deployed.size_bytes > 0)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.splitlines() == ["[]", "['ai_edge_quantizer'] True"], done.stderr
+
+
 # The wiring, with a lesson that computes nothing
 
 
@@ -334,8 +349,72 @@ def toy(compute, **extra):
         ledger=lambda value: ([], []),
         files=lambda value: {},
         code=lambda settings: f"x = {settings['x']}",
+        prepare=extra.get("prepare"),
     )
     return Panel(lesson), pictures
+
+
+@pytest.fixture
+def on_page(monkeypatch):
+    """What a displayed panel has put on the page, in order."""
+    found = []
+    monkeypatch.setattr(base, "display", lambda widget: found.append("controls"))
+
+    class Handle:
+        def display(self, data, **_):
+            found.append(next(iter(data)))
+
+        def update(self, data, **_):
+            found.append(f"new {next(iter(data))}")
+
+    monkeypatch.setattr(base, "DisplayHandle", Handle)
+    return found
+
+
+def test_a_first_estimate_is_on_the_page_while_the_rest_is_computed(on_page):
+    seen = []
+
+    def compute(x, cancelled):
+        yield x
+        seen.extend(on_page)
+        yield x * 10
+
+    panel, pictures = toy(compute)
+    panel._ipython_display_()
+    assert seen == ["controls", "image/png", "text/html"]
+    assert on_page[3:] == ["new image/png", "new text/html"]
+    assert [result for result, _ in pictures] == [5, 50] and panel.result == 50
+
+
+def test_an_error_after_the_first_estimate_is_on_the_page_and_in_the_cell(on_page):
+    def compute(x, cancelled):
+        yield x
+        raise ArithmeticError("too much")
+
+    panel, _ = toy(compute)
+    with pytest.raises(ArithmeticError, match="too much"):
+        panel._ipython_display_()
+    assert on_page == ["controls", "image/png", "text/html"]
+    assert "ArithmeticError: too much — at x=5" in panel._report.value
+
+
+def test_a_panel_prepares_in_a_thread_and_its_error_is_not_lost():
+    asked, done = [], threading.Event()
+
+    def prepare(settings):
+        asked.append((settings, threading.current_thread()))
+        done.set()
+        raise OSError("no data")
+
+    def compute(x, cancelled):
+        raise OSError("no data")
+        yield
+
+    panel, _ = toy(compute, prepare=prepare)
+    assert done.wait(WAIT)
+    assert asked[0][0] == {"x": 5} and asked[0][1] is not threading.current_thread()
+    with pytest.raises(OSError, match="no data"):
+        panel.set()
 
 
 def test_compute_without_a_front_end():
@@ -551,7 +630,7 @@ def test_the_ledger_table():
     rows, notes = quantization_panel("mlp").lesson.ledger(result)
     html = page.ledger_html(rows, ["a < b"])
     assert f"{result.compressed.size_bytes:,}" in html and "a &lt; b" in html
-    assert result.deployed.reason.rstrip(".") in html
+    assert result.unavailable.rstrip(".") in html
     assert page.PENDING not in html and notes
     first = next(compute(network="mlp", bits=5))
     rows, notes = quantization_panel("mlp").lesson.ledger(first)

@@ -10,9 +10,10 @@ import pytest
 from matplotlib.image import imread
 
 from labkit.plots import quantization
-from labkit.plots.base import bundle, bytes_text, figure
+from labkit.plots.base import bytes_text, figure
 from labkit.plots.plane import Marks, Point, baseline, height, plane
 from labkit.plots.quantization import Grid, Histogram
+from labkit.plots.showing import bundle
 
 FLOAT = Point("float32", "net", "float", 0.98, 0.977, 0.983, 10_000, 1_000_000, True)
 PACKED = Point("4 bits", "net", "packed", 0.95, 0.94, 0.96, 10_000, 130_000, True)
@@ -107,6 +108,26 @@ def test_the_alt_text_says_the_figures():
 
 def test_a_layer_left_as_float_says_so():
     assert "left as float32" in quantization.draw(figure(8.6, 3.4), result(grids=()))
+
+
+def test_no_text_is_cut_off():
+    wide = (Grid("coarsest channel", -0.3, 0.3, 65_535), Grid("finest", -1, 1, 65_535))
+    shown = result(grids=wide)
+    shown.histogram = replace(
+        shown.histogram,
+        layer="stage2_block1_shortcut",
+        counts=shown.histogram.counts * 800,
+        sqnr_db=100.5,
+        clipped=23_456,
+    )
+    picture = figure(8.6, 3.4)
+    quantization.draw(picture, shown)
+    picture.png()
+    texts = [text for axes in picture.axes for text in axes.texts]
+    assert [text.get_text() for text in texts if "clipped" in text.get_text()]
+    for text in texts:
+        place = text.get_window_extent()
+        assert place.x0 >= 0 and place.x1 <= 860 and place.y1 <= 340, text.get_text()
 
 
 def test_many_levels_are_a_band():

@@ -1,19 +1,33 @@
 """Checks of the notebooks' exercises: each takes the learner's function."""
 
+from labkit.checks.allocation import check_assign_bits, check_centroid_gradients
 from labkit.checks.base import Verdict
 from labkit.checks.bench import check_packed_bytes
+from labkit.checks.clipping import check_best_clip
+from labkit.checks.integers import check_integer_dense, check_quantize_multiplier
 from labkit.checks.predictions import Predictions
 from labkit.checks.quantization import (
     check_channel_scales,
     check_fake_quantize,
     check_scale_zero_point,
 )
+from labkit.checks.training import (
+    check_quantized_copy,
+    check_rounding_gradients,
+)
 
 __all__ = [
     "Predictions",
     "Verdict",
+    "check_assign_bits",
+    "check_best_clip",
+    "check_centroid_gradients",
     "check_channel_scales",
     "check_fake_quantize",
+    "check_integer_dense",
     "check_packed_bytes",
+    "check_quantize_multiplier",
+    "check_quantized_copy",
+    "check_rounding_gradients",
     "check_scale_zero_point",
 ]

@@ -7,24 +7,25 @@ a cell, so a callback does no more than wake the panel's worker.
 """
 
 import os
-import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
-from threading import RLock
+from threading import RLock, Thread
 
 import ipywidgets as widgets
 from IPython.display import DisplayHandle, display
 
+from labkit.files import write_bytes
 from labkit.panels import fields, page
 from labkit.panels.controls import Settings, complete
 from labkit.panels.lesson import Lesson
 from labkit.panels.memo import Memo
-from labkit.panels.saving import write_whole
+from labkit.panels.pacing import paced
 from labkit.panels.worker import Claim, LatestWins, never
-from labkit.plots.base import LOCK, bundle, figure
+from labkit.plots.base import figure
 from labkit.plots.plane import Marks, Point
+from labkit.plots.showing import LOCK, bundle
 
-REDRAW_SECONDS = 0.3
 READOUT_HEIGHT = "5.9em"
 TRAIL = 300
 SAVED = Path("saved_models")
@@ -44,6 +45,8 @@ class Panel:
         self._guess = _checked_guess(guess)
         self._start = complete(lesson.controls, settings, {})
         self.settings = dict(self._start)
+        if lesson.prepare:
+            Thread(target=self._prepare, daemon=True).start()
         self._visited = Memo(TRAIL)
         self._pinned: tuple[Point, ...] = ()
         self._lines: Sequence[str] = ()
@@ -56,6 +59,11 @@ class Panel:
         self._writing = False
         self._touch = RLock()
         self._build()
+
+    def _prepare(self) -> None:
+        """Read data while the main thread imports matplotlib and makes widgets."""
+        with suppress(Exception):  # `compute` meets the same error, in sight
+            self.lesson.prepare(self._start)
 
     # The settings
 
@@ -91,11 +99,18 @@ class Panel:
         self._redraw()
 
     def _settle(self, claim: Claim):
-        """Compute to the end in this thread, and show the last result."""
+        """Compute to the end in this thread, and show the last result.
+
+        What may take long shows how far it is, too.
+        """
         self._error = None
         settings = dict(self.settings)
-        *_, result = self.lesson.compute(cancelled=never, **settings)
-        self._show(result, settings, claim)
+        on_the_way = self._shown and bool(self.lesson.cancel)
+        for result in paced(self.lesson.compute(cancelled=never, **settings)):
+            if on_the_way:
+                self._show(result, settings, claim)
+        if not on_the_way:
+            self._show(result, settings, claim)
         return result
 
     # What the buttons do
@@ -115,9 +130,8 @@ class Panel:
         """Write the model files of the present position, each whole or not at all."""
         if self.result is None:
             raise ValueError("there is nothing to save yet: show the panel first")
-        Path(folder).mkdir(parents=True, exist_ok=True)
         files = self.lesson.files(self.result)
-        return [write_whole(Path(folder) / name, files[name]) for name in files]
+        return [write_bytes(Path(folder) / name, files[name]) for name in files]
 
     def _present(self) -> tuple[Point, ...]:
         if self.result is None:
@@ -162,20 +176,16 @@ class Panel:
 
     def _refine(self, settings: Settings, claim: Claim) -> None:
         """A first picture always comes, so that one moves while a slider is dragged."""
-        first, drawn, due = True, None, 0.0
-        result = None
+        first = True
 
         def cancelled() -> bool:
             return not first and claim()
 
-        for result in self.lesson.compute(cancelled=cancelled, **settings):
-            if first or time.monotonic() >= due:
-                self._show(result, settings, claim)
-                first, drawn, due = False, result, time.monotonic() + REDRAW_SECONDS
-            if claim():
+        for result in paced(self.lesson.compute(cancelled=cancelled, **settings)):
+            if cancelled():
                 return
-        if result is not drawn:
             self._show(result, settings, claim)
+            first = False
 
     # The page
 
@@ -196,8 +206,8 @@ class Panel:
     def _row(self, advanced: bool) -> widgets.Box:
         chosen = [c for c in self.lesson.controls if c.advanced is advanced]
         row = [fields.widget_of(self._fields[control.name]) for control in chosen]
-        layout = {"width": page.WIDTH, "flex_flow": "row wrap", "grid_gap": "0 20px"}
-        return widgets.HBox(row, layout=layout)
+        layout = {"width": "100%", "max_width": page.WIDTH, "grid_gap": "0 20px"}
+        return widgets.HBox(row, layout={**layout, "flex_flow": "row wrap"})
 
     def _buttons(self) -> list[widgets.Widget]:
         """The row of buttons, and what two of them unfold."""
@@ -206,11 +216,18 @@ class Panel:
         row = [
             page.button("Pin", "thumb-tack", "mark this position", press(self.pin)),
             page.button("Reset", "undo", "to the first one", press(self._restart)),
+            *self._cancel_button(),
             page.button("Save files", "save", "the model files", press(self._save)),
             page.fold("Advanced", "sliders", advanced),
             page.fold("Code", "code", self._code),
         ]
         return [widgets.HBox(row, layout={"margin": "6px 0"}), advanced, self._code]
+
+    def _cancel_button(self) -> list[widgets.Widget]:
+        if not self.lesson.cancel:
+            return []
+        press = self._press(lambda: self._move(self.lesson.cancel))
+        return [page.button("Cancel", "stop", "end what takes long", press)]
 
     def _press(self, action: Callable[[], object]) -> Callable:
         """A button's callback: no cell shows an error, so the state line does."""
@@ -225,8 +242,12 @@ class Panel:
 
     def _restart(self) -> None:
         self._forget()
+        self._move(self._start)
+
+    def _move(self, wanted: Settings) -> None:
+        """Go to some settings as if the reader had, in the worker."""
         with self._touch:
-            self._adopt(dict(self._start))
+            self._adopt(complete(self.lesson.controls, wanted, self.settings))
             self._go()
 
     def _save(self) -> None:
@@ -304,8 +325,20 @@ class Panel:
                 self._say(text, failed=True)
 
     def _ipython_display_(self) -> None:
-        """Show the panel; its position is exact, and drawn, before the cell ends."""
-        self._settle(self._worker.claim())
+        """Show the panel at its first estimate; the cell ends with every figure."""
+        claim, settings = self._worker.claim(), dict(self.settings)
+        on_page = False
+        try:
+            for result in paced(self.lesson.compute(cancelled=never, **settings)):
+                self._show(result, settings, claim)
+                if not on_page:
+                    self._put_on_page()
+                on_page = True
+        except Exception as error:
+            self._fail(error, settings, claim)
+            raise
+
+    def _put_on_page(self) -> None:
         display(self._top)
         data, metadata = bundle(self._figure.png(), self._figure.alt)
         self._picture.display(data, metadata=metadata, raw=True)

@@ -82,13 +82,16 @@ def field_of(control: Control, before: Settings, value):
     if control.several:
         return Several(control.label, options, choices if value is None else value)
     if callable(control.values) or len(choices) > MOST_BUTTONS:
-        return widgets.SelectionSlider(
+        width = f"{round(len(control.label) * LETTER) + 280}px"
+        slider = widgets.SelectionSlider(
             options=options,
             value=value,
             description=control.label,
             style=LABEL,
-            layout={"width": "400px", "align_self": "flex-end"},
+            layout={"width": width, "align_self": "flex-end"},
         )
+        slider.add_class("labkit-choice")
+        return slider
     style = {**LABEL, "button_width": _width(text for text, _ in options)}
     return widgets.ToggleButtons(
         options=options,

@@ -1,7 +1,7 @@
 """What a lesson gives a panel: functions and descriptions, no widgets, no threads."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from labkit.ledger import Row
 from labkit.panels.controls import Control, Settings
@@ -19,6 +19,9 @@ class Lesson:
     plane; lines -> the readout, at most three lines; state -> how far it is; ledger ->
     rows (a Row, or a file's name and why it is missing) and notes; files -> name ->
     bytes, what "Save" writes. code: settings -> Python text that reproduces them.
+    prepare: settings -> anything; it reads what `compute` will need (and keep), in a
+    thread beside the panel's own start. cancel: settings that end what takes long; with
+    them the panel has a button "Cancel".
     """
 
     title: str
@@ -31,4 +34,6 @@ class Lesson:
     ledger: Callable[[object], tuple[Sequence[Row | tuple[str, str]], Sequence[str]]]
     files: Callable[[object], dict[str, bytes]]
     code: Callable[[Settings], str]
+    prepare: Callable[[Settings], object] | None = None
+    cancel: Settings = field(default_factory=dict)
     size: tuple[float, float] = (8.6, 3.4)

@@ -8,6 +8,7 @@ import ipywidgets as widgets
 from labkit.ledger import Row
 
 WIDTH = "860px"
+LEAST_WIDTH = "740px"  # in a narrower window the ledger scrolls sideways
 _COLUMNS = {
     "file": 138,
     "parameters": 70,
@@ -18,11 +19,13 @@ _COLUMNS = {
     "deflated, bytes": 63,
     "MACs": 71,
     "latency, µs (quartiles)": 168,
-}  # pixels, without the 12 of padding
+}  # pixels at full width, without the padding
+_PADDING = 6
 _ACTION = {"width": "120px"}
 PENDING = "…"
 NONE = "–"
 _STYLE = """<style>
+.labkit-choice .widget-readout {min-width: 160px; max-width: 160px;}
 .labkit-code textarea {font-family: var(--jp-code-font-family, monospace);
   font-size: 12px; white-space: pre;}
 </style>"""
@@ -49,16 +52,20 @@ def fold(text: str, icon: str, content: widgets.Widget) -> widgets.ToggleButton:
 
 def code_box() -> widgets.Textarea:
     """Where the code of a setting stands: Ctrl+A, Ctrl+C copies it."""
-    box = widgets.Textarea(layout={"width": WIDTH, "height": "270px"})
+    layout = {"width": "99%", "max_width": WIDTH, "height": "270px"}
+    box = widgets.Textarea(layout=layout)
     box.add_class("labkit-code")
     return box
 
 
 def lines_html(lines: Iterable[str], height: str) -> str:
-    """Lines of text in a box of fixed height, so that nothing below it moves."""
+    """Lines of text in a box of fixed height, so that nothing below it moves.
+
+    In a narrow window lines wrap, and the box scrolls.
+    """
     body = "".join(f"<div>{escape(line)}</div>" for line in lines)
     return (
-        f'{_STYLE}<div role="status" style="height:{height};overflow:hidden;'
+        f'{_STYLE}<div role="status" style="height:{height};overflow-y:auto;'
         f'line-height:1.45;max-width:{WIDTH}">{body}</div>'
     )
 
@@ -82,16 +89,18 @@ def ledger_html(rows: Sequence[Row | tuple[str, str]], notes: Sequence[str]) -> 
 
     The notes stand in a box of fixed height, which scrolls, so that nothing moves.
     """
+    widths = {name: width + 2 * _PADDING for name, width in _COLUMNS.items()}
     head = "".join(
-        f'<th style="width:{width}px;{_cell(k)}">{name}</th>'
-        for k, (name, width) in enumerate(_COLUMNS.items())
+        f'<th style="width:{width / sum(widths.values()):.2%};{_cell(k)}">{name}</th>'
+        for k, (name, width) in enumerate(widths.items())
     )
     body = "".join(_table_row(row) for row in rows)
     said = "".join(f"<li>{escape(note)}</li>" for note in notes)
     return (
-        f'<table style="table-layout:fixed;width:{WIDTH};font-size:12px;margin:0">'
-        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-        f'<ul tabindex="0" style="height:135px;overflow-y:auto;width:{WIDTH};'
+        f'<div style="max-width:{WIDTH};overflow-x:auto"><table style="table-layout:'
+        f'fixed;width:100%;min-width:{LEAST_WIDTH};font-size:12px;margin:0">'
+        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+        f'<ul tabindex="0" style="height:135px;overflow-y:auto;max-width:{WIDTH};'
         f'font-size:12px;margin:6px 0;box-sizing:border-box">{said}</ul>'
     )
 
@@ -123,7 +132,7 @@ def _table_row(row: Row | tuple[str, str]) -> str:
 
 def _cell(column: int) -> str:
     side = "right" if column else "left"
-    return f"text-align:{side};white-space:normal;padding:2px 6px"
+    return f"text-align:{side};white-space:normal;padding:2px {_PADDING}px"
 
 
 def _latency(row: Row) -> str:

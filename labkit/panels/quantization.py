@@ -12,10 +12,10 @@ ai_edge_quantizer has a recipe, its file is a second point with figures of its o
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import chain, islice, zip_longest
+from typing import TYPE_CHECKING
 
-from labkit import compress, deploy, zoo
+from labkit import compress, zoo
 from labkit.compress import Compressed
-from labkit.deploy import Deployed, Unavailable
 from labkit.latency import Latency
 from labkit.measure import Accuracy
 from labkit.network import Network
@@ -26,16 +26,20 @@ from labkit.panels.controls import Control, Settings
 from labkit.panels.histogram import histogram
 from labkit.panels.worker import Cancelled, never
 from labkit.plots import quantization as plots
-from labkit.plots.base import LOCK
 from labkit.plots.plane import Point
 from labkit.plots.quantization import Histogram
+from labkit.plots.showing import LOCK
 from labkit.quantize import GRANULARITIES, RANGES
+
+if TYPE_CHECKING:
+    from labkit.deploy import Deployed
 
 FIRST = 250
 STAGES = (FIRST, 1000, 2500, 5000, None)
 # Up to this many multiply-accumulates an image, all test images take no longer than a
 # reader waits: there is nothing between the first estimate and the exact figure.
 QUICK_MACS = 3_000_000
+EVERY_LAYER = "The lab's deployable files quantize every layer: choose all layers."
 # Where the accuracy axis ends, by data set: above what its networks can reach.
 BEST = {"mnist": 0.997, "cifar10": 0.965}
 
@@ -44,11 +48,11 @@ BEST = {"mnist": 0.997, "cifar10": 0.965}
 class Position:
     """One setting, as far as it is measured.
 
-    compressed: the decoded network and the packed file. deployed: the deployable file,
-    why there is none, or None before it was tried. base_accuracy, accuracy,
-    deployed_accuracy: of the float32, the decoded and the deployable file. deflated:
-    file name -> bytes after zlib. latency: "float32" and "deployable" -> Latency. Both
-    are None until the last step.
+    compressed: the decoded network and the packed file. deployed: the deployable file.
+    unavailable: why there is none. base_accuracy, accuracy, deployed_accuracy: of the
+    float32, the decoded and the deployable file. deflated: file name -> bytes after
+    zlib. latency: "float32" and "deployable" -> Latency. What is not measured yet is
+    None; deflated and latency come last.
     """
 
     settings: Settings
@@ -58,7 +62,8 @@ class Position:
     histogram: Histogram
     base_accuracy: Accuracy | None = None
     accuracy: Accuracy | None = None
-    deployed: Deployed | Unavailable | None = None
+    deployed: "Deployed | None" = None
+    unavailable: str | None = None
     deployed_accuracy: Accuracy | None = None
     deflated: dict[str, int] | None = None
     latency: dict[str, Latency] | None = None
@@ -154,10 +159,18 @@ def _deployed(position: Position, split, stages, cancelled) -> Iterator[dict]:
     """The deployable file, stage by stage; or why there is none."""
     if cancelled():
         return
+    settings = position.settings
+    if settings["layers"] is not None:
+        yield {"unavailable": EVERY_LAYER}
+        return
+    # Here, since ai_edge_quantizer's import would double the wait for a first picture.
+    from labkit import deploy
+
+    how = settings["bits"], settings["mode"], settings["granularity"]
     with LOCK:
-        deployed = deployable(position.network, position.settings)
-    if isinstance(deployed, Unavailable):
-        yield {"deployed": deployed}
+        deployed = deploy.deployable(position.network, *how)
+    if isinstance(deployed, deploy.Unavailable):
+        yield {"unavailable": deployed.reason}
         return
     for accuracy in measuring.growing(deployed, split, stages, cancelled):
         yield {"deployed": deployed, "deployed_accuracy": accuracy}
@@ -168,17 +181,6 @@ def _in_turns(*generators: Iterator[dict]) -> Iterator[dict]:
         yield from (one for one in news if one is not None)
 
 
-def deployable(network: Network, settings: Settings) -> Deployed | Unavailable:
-    """The deployable file of a setting, or why there is none."""
-    if settings["layers"] is not None:
-        return Unavailable(
-            "The lab's deployable files quantize every layer: choose all layers."
-        )
-    return deploy.deployable(
-        network, settings["bits"], settings["mode"], settings["granularity"]
-    )
-
-
 def _slow_figures(position: Position) -> dict:
     """Deflated bytes and latency, which come last."""
     files = {
@@ -186,7 +188,7 @@ def _slow_figures(position: Position) -> dict:
         "packed": position.compressed.packed,
     }
     timed = {"float32": position.network}
-    if isinstance(position.deployed, Deployed):
+    if position.deployed is not None:
         files["deployable"] = position.deployed.to_bytes()
         timed["deployable"] = position.deployed
     return {
@@ -241,6 +243,7 @@ LESSON = Lesson(
     ledger=report.rows,
     files=report.files,
     code=report.code,
+    prepare=lambda settings: zoo.dataset(settings["network"]).test,
 )
 
 

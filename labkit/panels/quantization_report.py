@@ -3,15 +3,17 @@
 from dataclasses import replace
 
 from labkit import ledger, measure
-from labkit.deploy import Deployed, Unavailable
-from labkit.measure import Accuracy
 from labkit.panels.controls import Settings
+from labkit.panels.words import change, measured
 from labkit.plots.base import percent
 
 RULE_TEXTS = {
     "minmax": "min–max",
     "percentile": "percentile",
     "least_squares": "least squares",
+    "kl": "KL divergence",
+    "aciq_laplace": "ACIQ, Laplace",
+    "aciq_gauss": "ACIQ, Gauss",
 }
 GRANULARITY_TEXTS = {"tensor": "tensor", "channel": "channel", "block": "block of 32"}
 MODE_TEXTS = {
@@ -51,33 +53,24 @@ def lines(position) -> list[str]:
     """The readout: accuracy and bytes, the paired test, the deployable file."""
     size, full = position.compressed.size_bytes, len(position.network)
     paired = measure.compare(position.base_accuracy, position.accuracy)
-    low, high = paired.interval
     return [
         f"{position.settings['network']}, {name(position.settings)}: "
-        f"{_measured(position.accuracy)}, packed in {size:,} bytes, "
+        f"{measured(position.accuracy)}, packed in {size:,} bytes, "
         f"{full / size:.2f}× smaller",
-        f"float32: {percent(position.base_accuracy.value)}; on the same images "
-        f"newly wrong {paired.newly_wrong:,}, newly right {paired.newly_right:,}, "
-        f"{_points(paired.difference)} points ({_points(low)} to {_points(high)}), "
-        f"{_chance(paired.p_value)}",
+        f"float32: {percent(position.base_accuracy.value)}; same images: "
+        f"{change(paired)}",
         _deployed_line(position),
     ]
 
 
-def _measured(accuracy: Accuracy) -> str:
-    low, high = accuracy.interval
-    return f"{percent(accuracy.value)} ({100 * low:.2f} to {100 * high:.2f} %)"
-
-
 def _deployed_line(position) -> str:
+    if position.unavailable:
+        return f"no deployable file: {position.unavailable}"
     if position.deployed is None:
         return "deployable file: …"
-    if isinstance(position.deployed, Unavailable):
-        reason = position.deployed.reason
-        return f"no deployable file: {reason}"
     text = (
         f"deployable file, {_kind(position.deployed)}: "
-        f"{_measured(position.deployed_accuracy)}, "
+        f"{measured(position.deployed_accuracy)}, "
         f"{position.deployed.size_bytes:,} bytes"
     )
     if position.latency is None:
@@ -86,27 +79,9 @@ def _deployed_line(position) -> str:
     return f"{text}, {now:,.1f} µs an image (float32: {before:,.1f} µs)"
 
 
-def _kind(deployed: Deployed) -> str:
+def _kind(deployed) -> str:
     """How the file runs; its range rule is the quantizer's own."""
-    return f"{deployed.mode.replace('_', '-')}, min–max range"
-
-
-def _points(difference: float) -> str:
-    """A difference of accuracies in percentage points, with its sign.
-
-    >>> _points(-0.0125)
-    '−1.25'
-    """
-    return f"{100 * difference:+.2f}".replace("-", "−")
-
-
-def _chance(p_value: float) -> str:
-    """A p-value in words.
-
-    >>> _chance(0.74), _chance(3e-20)
-    ('p = 0.74', 'p < 0.0001')
-    """
-    return f"p = {p_value:.2g}" if p_value >= 1e-4 else "p < 0.0001"
+    return f"{deployed.mode.replace('_', '-')}, min–max"
 
 
 def state(position) -> str:
@@ -126,7 +101,7 @@ def rows(position) -> tuple[list, list[str]]:
         "float32": ledger.network_row(position.network),
         "packed": ledger.compressed_row(position.compressed, packed),
     }
-    if isinstance(position.deployed, Deployed):
+    if position.deployed is not None:
         stage = f"deployable, {position.deployed.mode.replace('_', '-')}"
         found["deployable"] = ledger.deployed_row(
             position.deployed, position.network, stage
@@ -140,7 +115,7 @@ def rows(position) -> tuple[list, list[str]]:
             )
     table = list(found.values())
     if "deployable" not in found:
-        table.append(("deployable", getattr(position.deployed, "reason", "…")))
+        table.append(("deployable", position.unavailable or "…"))
     return table, ledger.explain(list(found.values()))
 
 
@@ -150,7 +125,7 @@ def files(position) -> dict[str, bytes]:
     start = f"{now['network']}-{now['bits']}bit-{now['granularity']}"
     part = "" if now["layers"] is None else f"-{len(now['layers'])}layers"
     found = {f"{start}-{now['rule']}{part}.packed": position.compressed.packed}
-    if isinstance(position.deployed, Deployed):
+    if position.deployed is not None:
         name = f"{start}-{position.deployed.mode}.tflite"
         found[name] = position.deployed.to_bytes()
     return found

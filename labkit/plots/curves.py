@@ -20,9 +20,9 @@ from labkit.plots.base import (
     SKY,
     TEXT_SIZE,
     VERMILLION,
-    Picture,
     tidy,
 )
+from labkit.plots.picture import Picture
 
 COLOURS = (BLUE, VERMILLION, GREEN, PURPLE, SKY, ORANGE)
 MARKERS = "osD^vP"

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from labkit.plots.base import BLACK, BLUE, TEXT_SIZE, Picture, bytes_text, tidy
+from labkit.plots.base import BLACK, BLUE, TEXT_SIZE, bytes_text, tidy
+from labkit.plots.picture import Picture
 from labkit.plots.plane import ACCURACY_TICKS, BYTE_TICKS, Point, describe, height
 
 

@@ -17,9 +17,9 @@ from labkit.plots.base import (
     PURPLE,
     TEXT_SIZE,
     VERMILLION,
-    Picture,
     tidy,
 )
+from labkit.plots.picture import Picture
 
 FLOAT32_FIELDS = (
     ("sign", 1, PURPLE),

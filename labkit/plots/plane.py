@@ -8,7 +8,9 @@ from labkit.plots.base import (
     BLACK,
     BLUE,
     GREEN,
+    GREY,
     ORANGE,
+    PURPLE,
     TEXT_SIZE,
     VERMILLION,
     bytes_text,
@@ -21,7 +23,14 @@ KINDS = {
     "float": (BLACK, "s", "float32 file"),
     "packed": (BLUE, "o", "packed file (decoded to run)"),
     "deployable": (VERMILLION, "D", "deployable file"),
+    "trained": (PURPLE, "^", "trained, packed"),
+    "uniform": (GREY, "v", "same bits everywhere"),
+    "graph": (BLUE, "P", "in the graph, no kernel"),
+    "static": (VERMILLION, "D", "static file"),
+    "dynamic": (PURPLE, "X", "dynamic file"),
 }
+FILES = ("float", "packed", "deployable")
+SMALL = {"deployable", "static", "dynamic"}  # drawn last, where others may lie under
 ACCURACY_TICKS = (0.1, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995)
 BYTE_TICKS = tuple(m * 10**e for e in range(3, 9) for m in (1, 2, 5))
 
@@ -31,9 +40,9 @@ class Point:
     """A model file on the plane.
 
     name: what the position is, such as "4 bits, channel". group: which points share a
-    plane (the network). kind: "float", "packed" or "deployable". accuracy, low, high:
-    0 to 1, the measurement and its interval on `n` images. size_bytes: the file's.
-    exact: whether every test image was used.
+    plane (the network). kind: one of KINDS. accuracy, low, high: 0 to 1, the
+    measurement and its interval on `n` images. size_bytes: the file's. exact: whether
+    every test image was used.
     """
 
     name: str
@@ -90,8 +99,13 @@ def baseline(points: Iterable[Point]) -> Point:
     return next(point for point in points if point.kind == "float")
 
 
-def draw_frame(axes, size_bytes: int, best: float) -> None:
-    """Axes for files up to `size_bytes` and accuracies up to `best`, and the key."""
+def draw_frame(
+    axes, size_bytes: int, best: float, kinds: Iterable[str] = FILES
+) -> None:
+    """Axes for files up to `size_bytes` and accuracies up to `best`, and the key.
+
+    kinds: of the points that will come.
+    """
     tidy(axes, grid="both")
     axes.set_xscale("log")
     axes.set_xlim(size_bytes / 28, size_bytes * 1.45)
@@ -101,7 +115,7 @@ def draw_frame(axes, size_bytes: int, best: float) -> None:
     axes.set_yticks([height(tick) for tick in shown], [f"{100 * t:g} %" for t in shown])
     axes.set_xlabel("size of the file (log scale)", fontsize=TEXT_SIZE)
     axes.set_ylabel("accuracy (error on a log scale)", fontsize=TEXT_SIZE)
-    _key(axes)
+    _key(axes, kinds)
 
 
 def _bytes_ticks(axes) -> None:
@@ -111,9 +125,9 @@ def _bytes_ticks(axes) -> None:
     axes.set_xticks([], minor=True)
 
 
-def _key(axes) -> None:
+def _key(axes, kinds: Iterable[str]) -> None:
     """What the marks mean, above the axes, where no point can be."""
-    for colour, marker, text in KINDS.values():
+    for colour, marker, text in (KINDS[kind] for kind in kinds):
         axes.plot([], [], marker, color=colour, label=text)
     axes.plot([], [], "o", color=BLUE, alpha=0.35, ms=4.5, label="visited before")
     axes.plot([], [], "o", color=GREEN, mfc="none", mew=1.8, label="pinned")
@@ -145,7 +159,7 @@ def draw_points(axes, points: Iterable[Point], marks: Marks = NO_MARKS) -> None:
     axes.axhline(level, color=BLACK, linewidth=0.8, dashes=(1, 3))
     for point in points:
         _interval(axes, point)
-        _dot(axes, point, 6 if point.kind == "deployable" else 9)
+        _dot(axes, point, 6 if point.kind in SMALL else 9)
 
 
 def _dot(axes, point: Point, size: float, alpha: float = 1.0) -> None:

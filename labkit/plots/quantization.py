@@ -15,7 +15,7 @@ from labkit.plots.plane import (
     draw_points,
 )
 
-LINES = 256  # more levels than this are drawn as a band
+LINES = 128  # more levels than this are drawn as a band
 STRIP = 0.13  # of the axes' height, under the bars
 FLOOR = 0.7  # where the bars stand: one weight is to be seen
 
@@ -104,13 +104,22 @@ def histogram_frame(axes, shown: Histogram) -> None:
 def draw_grids(axes, shown: Histogram) -> None:
     """Draw the values that weights may take in the strip, and what there is to say."""
     for row, grid in enumerate(shown.grids):
-        _ticks(axes, grid, row, len(shown.grids))
-    say = {"transform": axes.transAxes, "fontsize": TEXT_SIZE}
-    axes.text(0, 1.03, _title(shown), va="bottom", linespacing=1.5, **say)
-    axes.text(0.5, -0.115, _caption(shown), va="top", ha="center", **say)
+        draw_ticks(axes, grid, row, len(shown.grids))
+    title = {"transform": axes.transAxes, "fontsize": TEXT_SIZE - 1}  # names are long
+    axes.text(0, 1.03, _title(shown), va="bottom", linespacing=1.6, **title)
+    axes.annotate(
+        _caption(shown),
+        (0.5, 0),
+        (0, -19),
+        xycoords="axes fraction",
+        textcoords="offset points",
+        va="top",
+        ha="center",
+        fontsize=TEXT_SIZE,
+    )
 
 
-def _ticks(axes, grid: Grid, row: int, rows: int) -> None:
+def draw_ticks(axes, grid: Grid, row: int, rows: int) -> None:
     """One row of the strip: a tick for each value that a weight may take."""
     low = STRIP * (1 - (row + 0.85) / rows)
     high = STRIP * (1 - (row + 0.15) / rows)
@@ -136,7 +145,7 @@ def _title(shown: Histogram) -> str:
     if not shown.grids:
         return f"{shown.layer}: {total:,} weights,\nleft as float32"
     return (
-        f"{shown.layer}: {total:,} weights on {shown.grids[0].levels:,} levels,\n"
+        f"{shown.layer}: {total:,} weights,\n{shown.grids[0].levels:,} levels, "
         f"SQNR {shown.sqnr_db:.1f} dB, {shown.clipped:,} clipped"
     )
 

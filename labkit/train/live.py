@@ -1,5 +1,6 @@
 """A training of some seconds, in a process of its own: `python -m labkit.train.live`.
 
+It begins at the scales of rounding alone, so that what it gains is the training's.
 Prints one JSON line every few steps and writes the packed file at the end. The lessons
 start it through `labkit.live`, so that their kernels never import TensorFlow. It runs
 on the images in data/ alone: of CIFAR-10 these are 5,000 training images.
@@ -22,6 +23,8 @@ EVERY = 5
 # Batch normalization's running averages forget in 10 batches what quantization shifted,
 # instead of Keras' 100: that is about as long as the whole training.
 MOMENTUM = 0.9
+# A short training cannot recover from large steps (chosen on validation images).
+LEARNING_RATES = {"mlp": 3e-4, "lenet5": 3e-4, "resnet8": 0.01, "resnet20": 0.003}
 
 
 def batches(split, recipe, input_shape, seed: int):
@@ -36,11 +39,17 @@ def train(name: str, setting: qat.Setting, steps: int, seed: int, report) -> byt
 
     report(step, loss): called every few steps with the mean loss of those steps.
     """
-    recipe = replace(qat.RECIPES[name], epochs=1, warmup_epochs=0.1, dropout=0.0)
-    recipe = replace(recipe, mixed_precision=False)
+    recipe = replace(
+        qat.RECIPES[name],
+        epochs=1,
+        warmup_epochs=0.1,
+        dropout=0.0,
+        learning_rate=LEARNING_RATES[name],
+        mixed_precision=False,
+    )
     with fit.precision(recipe):
         keras.utils.set_random_seed(seed)
-        model = qat.start(name, setting, recipe)
+        model = qat.start(name, setting, recipe, as_rounded=True)
         for layer in model.layers:
             if isinstance(layer, keras.layers.BatchNormalization):
                 layer.momentum = MOMENTUM

@@ -1,0 +1,294 @@
+"""The activations panel: bits of weights and of what flows between the layers.
+
+Every position is computed in the graph: decoded weights, and FAKE_QUANT operators in
+front of the layers. It shows the accuracy, for any bits, and has no kernel. Where
+LiteRT has kernels, the static and the dynamic file are points with a latency.
+
+    layer kind          in the graph               static file       dynamic file
+    FULLY_CONNECTED     weights 2 to 8 or float,   W8, W4 with A8    W8, W4, W2, A8
+    CONV_2D             inputs 2 to 8 or 16 bits   and A16           W8, W4, A8
+    first layer         its pixels have 8 bits     its pixels too    its pixels too
+    ADD, pooling, …     float32                    A8 or A16         float32
+    biases              float32                    int32 or int64    float32
+
+A file with 16-bit activations is slow: it runs fewer images, see `one_by_one`.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from itertools import chain, islice, zip_longest
+from typing import TYPE_CHECKING
+
+from labkit import zoo
+from labkit.activations import RULES, inner_layers
+from labkit.compress import Compressed
+from labkit.latency import Latency
+from labkit.measure import Accuracy
+from labkit.network import Network
+from labkit.panels import activations_report as report
+from labkit.panels import measuring, readings
+from labkit.panels.base import Panel
+from labkit.panels.controls import Control, Settings
+from labkit.panels.lesson import Lesson
+from labkit.panels.one_by_one import images_for, one_by_one
+from labkit.panels.quantization import BEST, FIRST, QUICK_MACS, STAGES
+from labkit.panels.readings import FLOAT_BITS
+from labkit.panels.worker import Cancelled, never
+from labkit.plots import activations as plots
+from labkit.plots.activations import Reading
+from labkit.plots.plane import Point
+from labkit.plots.showing import LOCK
+
+if TYPE_CHECKING:
+    from labkit.deploy import Deployed
+
+COUNTS = (1, 2, 5, 10, 20, 50, 100, 200, 500)
+BITS = (*range(2, 9), FLOAT_BITS)
+ACTIVATION_BITS = (*range(2, 9), 16)
+SLOW_MACS = 1_000_000  # an image: where a 16-bit file is too slow for every image
+KEPT = "the lab's files have the same bits in every layer"
+
+
+@dataclass(frozen=True, eq=False)
+class Position:
+    """One setting, as far as it is measured.
+
+    graph: the network rounded in the graph, and its packed file. reading: what the
+    layer in sight reads. files: "static" and "dynamic" -> the deployable file.
+    unavailable: the same names -> why there is none. accuracies, latency: "float32",
+    "graph" (no latency), "static" and "dynamic", as far as they are measured. deflated:
+    the same names -> bytes after zlib, None before the end.
+    """
+
+    settings: Settings
+    network: Network
+    total: int
+    graph: Compressed
+    reading: Reading
+    files: Mapping[str, "Deployed"] = field(default_factory=dict)
+    unavailable: Mapping[str, str] = field(default_factory=dict)
+    accuracies: Mapping[str, Accuracy] = field(default_factory=dict)
+    latency: Mapping[str, Latency] = field(default_factory=dict)
+    deflated: Mapping[str, int] | None = None
+
+    @property
+    def slow(self) -> bool:
+        """Whether the static file runs image by image."""
+        wide = self.settings["activation_bits"] == 16
+        return wide and self.network.macs > SLOW_MACS
+
+    @property
+    def points(self) -> tuple[Point, ...]:
+        """What is on the plane, as far as it is measured: float32 and graph first."""
+        sizes = {"float32": len(self.network), "graph": self.graph.size_bytes}
+        sizes |= {kind: file.size_bytes for kind, file in self.files.items()}
+        return tuple(
+            self._point(kind, self.accuracies[kind], size)
+            for kind, size in sizes.items()
+            if kind in self.accuracies
+        )
+
+    def _point(self, kind: str, accuracy: Accuracy, size_bytes: int) -> Point:
+        low, high = accuracy.interval
+        return Point(
+            name=report.name(self.settings),
+            group=self.settings["network"],
+            kind="float" if kind == "float32" else kind,
+            accuracy=accuracy.value,
+            low=low,
+            high=high,
+            n=accuracy.n,
+            size_bytes=size_bytes,
+            exact=accuracy.n == self.total,
+        )
+
+    @property
+    def best(self) -> float:
+        """The accuracy at the top of the plane."""
+        return BEST[zoo.dataset(self.settings["network"]).name]
+
+    def measured(self, kind: str, accuracy: Accuracy) -> "Position":
+        """The same with a newer accuracy."""
+        return replace(self, accuracies={**self.accuracies, kind: accuracy})
+
+
+def compute(
+    network: str = "resnet8",
+    bits: int = 8,
+    activation_bits: int = 8,
+    images: int = 50,
+    rule: str = "minmax",
+    ends: str = "rounded",
+    shown: str | None = None,
+    cancelled: Cancelled = never,
+) -> Iterator[Position]:
+    """Better and better measurements of one setting; the last has every figure.
+
+    network: a name of the zoo. bits: of the weights, 2 to 8, or 32 for float32, min-max
+    and one scale a channel. activation_bits: 2 to 8, or 16. images: how many training
+    images calibrate. rule: of the activations' ranges in the graph, one of
+    `activations.RULES`; the files' is min-max. ends: the first and the last layer are
+    "rounded" like the others, or "kept" at 8 bits. shown: the layer in the histogram,
+    the last if left out.
+    """
+    base, split = zoo.load(network), zoo.dataset(network).test
+    shown = shown or inner_layers(base)[-1]
+    settings = {
+        "network": network,
+        "bits": bits,
+        "activation_bits": activation_bits,
+        "images": images,
+        "rule": rule,
+        "ends": ends,
+        "shown": shown,
+    }
+    with LOCK:
+        how = bits, activation_bits, images, rule, ends == "kept"
+        graph = readings.rounded(network, *how)
+        reading = readings.reading(network, graph.network, shown)
+    position = Position(settings, base, len(split), graph, reading)
+    for change in _steps(position, split, cancelled):
+        position = change(position)
+        yield position
+    if not cancelled():
+        yield replace(position, **_slow_figures(position))
+
+
+def _steps(position: Position, split, cancelled) -> Iterator:
+    """Functions that put the next measurement into a position."""
+    quick = position.network.macs <= QUICK_MACS
+    stages = (FIRST, None) if quick else STAGES
+    graph = _in_graph(position, split, stages, cancelled)
+    files = _files(position, split, stages, cancelled)
+    if quick:
+        yield from chain(graph, files)
+    else:
+        yield from islice(graph, 1)
+        yield from _in_turns(files, graph)
+
+
+def _in_turns(*generators: Iterator) -> Iterator:
+    for changes in zip_longest(*generators):
+        yield from filter(None, changes)
+
+
+def _in_graph(position: Position, split, stages, cancelled) -> Iterator:
+    """The float32 and the rounded network, stage by stage on the same images."""
+    base = measuring.growing(position.network, split, stages, cancelled)
+    now = measuring.growing(position.graph.network, split, stages, cancelled)
+    for before, after in zip(base, now, strict=False):
+        yield lambda p, a=before, b=after: p.measured("float32", a).measured("graph", b)
+
+
+def _files(position: Position, split, stages, cancelled) -> Iterator:
+    """The deployable files, or why there are none; then how often they are right."""
+    if cancelled():
+        return
+    files, unavailable = _deployables(position)
+    yield lambda p: replace(p, files=files, unavailable=unavailable)
+    for kind, file in files.items():
+        if kind == "static" and position.slow:
+            yield from _slowly(position, file, split, cancelled)
+            continue
+        for accuracy in measuring.growing(file, split, stages, cancelled):
+            yield lambda p, k=kind, a=accuracy: p.measured(k, a)
+
+
+def _deployables(position: Position) -> tuple[dict, dict]:
+    """Static and dynamic file where they exist, reasons where they do not."""
+    # Here, since ai_edge_quantizer's import would double the wait for a first picture.
+    from labkit import deploy
+
+    now = position.settings
+    if report.mixed(now):
+        return {}, {"static": KEPT, "dynamic": KEPT}
+    files, unavailable = {}, {}
+    for mode in ("static", "dynamic"):
+        with LOCK:
+            made = deploy.deployable(
+                position.network,
+                now["bits"],
+                mode,
+                count=now["images"],
+                activation_bits=now["activation_bits"],
+            )
+        if isinstance(made, deploy.Unavailable):
+            unavailable[mode] = made.reason.rstrip(".")
+        else:
+            files[mode] = made
+    return files, unavailable
+
+
+def _slowly(position: Position, file, split, cancelled) -> Iterator:
+    n = images_for(position.network)
+    for accuracy, latency in one_by_one(file, split, n, cancelled):
+        found = {} if latency is None else {"static": latency}
+        yield lambda p, a=accuracy, f=found: replace(
+            p.measured("static", a), latency={**p.latency, **f}
+        )
+
+
+def _slow_figures(position: Position) -> dict:
+    """Deflated bytes and latency, which come last."""
+    contents = {
+        "float32": position.network.to_bytes(),
+        "graph": position.graph.packed,
+    }
+    contents |= {kind: file.to_bytes() for kind, file in position.files.items()}
+    timed = {"float32": position.network, **position.files}
+    if position.slow:
+        timed.pop("static", None)
+    return {
+        "deflated": {name: measuring.deflated(file) for name, file in contents.items()},
+        "latency": {**position.latency, **measuring.latencies(timed)},
+    }
+
+
+def _layers(settings: Settings) -> tuple[str, ...]:
+    return tuple(inner_layers(zoo.load(settings["network"])))
+
+
+LESSON = Lesson(
+    title="activations",
+    controls=(
+        Control("network", "Network", zoo.NAMES, default="resnet8"),
+        Control("bits", "Weight bits", BITS, default=8, texts=report.BITS_TEXTS),
+        Control("activation_bits", "Activation bits", ACTIVATION_BITS, default=8),
+        Control("images", "Calibration images", COUNTS, default=50),
+        Control("rule", "Range", tuple(RULES), texts=report.RULE_TEXTS, advanced=True),
+        Control(
+            "ends",
+            "First and last layer",
+            tuple(report.ENDS_TEXTS),
+            texts=report.ENDS_TEXTS,
+            advanced=True,
+        ),
+        Control(
+            "shown",
+            "Layer in the histogram",
+            _layers,
+            default=lambda settings: _layers(settings)[-1],
+            advanced=True,
+        ),
+    ),
+    compute=compute,
+    draw=plots.draw,
+    points=lambda position: position.points,
+    lines=report.lines,
+    state=report.state,
+    ledger=report.rows,
+    files=report.files,
+    code=report.code,
+    prepare=lambda settings: zoo.dataset(settings["network"]).test,
+)
+
+
+def activations_panel(
+    network: str = "resnet8", guess: float | None = None, **settings
+) -> Panel:
+    """The panel, to stand as the last line of a cell.
+
+    network: a name of the zoo. guess: the accuracy that the reader predicts, 0 to 1.
+    settings: as for `compute`; those left out begin at their defaults.
+    """
+    return Panel(LESSON, guess, network=network, **settings)

@@ -1,0 +1,307 @@
+"""The budget panel: a file's bytes shared out over its layers by their sensitivity.
+
+The frontier of all budgets comes at once from the committed map of the network
+(`labkit.sensitivity`); the file that a position chooses is made, run and measured.
+
+    layer kind          packed file, 2 to 8 bits by layer    deployable file
+    FULLY_CONNECTED     any granularity                      none: the lab's have the
+    CONV_2D             any granularity                      same bits in every layer
+    DEPTHWISE_CONV_2D   no network of the lab has one
+    biases, pooling, …  stay float32
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from math import ceil
+
+import numpy as np
+
+from labkit import mixed as planning
+from labkit import sensitivity, zoo
+from labkit.latency import Latency
+from labkit.measure import BATCH, THREADS, Accuracy
+from labkit.mixed import Choices, Mixed
+from labkit.network import Network
+from labkit.panels import budget_report as report
+from labkit.panels import measuring
+from labkit.panels.base import Lesson, Panel
+from labkit.panels.controls import Control, Settings
+from labkit.panels.memo import Memo
+from labkit.panels.quantization import BEST, QUICK_MACS, STAGES
+from labkit.panels.worker import Cancelled, never
+from labkit.plots import budget as plots
+from labkit.plots.plane import Point
+from labkit.plots.showing import LOCK
+from labkit.quantize import GRANULARITIES
+
+RULE = "least_squares"  # of the map whose assignments are committed, and of the files
+START = 12  # per cent of the float32 file
+HEADER = 64  # bytes, by which a file may be longer than estimated
+_PLANS, _MAPS, _RUNS, _LOSSES = Memo(32), Memo(8), Memo(8), Memo(400)
+
+
+@dataclass(frozen=True, eq=False)
+class Position:
+    """One setting, as far as it is measured.
+
+    offered: method -> all that its budgets buy. chosen: the file of this position.
+    uniform: the committed files with the same bits in every layer. base_accuracy,
+    accuracy: of the float32 and the mixed file on test images. loss: the measured
+    increase on all validation images, in nats. What is not measured yet is None;
+    deflated and latency come last.
+    """
+
+    settings: Settings
+    network: Network
+    total: int
+    offered: dict[str, Choices]
+    chosen: Mixed
+    uniform: tuple[Point, ...]
+    base_accuracy: Accuracy | None = None
+    accuracy: Accuracy | None = None
+    loss: float | None = None
+    deflated: dict[str, int] | None = None
+    latency: dict[str, Latency] | None = None
+
+    @property
+    def budget_bytes(self) -> int:
+        """The most bytes that the file may have."""
+        return budget_bytes(self.network, self.settings["budget"])
+
+    @property
+    def points(self) -> tuple[Point, ...]:
+        """What is on the plane: float32 and packed."""
+        size = self.chosen.compressed.size_bytes
+        return (
+            self._point("float", self.base_accuracy, len(self.network)),
+            self._point("packed", self.accuracy, size),
+        )
+
+    def _point(self, kind: str, accuracy: Accuracy, size_bytes: int) -> Point:
+        low, high = accuracy.interval
+        return Point(
+            name=report.name(self.settings),
+            group=self.settings["network"],
+            kind=kind,
+            accuracy=accuracy.value,
+            low=low,
+            high=high,
+            n=accuracy.n,
+            size_bytes=size_bytes,
+            exact=accuracy.n == self.total,
+        )
+
+    @property
+    def best(self) -> float:
+        """The accuracy at the top of the plane."""
+        return BEST[zoo.dataset(self.settings["network"]).name]
+
+    @property
+    def frontier(self) -> plots.Frontier:
+        """The predicted losses of all budgets, and this file among them."""
+        return plots.Frontier(
+            lines={name: (o.size_bytes, o.loss) for name, o in self.offered.items()},
+            budget_bytes=self.budget_bytes,
+            size_bytes=self.chosen.compressed.size_bytes,
+            predicted=self.chosen.predicted_loss,
+            measured=self.loss,
+        )
+
+    @property
+    def bars(self) -> plots.Bars:
+        """The bits of the layers."""
+        free = self.offered["exact"].free
+        return plots.Bars(
+            bits=self.chosen.bits,
+            weights={name: w.size for name, w in self.network.kernels.items()},
+            kept=tuple(name for name in self.chosen.bits if name not in free),
+            widest=self.offered["exact"].found.bits[-1],
+        )
+
+
+def compute(
+    network: str = "resnet8",
+    granularity: str = "channel",
+    free: tuple[str, ...] | None = None,
+    budget: float = START,
+    method: str = "exact",
+    cancelled: Cancelled = never,
+) -> Iterator[Position]:
+    """Better and better measurements of one setting; the last has every figure.
+
+    network: a name of the zoo. granularity: of the file; the map's losses are those of
+    one scale a channel. free: the layers whose bits are chosen, None for all; the rest
+    keep 8. budget: the file's bytes, in per cent of the float32 file's. method: a name
+    of `mixed.METHODS`.
+    """
+    settings = {
+        "network": network,
+        "granularity": granularity,
+        "free": free,
+        "budget": budget,
+        "method": method,
+    }
+    base, split = zoo.load(network), zoo.dataset(network).test
+    with LOCK:
+        offered = {
+            name: _offered(base, name, granularity, free) for name in planning.METHODS
+        }
+        chosen = planning.mixed(base, offered[method], budget_bytes(base, budget))
+    position = Position(
+        settings, base, len(split), offered, chosen, _uniform(base, network)
+    )
+    stages = (STAGES[0], None) if base.macs <= QUICK_MACS else STAGES
+    runs = (base, chosen.compressed.network)
+    found = [measuring.growing(run, split, stages, cancelled) for run in runs]
+    for before, after in zip(*found, strict=False):
+        position = replace(position, base_accuracy=before, accuracy=after)
+        yield position
+    for loss in _loss(chosen.compressed.network, network, cancelled):
+        increase = loss - offered[method].found.base.loss
+        position = replace(position, loss=increase)
+        yield position
+    if not cancelled():
+        yield replace(position, **_slow_figures(position))
+
+
+def budget_bytes(network: Network, budget: float) -> int:
+    """Per cent of the float32 file -> whole bytes."""
+    return int(len(network) * budget / 100)
+
+
+def _offered(
+    network: Network, method: str, granularity: str, free: tuple[str, ...] | None
+) -> Choices:
+    key = (network.digest, method, granularity, free)
+    return _PLANS.get(
+        key,
+        lambda: planning.choices(network, _map(network), method, granularity, free),
+    )
+
+
+def _map(network: Network) -> sensitivity.Sensitivity:
+    key = network.digest
+    return _MAPS.get(key, lambda: sensitivity.committed(network, RULE))
+
+
+def _uniform(network: Network, group: str) -> tuple[Point, ...]:
+    """The committed files with the same bits everywhere, one scale a channel."""
+
+    def read() -> tuple[Point, ...]:
+        runs = planning.committed_runs(network)
+        return tuple(_run_point(run, group) for run in runs if run.method == "uniform")
+
+    return _RUNS.get(network.digest, read)
+
+
+def _run_point(run: planning.Run, group: str) -> Point:
+    low, high = run.test_interval
+    return Point(
+        name=f"{next(iter(run.bits.values()))} bits",
+        group=group,
+        kind="uniform",
+        accuracy=run.test_accuracy,
+        low=low,
+        high=high,
+        n=len(zoo.dataset(group).test),
+        size_bytes=run.size_bytes,
+        exact=True,
+    )
+
+
+def _loss(
+    network: Network, name: str, cancelled: Callable[[], bool]
+) -> Iterator[float]:
+    """The mean cross-entropy on all validation images, unless cancelled on the way."""
+    split = zoo.dataset(name).validation
+    key = (network.digest, measuring.digest(split.index.tobytes()))
+    known = _LOSSES.peek(key)
+    if known is None:
+        total = 0.0
+        for part in np.array_split(np.arange(len(split)), len(split) // 500 or 1):
+            if cancelled():
+                return
+            logits = network.predict(split.images[part], BATCH, THREADS)
+            mean = sensitivity.cross_entropy(logits, split.labels[part])
+            total += len(part) * mean
+        known = total / len(split)
+        _LOSSES.put(key, known)
+    yield known
+
+
+def _slow_figures(position: Position) -> dict:
+    """Deflated bytes and latency, which come last."""
+    files = {
+        "float32": position.network.to_bytes(),
+        "packed": position.chosen.compressed.packed,
+    }
+    return {
+        "deflated": {name: measuring.deflated(file) for name, file in files.items()},
+        "latency": measuring.latencies({"float32": position.network}),
+    }
+
+
+def _layers(settings: Settings) -> tuple[str, ...]:
+    return tuple(zoo.load(settings["network"]).kernels)
+
+
+def _budgets(settings: Settings) -> tuple[float, ...]:
+    """Every half per cent from the file of the fewest bits to that of the most."""
+    network = zoo.load(settings["network"])
+    how = settings["granularity"], settings["free"]
+    # Greedy begins with the most bits; exact leaves out what fewer bits do as well.
+    sizes = _offered(network, "greedy", *how).size_bytes
+    low, high = (ceil(200 * (size + HEADER) / len(network)) for size in sizes[[0, -1]])
+    return tuple(half / 2 for half in range(low, high + 1))
+
+
+LESSON = Lesson(
+    title="budget",
+    controls=(
+        Control("network", "Network", zoo.NAMES, default="resnet8"),
+        Control(
+            "granularity",
+            "One scale per",
+            GRANULARITIES,
+            default="channel",
+            texts=report.GRANULARITY_TEXTS,
+            advanced=True,
+        ),
+        Control(
+            "free",
+            "Layers that may have fewer than 8 bits",
+            _layers,
+            several=True,
+            advanced=True,
+        ),
+        Control(
+            "budget",
+            "Budget, of the float32 file",
+            _budgets,
+            default=lambda settings: max(START, _budgets(settings)[0]),
+            texts={half / 2: f"{half / 2:g} %" for half in range(201)},
+        ),
+        Control("method", "Bits by", tuple(planning.METHODS), default="exact"),
+    ),
+    compute=compute,
+    draw=plots.draw,
+    points=lambda position: position.points,
+    lines=report.lines,
+    state=report.state,
+    ledger=report.rows,
+    files=report.files,
+    code=report.code,
+    prepare=lambda settings: zoo.dataset(settings["network"]).test,
+    size=(8.6, 4.6),
+)
+
+
+def budget_panel(
+    network: str = "resnet8", guess: float | None = None, **settings
+) -> Panel:
+    """The panel, to stand as the last line of a cell.
+
+    network: a name of the zoo. guess: the accuracy that the reader predicts, 0 to 1.
+    settings: as for `compute`; those left out begin at their defaults.
+    """
+    return Panel(LESSON, guess, network=network, **settings)

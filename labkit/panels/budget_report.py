@@ -1,0 +1,131 @@
+"""What the budget panel says of a position: readout, ledger, files, code."""
+
+from dataclasses import replace
+
+from labkit import ledger, measure
+from labkit.panels.controls import Settings
+from labkit.panels.quantization_report import GRANULARITY_TEXTS
+from labkit.panels.words import change, measured
+from labkit.plots.base import percent
+
+SAME_BITS = "The lab's deployable files have the same bits in every layer."
+
+
+def name(settings: Settings) -> str:
+    """A position in words.
+
+    >>> where = {"granularity": "channel", "free": None}
+    >>> name({"budget": 12.5, "method": "greedy"} | where)
+    'budget 12.5 %, greedy, channel'
+    """
+    text = (
+        f"budget {settings['budget']:g} %, {settings['method']}, "
+        f"{GRANULARITY_TEXTS[settings['granularity']]}"
+    )
+    if settings["free"] is None:
+        return text
+    return f"{text}, {_layers(len(settings['free']))} free"
+
+
+def _layers(count: int) -> str:
+    return f"{count} layer" if count == 1 else f"{count} layers"
+
+
+def lines(position) -> list[str]:
+    """The readout: accuracy and bytes, the paired test, the loss."""
+    size, full = position.chosen.compressed.size_bytes, len(position.network)
+    paired = measure.compare(position.base_accuracy, position.accuracy)
+    return [
+        f"{position.settings['network']}, {name(position.settings)}: "
+        f"{measured(position.accuracy)}, packed in {size:,} of "
+        f"{position.budget_bytes:,} bytes, {full / size:.2f}× smaller",
+        f"float32: {percent(position.base_accuracy.value)}; on the same images "
+        f"{change(paired)}",
+        _loss_line(position),
+    ]
+
+
+def _loss_line(position) -> str:
+    """Predicted by both methods for this budget, and measured."""
+    found = "…" if position.loss is None else nats(position.loss)
+    text = (
+        f"loss on validation images: {nats(position.chosen.predicted_loss)} predicted, "
+        f"{found} measured"
+    )
+    (other,) = set(position.offered) - {position.settings["method"]}
+    offered = position.offered[other]
+    place = offered.place(position.chosen.compressed.size_bytes)
+    text += f"; {other} predicts {nats(float(offered.loss[place]))}"
+    if position.settings["granularity"] != offered.found.granularity:
+        text += " (predictions for one scale a channel)"
+    return text
+
+
+def nats(increase: float) -> str:
+    """A loss increase with its sign.
+
+    >>> nats(0.01234), nats(-0.0002)
+    ('+0.0123', '−0.0002')
+    """
+    return f"{increase:+.4f}".replace("-", "−")
+
+
+def state(position) -> str:
+    """How far the measurement is."""
+    n, total = position.accuracy.n, position.total
+    if n < total:
+        return f"estimate on the first {n:,} of {total:,} test images, refining…"
+    if position.latency is None:
+        return f"exact on all {total:,} test images; the other figures follow…"
+    return f"exact on all {total:,} test images"
+
+
+def rows(position) -> tuple[list, list[str]]:
+    """The ledger: float32 and packed file, and why columns disagree."""
+    found = {
+        "float32": ledger.network_row(position.network),
+        "packed": ledger.compressed_row(
+            position.chosen.compressed, "packed, mixed bits"
+        ),
+    }
+    if position.latency is not None:
+        for key, row in found.items():
+            found[key] = replace(
+                row,
+                deflated_bytes=position.deflated[key],
+                latency=position.latency.get(key),
+            )
+    table = [*found.values(), ("deployable", SAME_BITS)]
+    return table, ledger.explain(list(found.values()))
+
+
+def files(position) -> dict[str, bytes]:
+    """The packed file."""
+    now = position.settings
+    part = "" if now["free"] is None else f"-{len(now['free'])}free"
+    start = f"{now['network']}-{now['budget']:g}percent-{now['method']}"
+    return {
+        f"{start}-{now['granularity']}{part}.packed": position.chosen.compressed.packed
+    }
+
+
+def code(settings: Settings) -> str:
+    """Python text that reproduces a setting's figures."""
+    return f"""\
+from labkit import measure, mixed, sensitivity, zoo
+
+network = zoo.load({settings["network"]!r})
+data = zoo.dataset({settings["network"]!r})
+found = sensitivity.committed(network, rule="least_squares")
+offered = mixed.choices(
+    network, found, method={settings["method"]!r},
+    granularity={settings["granularity"]!r}, free={settings["free"]!r},
+)
+chosen = mixed.mixed(network, offered, len(network) * {settings["budget"]!r} / 100)
+accuracy = measure.accuracy(chosen.compressed.network, data.test)
+loss = sensitivity.score(chosen.compressed.network, data.validation).loss
+print(chosen.bits)
+print(f"packed: {{accuracy.value:.2%}}, {{chosen.compressed.size_bytes:,}} bytes")
+print(f"loss: {{chosen.predicted_loss:+.4f}} predicted, "
+      f"{{loss - found.base.loss:+.4f}} measured")
+"""

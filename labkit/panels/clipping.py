@@ -1,0 +1,202 @@
+"""The clip panel: where the grid of a network's weights ends, and what that costs.
+
+The clip is a share of each layer's largest weight. One layer's two errors are drawn
+over it, with the clips that the range rules choose there; so is the accuracy of the
+whole network at the positions visited.
+
+    layer kind          packed file, 2 to 8 bits, one scale a tensor, any clip
+    FULLY_CONNECTED     yes
+    CONV_2D             yes
+    biases, pooling, …  stay float32
+
+There is no deployable file: ai_edge_quantizer chooses its ranges itself (min-max).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from labkit import zoo
+from labkit.clipped import clip_network
+from labkit.compress import Compressed
+from labkit.latency import Latency
+from labkit.measure import Accuracy
+from labkit.network import Network
+from labkit.panels import clip_curves, measuring
+from labkit.panels import clipping_report as report
+from labkit.panels.base import Panel
+from labkit.panels.controls import Control, Settings
+from labkit.panels.histogram import histogram
+from labkit.panels.lesson import Lesson
+from labkit.panels.quantization import BEST, FIRST, QUICK_MACS, STAGES, largest_layer
+from labkit.panels.worker import Cancelled, never
+from labkit.plots import clipping as plots
+from labkit.plots.clipping import ClipPoint, Curves, Errors
+from labkit.plots.plane import Point
+from labkit.plots.quantization import Histogram
+from labkit.plots.showing import LOCK
+
+
+@dataclass(frozen=True, eq=False)
+class Position:
+    """One setting, as far as it is measured.
+
+    compressed: the decoded network and the packed file. histogram, curves, errors: of
+    the layer in sight; the histogram's `clipped` counts every weight beyond the clip.
+    base_accuracy, accuracy: of the float32 and the decoded file. deflated, latency:
+    "float32" and "packed" -> bytes after zlib, and Latency (of the decoded file). What
+    is not measured yet is None.
+    """
+
+    settings: Settings
+    network: Network
+    total: int
+    compressed: Compressed
+    histogram: Histogram
+    curves: Curves
+    base_accuracy: Accuracy | None = None
+    accuracy: Accuracy | None = None
+    deflated: dict[str, int] | None = None
+    latency: dict[str, Latency] | None = None
+
+    @property
+    def errors(self) -> Errors:
+        """Those of the layer in sight at the present clip."""
+        return self.curves.errors[clip_curves.CLIPS.index(self.settings["clip"])]
+
+    @property
+    def points(self) -> tuple[Point, ...]:
+        """What is drawn over the clip: float32 and packed."""
+        return (
+            self._point("float", self.base_accuracy, len(self.network)),
+            self._point("packed", self.accuracy, self.compressed.size_bytes),
+        )
+
+    def _point(self, kind: str, accuracy: Accuracy, size_bytes: int) -> ClipPoint:
+        low, high = accuracy.interval
+        return ClipPoint(
+            name=report.name(self.settings),
+            group=self.settings["network"],
+            kind=kind,
+            accuracy=accuracy.value,
+            low=low,
+            high=high,
+            n=accuracy.n,
+            size_bytes=size_bytes,
+            exact=accuracy.n == self.total,
+            share=self.settings["clip"] / 100,
+            series=report.series(self.settings),
+        )
+
+    @property
+    def best(self) -> float:
+        """The accuracy at the top of the plane."""
+        return BEST[zoo.dataset(self.settings["network"]).name]
+
+
+def compute(
+    network: str = "mlp",
+    bits: int = 4,
+    clip: int = 100,
+    layer: str | None = None,
+    scope: str = "all",
+    cancelled: Cancelled = never,
+) -> Iterator[Position]:
+    """Better and better measurements of one setting; the last has every figure.
+
+    network: a name of the zoo. bits: 2 to 8. clip: where the grid ends, in per cent of
+    each layer's largest weight, 1 to 100. layer: the one in sight, the largest if left
+    out. scope: "all" layers are rounded, or only "one", that layer.
+    """
+    base, split = zoo.load(network), zoo.dataset(network).test
+    layer = layer or largest_layer(base)
+    settings = {
+        "network": network,
+        "bits": bits,
+        "clip": clip,
+        "layer": layer,
+        "scope": scope,
+    }
+    with LOCK:
+        chosen = None if scope == "all" else (layer,)
+        compressed = clip_network(base, bits, clip / 100, chosen)
+        bars = histogram(base, compressed, layer)
+        beyond = clip_curves.layer_weights(base, layer).beyond(clip / 100)
+        curves = clip_curves.curves(base, layer, bits)
+    bars = replace(bars, clipped=beyond)
+    position = Position(settings, base, len(split), compressed, bars, curves)
+    stages = (FIRST, None) if base.macs <= QUICK_MACS else STAGES
+    for news in _compared(position, split, stages, cancelled):
+        position = replace(position, **news)
+        yield position
+    if not cancelled():
+        yield replace(position, **_slow_figures(position))
+
+
+def _compared(position: Position, split, stages, cancelled) -> Iterator[dict]:
+    """The float32 and the decoded network, stage by stage on the same images."""
+    base = measuring.growing(position.network, split, stages, cancelled)
+    now = measuring.growing(position.compressed.network, split, stages, cancelled)
+    for before, after in zip(base, now, strict=False):
+        yield {"base_accuracy": before, "accuracy": after}
+
+
+def _slow_figures(position: Position) -> dict:
+    """Deflated bytes and latency, which come last."""
+    files = {
+        "float32": position.network.to_bytes(),
+        "packed": position.compressed.packed,
+    }
+    timed = {"float32": position.network, "packed": position.compressed.network}
+    return {
+        "deflated": {name: measuring.deflated(file) for name, file in files.items()},
+        "latency": measuring.latencies(timed),
+    }
+
+
+def _layers(settings: Settings) -> tuple[str, ...]:
+    return tuple(zoo.load(settings["network"]).kernels)
+
+
+LESSON = Lesson(
+    title="clipping",
+    controls=(
+        Control("network", "Network", zoo.NAMES),
+        Control("bits", "Bits", range(2, 9), default=4),
+        Control("clip", "Clip, % of max |w|", clip_curves.CLIPS, default=100),
+        Control(
+            "layer",
+            "Layer in sight",
+            _layers,
+            advanced=True,
+            default=lambda settings: largest_layer(zoo.load(settings["network"])),
+        ),
+        Control(
+            "scope",
+            "Round",
+            tuple(report.SCOPE_TEXTS),
+            texts=report.SCOPE_TEXTS,
+            advanced=True,
+        ),
+    ),
+    compute=compute,
+    draw=plots.draw,
+    points=lambda position: position.points,
+    lines=report.lines,
+    state=report.state,
+    ledger=report.rows,
+    files=report.files,
+    code=report.code,
+    prepare=lambda settings: zoo.dataset(settings["network"]).test,
+    size=(8.6, 5.0),
+)
+
+
+def clipping_panel(
+    network: str = "mlp", guess: float | None = None, **settings
+) -> Panel:
+    """The panel, to stand as the last line of a cell.
+
+    network: a name of the zoo. guess: the accuracy that the reader predicts, 0 to 1.
+    settings: as for `compute`; those left out begin at their defaults.
+    """
+    return Panel(LESSON, guess, network=network, **settings)

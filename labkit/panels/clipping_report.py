@@ -1,0 +1,110 @@
+"""What the clip panel says of a position: readout, ledger, files, code."""
+
+from dataclasses import replace
+
+from labkit import ledger, measure
+from labkit.panels.controls import Settings
+from labkit.panels.words import change, measured
+from labkit.plots.base import percent
+from labkit.plots.clipping import loss
+
+SCOPE_TEXTS = {"all": "all layers", "one": "only this layer"}
+
+
+def series(settings: Settings) -> str:
+    """What a position has beside its clip: its bits, and which layers are rounded.
+
+    >>> series({"bits": 4, "scope": "one", "layer": "fc1"})
+    '4 bits, only fc1'
+    """
+    where = "all layers" if settings["scope"] == "all" else f"only {settings['layer']}"
+    return f"{settings['bits']} bits, {where}"
+
+
+def name(settings: Settings) -> str:
+    """A position in words.
+
+    >>> name({"bits": 4, "clip": 30, "scope": "all", "layer": "fc1"})
+    '4 bits, all layers, clip at 30 %'
+    """
+    return f"{series(settings)}, clip at {settings['clip']} %"
+
+
+def lines(position) -> list[str]:
+    """The readout: accuracy and bytes, the paired test, the layer's errors."""
+    size, full = position.compressed.size_bytes, len(position.network)
+    paired = measure.compare(position.base_accuracy, position.accuracy)
+    return [
+        f"{position.settings['network']}, {name(position.settings)}: "
+        f"{measured(position.accuracy)}, packed in {size:,} bytes, "
+        f"{full / size:.2f}× smaller",
+        f"float32: {percent(position.base_accuracy.value)}; on the same images "
+        f"{change(paired)}",
+        _layer_line(position),
+    ]
+
+
+def _layer_line(position) -> str:
+    errors, shown = position.errors, position.histogram
+    best = position.curves.choices[0]
+    return (
+        f"{shown.layer}: SQNR {shown.sqnr_db:.1f} dB, {loss(errors.total)} of the "
+        f"weights' energy lost, {loss(errors.roundoff)} by round-off, "
+        f"{loss(errors.clipping)} by clipping; {shown.clipped:,} clipped; "
+        f"best {best.sqnr_db:.1f} dB at {100 * best.share:.1f} %"
+    )
+
+
+def state(position) -> str:
+    """How far the measurement is."""
+    n, total = position.accuracy.n, position.total
+    if n < total:
+        return f"estimate on the first {n:,} of {total:,} test images, refining…"
+    if position.latency is None:
+        return f"exact on all {total:,} test images; the other columns follow…"
+    return f"exact on all {total:,} test images"
+
+
+def rows(position) -> tuple[list, list[str]]:
+    """The ledger: float32 and packed file, and why columns disagree."""
+    packed = f"packed, {position.settings['bits']} bits"
+    found = {
+        "float32": ledger.network_row(position.network),
+        "packed": ledger.compressed_row(position.compressed, packed),
+    }
+    if position.latency is not None:
+        for key, row in found.items():
+            found[key] = replace(
+                row,
+                deflated_bytes=position.deflated[key],
+                latency=position.latency[key],
+            )
+    table = list(found.values())
+    return table, ledger.explain(table)
+
+
+def files(position) -> dict[str, bytes]:
+    """The packed file."""
+    now = position.settings
+    part = "" if now["scope"] == "all" else f"-{now['layer']}"
+    name = f"{now['network']}-{now['bits']}bit-clip{now['clip']}{part}.packed"
+    return {name: position.compressed.packed}
+
+
+def code(settings: Settings) -> str:
+    """Python text that reproduces a setting's figures."""
+    layers = None if settings["scope"] == "all" else (settings["layer"],)
+    return f"""\
+from labkit import measure, quantize, zoo
+from labkit.clipped import clip_network
+
+network = zoo.load({settings["network"]!r})
+test = zoo.dataset({settings["network"]!r}).test
+compressed = clip_network(
+    network, bits={settings["bits"]}, share={settings["clip"] / 100}, layers={layers!r}
+)
+accuracy = measure.accuracy(compressed.network, test)
+print(f"packed: {{accuracy.value:.2%}}, {{compressed.size_bytes:,}} bytes")
+w, w_hat = (n.kernels[{settings["layer"]!r}] for n in (network, compressed.network))
+print(f"SQNR of {settings["layer"]}: {{quantize.sqnr_db(w, w_hat):.1f}} dB")
+"""

@@ -1,0 +1,78 @@
+"""Calibration as the panel needs it: kept under what it was made from.
+
+Calibrated ranges come from training images. What a layer reads is shown for validation
+images, which no range was made from, so that clipping is to be seen.
+"""
+
+import numpy as np
+
+from labkit import post_training, zoo
+from labkit.activations import inner_layers
+from labkit.affine import affine_params, fake_quantize, sqnr_db
+from labkit.compress import Compressed
+from labkit.insertion import inserted_grids
+from labkit.network import Network
+from labkit.panels.memo import Memo
+from labkit.plots.activations import Reading
+from labkit.plots.quantization import Grid
+
+FLOAT_BITS = 32
+SHOWN_IMAGES = 50
+BINS = 100
+_ROUNDED, _READ = Memo(64), Memo(8)
+
+
+def rounded(
+    name: str, bits: int, activation_bits: int, images: int, rule: str, kept: bool
+) -> Compressed:
+    """A network of the zoo with weights and activations rounded in the graph.
+
+    bits: of the weights, FLOAT_BITS for float32. images: how many calibration images.
+    kept: whether the first and the last layer have 8 bits.
+    """
+    network, calibration = zoo.load(name), zoo.dataset(name).calibration
+
+    def make() -> Compressed:
+        return post_training.round_in_graph(
+            network,
+            calibration.images[:images],
+            None if bits == FLOAT_BITS else bits,
+            activation_bits,
+            rule,
+            kept=post_training.kept_layers(network) if kept else (),
+        )
+
+    key = (network.digest, bits, activation_bits, images, rule, kept)
+    return _ROUNDED.get(key, make)
+
+
+def reading(name: str, network: Network, layer: str) -> Reading:
+    """What a layer of a rounded network reads, before it is rounded.
+
+    Raises ValueError for a layer that reads the pixels, or none at all.
+    """
+    known = inner_layers(zoo.load(name))
+    if layer not in known:
+        raise ValueError(
+            f"there is no inner layer {layer!r}: choose from {', '.join(known)}"
+        )
+    rounding = f"{layer}_grid"
+    grid = inserted_grids(network.to_bytes())[rounding]
+    images = zoo.dataset(name).validation.images[:SHOWN_IMAGES]
+    values = _READ.get(
+        (network.digest, layer), lambda: network.activations(images, rounding)
+    )
+    counts, edges = np.histogram(values, BINS)
+    scale, zero_point = affine_params(grid.lo, grid.hi, grid.bits)
+    lowest = scale * (-(2 ** (grid.bits - 1)) - zero_point)
+    highest = lowest + scale * (2**grid.bits - 1)
+    outside = (values < lowest - scale / 2) | (values > highest + scale / 2)
+    return Reading(
+        layer,
+        SHOWN_IMAGES,
+        edges,
+        counts,
+        Grid("", lowest, highest, 2**grid.bits),
+        float(outside.mean()),
+        sqnr_db(values, fake_quantize(values, scale, zero_point, grid.bits)),
+    )

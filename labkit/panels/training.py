@@ -1,0 +1,267 @@
+"""The panel of training with rounding: bits of weights and activations, then steps.
+
+Without steps it shows what rounding alone leaves of a trained network. With them it
+trains through the rounding, for some seconds in a process of its own, and shows the
+loss as it falls and the network that comes out, as a packed file like the other.
+
+    layer kind          rounded                     trained with rounding
+    FULLY_CONNECTED     weights and inputs, 2 to 8  the same, weights and scales learned
+    CONV_2D             weights and inputs, 2 to 8  the same, weights and scales learned
+    first, last layer   8 bits                      8 bits
+    biases, pooling, …  stay float32                stay float32
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from labkit import compress, live, zoo
+from labkit.compress import Compressed
+from labkit.latency import Latency
+from labkit.measure import Accuracy
+from labkit.network import Network
+from labkit.panels import measuring
+from labkit.panels import training_report as report
+from labkit.panels.base import Panel
+from labkit.panels.controls import Control, Settings
+from labkit.panels.lesson import Lesson
+from labkit.panels.memo import Memo
+from labkit.panels.quantization import BEST, FIRST, STAGES
+from labkit.panels.worker import Cancelled, never
+from labkit.plots import training as plots
+from labkit.plots.plane import Point
+from labkit.plots.showing import LOCK
+from labkit.plots.training import Course
+from labkit.post_training import CALIBRATION_IMAGES, Setting, round_network
+from labkit.sensitivity import score
+
+# Batches of 128 images: at most 20 seconds on two idle cores, with Keras' start.
+STEPS = {
+    "mlp": (0, 50, 100, 200),
+    "lenet5": (0, 50, 100, 200),
+    "resnet8": (0, 25, 50, 100),
+    "resnet20": (0, 5, 10, 20),
+}
+BITS = range(2, 9)
+LOSS_IMAGES = 500
+_ROUNDED, _TRAINED, _LOSSES = Memo(16), Memo(16), Memo(64)
+
+
+@dataclass(frozen=True, eq=False)
+class Position:
+    """One setting, as far as it is computed.
+
+    rounded, trained: the network at the setting without and with training; trained is
+    None until the training is through. base_accuracy, accuracy, trained_accuracy: of
+    the float32, the rounded and the trained network. deflated: file name -> bytes after
+    zlib. latency: file name -> Latency. What is not measured yet is None.
+    """
+
+    settings: Settings
+    network: Network
+    total: int
+    rounded: Compressed
+    course: Course
+    base_accuracy: Accuracy | None = None
+    accuracy: Accuracy | None = None
+    trained: Compressed | None = None
+    trained_accuracy: Accuracy | None = None
+    deflated: dict[str, int] | None = None
+    latency: dict[str, Latency] | None = None
+
+    @property
+    def setting(self) -> Setting:
+        """The bits of weights and activations."""
+        return Setting(self.settings["weights"], self.settings["activations"])
+
+    @property
+    def points(self) -> tuple[Point, ...]:
+        """What is on the plane: float32, rounded and, once measured, trained."""
+        points = [
+            self._point("float", self.base_accuracy, len(self.network)),
+            self._point("packed", self.accuracy, self.rounded.size_bytes),
+        ]
+        if self.trained_accuracy is not None:
+            size = self.trained.size_bytes
+            points.append(self._point("trained", self.trained_accuracy, size))
+        return tuple(points)
+
+    def _point(self, kind: str, accuracy: Accuracy, size_bytes: int) -> Point:
+        low, high = accuracy.interval
+        return Point(
+            name=report.name(self.settings, kind),
+            group=self.settings["network"],
+            kind=kind,
+            accuracy=accuracy.value,
+            low=low,
+            high=high,
+            n=accuracy.n,
+            size_bytes=size_bytes,
+            exact=accuracy.n == self.total,
+        )
+
+    @property
+    def best(self) -> float:
+        """The accuracy at the top of the plane."""
+        return BEST[zoo.dataset(self.settings["network"]).name]
+
+
+def compute(
+    network: str = "resnet8",
+    weights: int = 4,
+    activations: int = 4,
+    steps: int = 0,
+    seed: int = 0,
+    cancelled: Cancelled = never,
+) -> Iterator[Position]:
+    """Better and better measurements of one setting; the last has every figure.
+
+    network: a name of the zoo. weights, activations: bits, 2 to 8. steps: batches of
+    128 images to train on, 0 for rounding alone. seed: of the training. Raises
+    live.TrainingError where the training fails.
+    """
+    settings = {
+        "network": network,
+        "weights": weights,
+        "activations": activations,
+        "steps": steps,
+        "seed": seed,
+    }
+    base, split = zoo.load(network), zoo.dataset(network).test
+    rounded = _rounded(network, Setting(weights, activations))
+    levels = {
+        "float32": _loss(network, base),
+        "rounded": _loss(network, rounded.network),
+    }
+    course = Course(steps, levels=levels)
+    position = Position(settings, base, len(split), rounded, course)
+    stages = (FIRST,) if steps else STAGES
+    for news in _compared(position, split, stages, cancelled):
+        position = replace(position, **news)
+        yield position
+    if steps:
+        for news in _training(position, cancelled):
+            position = replace(position, **news)
+            yield position
+        for news in _after_training(position, split, cancelled):
+            position = replace(position, **news)
+            yield position
+    if not cancelled():
+        yield replace(position, **_slow_figures(position))
+
+
+def _rounded(name: str, setting: Setting) -> Compressed:
+    base = zoo.load(name)
+
+    def make() -> Compressed:
+        images = zoo.dataset(name).calibration.images[:CALIBRATION_IMAGES]
+        with LOCK:
+            return round_network(base, images, setting)
+
+    return _ROUNDED.get((base.digest, setting), make)
+
+
+def _loss(name: str, network: Network) -> float:
+    """A network's loss on some training images, in nats."""
+    images = zoo.dataset(name).calibration
+    return _LOSSES.get(
+        network.digest, lambda: score(network, images.take(LOSS_IMAGES)).loss
+    )
+
+
+def _compared(position: Position, split, stages, cancelled) -> Iterator[dict]:
+    """The float32 and the rounded network, stage by stage on the same images."""
+    base = measuring.growing(position.network, split, stages, cancelled)
+    now = measuring.growing(position.rounded.network, split, stages, cancelled)
+    for before, after in zip(base, now, strict=False):
+        yield {"base_accuracy": before, "accuracy": after}
+
+
+def _training(position: Position, cancelled: Cancelled) -> Iterator[dict]:
+    """The course of the training, and the trained network at its end."""
+    settings, course = position.settings, position.course
+    start = settings["network"], str(position.setting), course.steps
+    key = (position.network.digest, *start, settings["seed"])
+    known = _TRAINED.peek(key)
+    if known is not None:
+        trained, losses = known
+        yield {
+            "trained": trained,
+            "course": replace(course, done=course.steps, losses=losses),
+        }
+        return
+    for now in live.training(*start, settings["seed"], cancelled):
+        if now.packed is not None:
+            trained = compress.read_packed(now.packed)
+            _TRAINED.put(key, (trained, course.losses))
+            yield {"trained": trained}
+            return
+        losses = (*course.losses, (now.step, now.loss))
+        course = replace(course, done=now.step, losses=losses)
+        yield {"course": course}
+
+
+def _after_training(position: Position, split, cancelled) -> Iterator[dict]:
+    """The trained network's accuracy first, then all three on every image."""
+    if position.trained is None:
+        return
+    trained = measuring.growing(position.trained.network, split, STAGES, cancelled)
+    for accuracy in trained:
+        yield {"trained_accuracy": accuracy}
+    yield from _compared(position, split, (None,), cancelled)
+
+
+def _slow_figures(position: Position) -> dict:
+    """Deflated bytes and latency, which come last."""
+    files = {"rounded": position.rounded}
+    if position.trained is not None:
+        files["trained"] = position.trained
+    deflated = {name: measuring.deflated(file.packed) for name, file in files.items()}
+    timed = {"float32": position.network}
+    timed |= {name: file.network for name, file in files.items()}
+    return {
+        "deflated": {"float32": measuring.deflated(position.network.to_bytes())}
+        | deflated,
+        "latency": measuring.latencies(timed),
+    }
+
+
+LESSON = Lesson(
+    title="training",
+    controls=(
+        Control("network", "Network", zoo.NAMES, default="resnet8"),
+        Control("weights", "Bits of weights", BITS, default=4),
+        Control("activations", "Bits of activations", BITS, default=4),
+        Control(
+            "steps",
+            "Train for",
+            lambda settings: STEPS[settings["network"]],
+            texts={
+                n: f"{n} steps" if n else "no step"
+                for several in STEPS.values()
+                for n in several
+            },
+        ),
+        Control("seed", "Seed of the training", range(10), advanced=True),
+    ),
+    compute=compute,
+    draw=plots.draw,
+    points=lambda position: position.points,
+    lines=report.lines,
+    state=report.state,
+    ledger=report.rows,
+    files=report.files,
+    code=report.code,
+    prepare=lambda settings: zoo.dataset(settings["network"]).test,
+    cancel={"steps": 0},
+)
+
+
+def qat_panel(
+    network: str = "resnet8", guess: float | None = None, **settings
+) -> Panel:
+    """The panel, to stand as the last line of a cell.
+
+    network: a name of the zoo. guess: the accuracy that the reader predicts, 0 to 1.
+    settings: as for `compute`; those left out begin at their defaults.
+    """
+    return Panel(LESSON, guess, network=network, **settings)

@@ -1,0 +1,134 @@
+"""What the panel of training with rounding says: readout, ledger, files, code."""
+
+from dataclasses import replace
+
+from labkit import ledger, measure
+from labkit.panels.controls import Settings
+from labkit.panels.words import change, measured
+from labkit.plots.training import title
+from labkit.post_training import CALIBRATION_IMAGES, kept_layers
+
+
+def name(settings: Settings, kind: str = "trained") -> str:
+    """A position in words; kind: of the point, "packed" for the rounded network.
+
+    >>> now = {"weights": 4, "activations": 8, "steps": 50, "seed": 0}
+    >>> name(now, "packed"), name(now)
+    ('W4A8 rounded', 'W4A8, 50 steps')
+    """
+    start = f"W{settings['weights']}A{settings['activations']}"
+    if kind != "trained":
+        return f"{start} rounded"
+    seed = f", seed {settings['seed']}" if settings["seed"] else ""
+    return f"{start}, {settings['steps']} steps{seed}"
+
+
+def lines(position) -> list[str]:
+    """The readout: rounded against float32, and trained against rounded."""
+    size, full = position.rounded.size_bytes, len(position.network)
+    first, last = kept_layers(position.network)
+    against_float = measure.compare(position.base_accuracy, position.accuracy)
+    return [
+        f"{position.settings['network']}, {name(position.settings, 'packed')}, "
+        f"{first} and {last} in 8 bits: {measured(position.accuracy)}, "
+        f"packed in {size:,} bytes, {full / size:.2f}× smaller",
+        f"float32: {measured(position.base_accuracy)}; rounded, on the same images: "
+        f"{change(against_float)}",
+        _trained_line(position),
+    ]
+
+
+def _trained_line(position) -> str:
+    if not position.course.steps:
+        return "not trained: choose steps"
+    if position.trained_accuracy is None:
+        return title(position.course)
+    against_rounded = measure.compare(position.accuracy, position.trained_accuracy)
+    return (
+        f"{name(position.settings)}: {measured(position.trained_accuracy)}, "
+        f"{position.trained.size_bytes:,} bytes; against rounded alone: "
+        f"{change(against_rounded)}"
+    )
+
+
+def state(position) -> str:
+    """How far the panel is."""
+    course, total = position.course, position.total
+    if course.steps and position.trained is None:
+        if not course.losses:
+            return "starting Keras in a process of its own…"
+        if course.done == course.steps:
+            return "trained; folding batch normalization, writing the file…"
+        return f"training, step {course.done} of {course.steps}; Cancel ends it"
+    shown = [point.n for point in position.points]
+    if min(shown) < total:
+        return f"estimate on the first {min(shown):,} of {total:,} test images…"
+    if position.latency is None:
+        return f"exact on all {total:,} test images; the other columns follow…"
+    return f"exact on all {total:,} test images"
+
+
+def rows(position) -> tuple[list, list[str]]:
+    """The ledger: float32, rounded and trained, and why columns disagree."""
+    found = {
+        "float32": ledger.network_row(position.network),
+        "rounded": ledger.compressed_row(
+            position.rounded, f"{position.setting}, rounded"
+        ),
+    }
+    if position.trained is not None:
+        found["trained"] = ledger.compressed_row(
+            position.trained, f"{position.setting}, trained"
+        )
+    if position.latency is not None:
+        for key, row in found.items():
+            found[key] = replace(
+                row,
+                deflated_bytes=position.deflated[key],
+                latency=position.latency[key],
+            )
+    table = list(found.values())
+    if position.course.steps and position.trained is None:
+        table.append((f"{position.setting}, trained", "…"))
+    return table, ledger.explain(list(found.values()))
+
+
+def files(position) -> dict[str, bytes]:
+    """The packed file of the rounded network, and of the trained one."""
+    now = position.settings
+    start = f"{now['network']}-{position.setting}"
+    found = {f"{start}-rounded.packed": position.rounded.packed}
+    if position.trained is not None:
+        trained = f"{start}-{now['steps']}steps-seed{now['seed']}.packed"
+        found[trained] = position.trained.packed
+    return found
+
+
+def code(settings: Settings) -> str:
+    """Python text that reproduces a setting's figures."""
+    setting = f"W{settings['weights']}A{settings['activations']}"
+    text = f"""\
+from labkit import live, measure, zoo
+from labkit.compress import unpack
+from labkit.post_training import Setting, round_network
+
+network, data = zoo.load({settings["network"]!r}), zoo.dataset({settings["network"]!r})
+images = data.calibration.images[:{CALIBRATION_IMAGES}]
+rounded = round_network(network, images, Setting.named({setting!r}))
+accuracy = measure.accuracy(rounded.network, data.test)
+print(f"rounded: {{accuracy.value:.2%}}, {{rounded.size_bytes:,}} bytes")
+"""
+    if not settings["steps"]:
+        return text
+    return (
+        text
+        + f"""
+packed = live.train_quantized(
+    {settings["network"]!r}, {setting!r}, steps={settings["steps"]}, \
+seed={settings["seed"]},
+    progress=print,
+)
+accuracy = measure.accuracy(unpack(packed), data.test)
+print(f"trained: {{accuracy.value:.2%}}, {{len(packed):,}} bytes")
+"""
+    )
