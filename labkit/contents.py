@@ -49,6 +49,22 @@ def stored_weights(content: bytes) -> tuple[Stored, ...]:
     return tuple(_Reader(content).weights())
 
 
+def byte_parts(content: bytes) -> dict[str, int]:
+    """What a trusted .tflite file spends its bytes on; the parts add up to its length.
+
+    An array that several layers share is counted once. "graph and names" is all that
+    is neither a weight nor its grid.
+    """
+    parts = {"kernels": 0, "biases": 0, "scales and zero points": 0}
+    for weight in {
+        weight.buffer: weight for weight in stored_weights(content)
+    }.values():
+        numbers = -(-weight.count * weight.bits // 8)
+        parts["kernels" if weight.role == "kernel" else "biases"] += numbers
+        parts["scales and zero points"] += weight.payload_bytes - numbers
+    return parts | {"graph and names": len(content) - sum(parts.values())}
+
+
 class _Reader:
     def __init__(self, content: bytes):
         self.content = content

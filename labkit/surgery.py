@@ -38,8 +38,8 @@ def ending_before(content: bytes, position: int) -> bytes | None:
 def reading(content: bytes, positions: Sequence[int]) -> tuple[bytes, list[int]]:
     """The network with what some operators read as its outputs, each tensor once.
 
-    Returns the file, and for each position which output its operator reads. NetworkError
-    for an operator that reads the network's own input.
+    Returns the file, and for each position which output its operator reads. Raises
+    NetworkError for an operator that reads the network's own input.
     """
     model = unpack(content)
     graph = model.subgraphs[0]

@@ -25,21 +25,22 @@ LINES = ((BLUE, "-"), (VERMILLION, "--"), (GREEN, ":"), (PURPLE, "-."))
 
 def draw_readings(
     figure: Picture,
-    images: Mapping[str, np.ndarray],
+    images: Sequence[np.ndarray],
     peaks: np.ndarray,
     counts: Sequence[int],
 ) -> Picture:
     """At the left some images' numbers, at the right the largest number of each image.
 
-    images: label -> all the numbers that a layer reads of one image; at most four.
+    images: all the numbers that a layer reads of one image, for at most four images.
     peaks: the largest number of each image, in the order that they come. counts:
     numbers of images, whose common range is a horizontal line from there on.
     """
     figure.set_layout_engine("constrained")
     left, right = figure.subplots(1, 2)
-    edges = np.linspace(0, max(np.max(values) for values in images.values()), BINS + 1)
-    for (label, values), (colour, dash) in zip(images.items(), LINES, strict=False):
+    edges = np.linspace(0, max(map(np.max, images)), BINS + 1)
+    for k, (values, (colour, dash)) in enumerate(zip(images, LINES, strict=False), 1):
         heights, _ = np.histogram(values, edges)
+        label = f"picture {k}"
         left.stairs(heights, edges, color=colour, ls=dash, lw=1.6, label=label)
     left.set_yscale("log")
     left.set_xlabel("what the layer reads", fontsize=TEXT_SIZE)
@@ -49,11 +50,14 @@ def draw_readings(
     _peaks(right, peaks, tops)
     tidy(left)
     tidy(right)
-    ends = ", ".join(f"{k} up to {np.max(v):.3g}" for k, v in images.items())
+    ends = ", ".join(
+        f"picture {k} up to {np.max(values):.3g}" for k, values in enumerate(images, 1)
+    )
     told = ", ".join(f"{top:.3g} after {n}" for n, top in tops.items())
     figure.alt = (
-        f"What a layer reads: {ends}. The largest numbers of {len(peaks)} images run "
-        f"from {peaks.min():.3g} to {peaks.max():.3g}; the range reaches {told} images."
+        f"What a layer reads: {ends}. The largest numbers of {len(peaks)} pictures run "
+        f"from {peaks.min():.3g} to {peaks.max():.3g}; the range reaches {told} "
+        "pictures."
     )
     return figure
 
@@ -62,9 +66,9 @@ def _peaks(axes, peaks: np.ndarray, tops: Mapping[int, float]) -> None:
     places = np.arange(1, len(peaks) + 1)
     axes.plot(places, peaks, "o", color=GREY, ms=2.5)
     for (n, top), (colour, dash) in zip(tops.items(), LINES, strict=False):
-        label = f"range of {n} image{'' if n == 1 else 's'}"
+        label = f"range of {n} picture{'' if n == 1 else 's'}"
         axes.plot([n, len(peaks)], [top] * 2, dash, color=colour, lw=1.8, label=label)
     axes.set_ylim(0, 1.3 * peaks.max())
-    axes.set_xlabel("image", fontsize=TEXT_SIZE)
+    axes.set_xlabel("picture", fontsize=TEXT_SIZE)
     axes.set_ylabel("its largest number", fontsize=TEXT_SIZE)
     axes.legend(frameon=False, fontsize=TEXT_SIZE - 1, ncols=2, loc="upper left")
