@@ -44,7 +44,8 @@ class Look:
     """What the axes say.
 
     xscale, yscale: "linear" or "log". percent: y is a share, shown in per cent.
-    whole: x has whole numbers only, such as bits.
+    whole: x has whole numbers only, such as bits. columns: of small plots. one_scale:
+    all small plots have the same y axis.
     """
 
     xlabel: str
@@ -53,6 +54,8 @@ class Look:
     yscale: str = "linear"
     percent: bool = False
     whole: bool = False
+    columns: int = 2
+    one_scale: bool = False
 
 
 def draw_curves(
@@ -66,9 +69,11 @@ def draw_curves(
     plots: title -> label -> Curve. baselines: title -> y of the dotted line.
     """
     figure.set_layout_engine("constrained")
-    columns = 1 if len(plots) == 1 else 2
+    columns = min(len(plots), look.columns)
     rows = -(-len(plots) // columns)
-    panels = figure.subplots(rows, columns, sharex=True, squeeze=False).ravel()
+    panels = figure.subplots(
+        rows, columns, sharex=True, sharey=look.one_scale, squeeze=False
+    ).ravel()
     for axes, (title, curves) in zip(panels, plots.items(), strict=False):
         _curves(axes, curves, look)
         if baselines and title in baselines:

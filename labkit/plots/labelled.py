@@ -41,7 +41,7 @@ def draw_files(
     for axes, (title, files) in zip(rows, plots.items(), strict=True):
         _frame(axes, title, files, baselines[title])
     rows[-1].set_xlabel("size of the packed file", fontsize=TEXT_SIZE)
-    figure.canvas.draw()  # the layout is known only now, and names need it
+    figure.draw_without_rendering()  # names need the layout
     for axes, files in zip(rows, plots.values(), strict=True):
         _names(axes, files)
     figure.alt = "; ".join(
