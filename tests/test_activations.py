@@ -10,6 +10,7 @@ from labkit import activations, zoo
 from labkit.activations import RULES, calibrate, fake_quantize_activations
 from labkit.deploy import deployable
 from labkit.measure import accuracy
+from labkit.network import NetworkError
 
 numbers = arrays(np.float32, st.integers(1, 200), elements=st.floats(-50, 50, width=32))
 
@@ -88,3 +89,26 @@ def test_bad_input_is_named():
         calibrate(network, images[:0], 8)
     with pytest.raises(ValueError, match="no layer with a kernel: \\['fc9'\\]"):
         calibrate(network, images, 8, kept=["fc9"])
+
+
+@pytest.mark.parametrize("name", zoo.NAMES)
+def test_one_run_for_all_layers_reads_what_each_layer_reads(name, monkeypatch):
+    network, images = zoo.load(name), zoo.dataset(name).calibration.images[:7]
+    together = dict(activations.layer_inputs(network, images))
+    monkeypatch.setattr(activations, "ROOM", 1)  # one layer at a time
+    apart = dict(activations.layer_inputs(network, images))
+    assert list(together) == list(apart) == activations.inner_layers(network)
+    for layer, values in together.items():
+        np.testing.assert_array_equal(values, network.activations(images, layer))
+        np.testing.assert_array_equal(values, apart[layer])
+
+
+def test_inner_activations_of_layers_that_share_an_input_and_of_none():
+    network, images = zoo.load("resnet8"), zoo.dataset("resnet8").test.images[:130]
+    layers = ["stage2_block1_shortcut", "stage2_block1_conv1", "fc"]
+    found = network.inner_activations(images, layers, batch_size=50)
+    assert list(found) == layers
+    np.testing.assert_array_equal(*(found[layer] for layer in layers[:2]))
+    assert found["fc"].shape == (130, 64)
+    with pytest.raises(NetworkError, match="reads the images"):
+        network.inner_activations(images, ["conv1", "fc"])

@@ -5,7 +5,7 @@ import pytest
 
 from labkit import zoo
 from labkit.affine import affine_params, fake_quantize
-from labkit.insertion import ActivationGrid
+from labkit.insertion import ActivationGrid, inserted_grids
 from labkit.network import NetworkError
 
 
@@ -78,3 +78,11 @@ def test_a_grid_that_is_none_is_refused(grid, text):
 def test_an_unknown_layer_is_named():
     with pytest.raises(NetworkError, match="there is no layer 'fc9'"):
         zoo.load("mlp").fake_quantize_inputs({"fc9": ActivationGrid(0, 1, 4)})
+
+
+def test_the_grids_of_a_file_are_read_back():
+    grids = {"fc2": ActivationGrid(-1.5, 4.0, 4), "fc3": ActivationGrid(0.0, 2.5, 16)}
+    network = zoo.load("mlp")
+    assert inserted_grids(network.to_bytes()) == {}
+    rounded = network.fake_quantize_inputs(grids).to_bytes()
+    assert inserted_grids(rounded) == {f"{name}_grid": g for name, g in grids.items()}

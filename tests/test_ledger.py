@@ -10,7 +10,8 @@ from ai_edge_quantizer import quantizer, recipe
 
 from labkit import ledger, zoo
 from labkit.compress import quantize_network
-from labkit.contents import stored_weights
+from labkit.contents import byte_parts, stored_weights
+from labkit.deploy import deployable
 from labkit.latency import Latency
 from labkit.ledger import Row, compressed_row, deployed_row, explain, network_row
 
@@ -98,6 +99,27 @@ def test_an_array_that_two_layers_share_is_paid_once(mlp):
     weights = stored_weights(mlp.to_bytes())
     twice = (*weights, weights[0])
     assert ledger._payload_bytes(twice) == ledger._payload_bytes(weights)
+
+
+CHANNELS = 300 + 100 + 10
+
+
+@pytest.mark.parametrize(
+    ("bits", "how", "scaled", "bias_bytes"),
+    [
+        (8, {"mode": "static"}, 2, 4),  # kernels and biases have scales
+        (8, {"mode": "static", "activation_bits": 16}, 2, 8),
+        (4, {"mode": "dynamic"}, 1, 4),
+        (32, None, 0, 4),
+    ],
+)
+def test_the_parts_of_a_file_add_up(mlp, bits, how, scaled, bias_bytes):
+    made = mlp if how is None else deployable(mlp, bits, **how)
+    parts = byte_parts(made.to_bytes())
+    assert parts["kernels"] == KERNELS * bits // 8
+    assert parts["biases"] == BIASES * bias_bytes
+    assert parts["scales and zero points"] == scaled * CHANNELS * (4 + 8)
+    assert sum(parts.values()) == len(made.to_bytes())
 
 
 def test_the_row_of_a_packed_file(mlp):

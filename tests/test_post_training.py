@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from labkit import zoo
-from labkit.compress import read_packed, unpack
+from labkit.compress import quantize_network, read_packed, unpack
+from labkit.insertion import inserted_grids
 from labkit.measure import accuracy
-from labkit.post_training import Setting, kept_layers, round_network
+from labkit.post_training import Setting, kept_layers, round_in_graph, round_network
 
 NETWORKS = zoo.NAMES
 
@@ -73,3 +74,28 @@ def test_a_setting_has_2_to_8_bits():
     assert str(Setting(8, 2)) == "W8A2"
     with pytest.raises(ValueError, match="'W16A4' is no setting"):
         Setting(16, 4)
+
+
+def test_round_in_graph_with_float_weights_and_with_ends_kept():
+    network, images = zoo.load("lenet5"), zoo.dataset("lenet5").calibration.images[:20]
+    floats = round_in_graph(network, images, None, 4)
+    assert not floats.quantized
+    for layer, kernel in network.kernels.items():
+        np.testing.assert_array_equal(floats.network.kernels[layer], kernel)
+    assert unpack(floats.packed).digest == floats.network.digest
+    kept = round_in_graph(network, images, 3, 4, kept=kept_layers(network))
+    bits = {layer: tensor.bits for layer, tensor in kept.quantized.items()}
+    assert bits == {"conv1": 8, "conv2": 3, "fc1": 3, "fc2": 8}
+    grids = inserted_grids(kept.network.to_bytes())
+    assert {name: grid.bits for name, grid in grids.items()} == {
+        "conv2_grid": 4, "fc1_grid": 4, "fc2_grid": 8,
+    }  # fmt: skip
+
+
+def test_the_ranges_are_those_of_the_network_with_rounded_weights():
+    network, images = zoo.load("resnet8"), zoo.dataset("resnet8").calibration.images[:9]
+    rounded = quantize_network(network, 4, "channel")
+    made = round_in_graph(network, images, 4, 8)
+    grids = inserted_grids(made.network.to_bytes())
+    assert grids["fc_grid"].hi == rounded.network.activations(images, "fc").max()
+    assert grids["fc_grid"].hi != network.activations(images, "fc").max()
