@@ -8,6 +8,11 @@ from labkit.panels.words import change, measured
 from labkit.plots.training import title
 from labkit.post_training import CALIBRATION_IMAGES, kept_layers
 
+GRAPH = (
+    "Activations are rounded by FAKE_QUANT operators, which the float32 file does not "
+    "have: they show the accuracy, and take time of their own."
+)
+
 
 def name(settings: Settings, kind: str = "trained") -> str:
     """A position in words; kind: of the point, "packed" for the rounded network.
@@ -90,7 +95,7 @@ def rows(position) -> tuple[list, list[str]]:
     table = list(found.values())
     if position.course.steps and position.trained is None:
         table.append((f"{position.setting}, trained", "…"))
-    return table, ledger.explain(list(found.values()))
+    return table, [GRAPH, *ledger.explain(list(found.values()))]
 
 
 def files(position) -> dict[str, bytes]:

@@ -38,9 +38,15 @@ def draw_functions(
     for axes, (title, functions) in zip(panels, plots.items(), strict=True):
         for (label, y), (colour, dash) in zip(functions.items(), LINES, strict=False):
             axes.plot(x, y, dash, color=colour, label=label, linewidth=1.6)
-        axes.set_title(title, fontsize=TEXT_SIZE, loc="left")
+        axes.set_ylabel(title, fontsize=TEXT_SIZE)
         axes.set_xlabel("x", fontsize=TEXT_SIZE)
-        axes.legend(frameon=False, fontsize=TEXT_SIZE - 1)
+        axes.legend(
+            frameon=False,
+            fontsize=TEXT_SIZE - 1,
+            loc="lower left",
+            bbox_to_anchor=(0, 1),
+            ncols=2,
+        )
         tidy(axes, grid="both")
     figure.alt = "; ".join(
         f"{title}: {label} from {np.min(y):.3g} to {np.max(y):.3g}"

@@ -81,7 +81,7 @@ def _levels(course: Course) -> tuple[float, ...]:
 def _limits(course: Course) -> tuple[float, float]:
     """Ends of the loss axis; they stay while the losses lie between the levels."""
     seen = [*_levels(course), *(loss for _, loss in course.losses)]
-    return min(seen) / 1.8, max(seen) * 1.8
+    return min(seen) / 2.5, max(seen) * 1.8
 
 
 def _frame(figure, base, best: float, course: Course, limits) -> None:
@@ -98,7 +98,7 @@ def _course_frame(axes, course: Course, limits: tuple[float, float]) -> None:
     shown = [tick for tick in ticks if limits[0] <= tick <= limits[1]]
     axes.set_yticks(shown, [f"{tick:g}" for tick in shown])
     axes.set_yticks([], minor=True)
-    axes.set_xlim(0, course.steps or 1)
+    axes.set_xlim(0, 1.04 * course.steps or 1)
     if not course.steps:
         axes.set_xticks([])
     axes.set_xlabel("step, one batch of 128 training images", fontsize=TEXT_SIZE)
