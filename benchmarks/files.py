@@ -9,6 +9,11 @@ from labkit.files import write_text
 RESULTS = data.FOLDER / "results"
 
 
+def read_json(path: Path) -> dict:
+    """The content of a run's file."""
+    return json.loads(path.read_text())
+
+
 def write_json(path: Path, content: dict) -> None:
     """Write JSON, indented: a changed figure is a changed line."""
     write_text(path, json.dumps(content, indent=1) + "\n")

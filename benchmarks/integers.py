@@ -3,8 +3,8 @@
 `python -m benchmarks.integers` writes data/results/integers.json: how many codes of our
 arithmetic differ from those of LiteRT's reference kernels (none) and from those of its
 default kernels, over all test images; and what the rounding changes, over the first
-1,000. The reference kernels are plain loops: all of it takes about ten minutes on an
-idle core. Each file is written once it is done, and an interrupted run goes on there.
+1,000. The reference kernels are plain loops: all of it takes most of an hour. Each file
+is written once it is done, and an interrupted run goes on there.
 """
 
 import json

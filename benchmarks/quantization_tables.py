@@ -1,20 +1,14 @@
 """The tables of the quantization lessons, from their committed runs."""
 
-import json
-from pathlib import Path
-
-from benchmarks import peers, qat
-from benchmarks.files import markdown_table
+from benchmarks import bits_tables, peers, qat
+from benchmarks.files import markdown_table, read_json
 from labkit import zoo
 
+SETTINGS = ("W8A8", "W4A8", "W4A4", "W2A4")
 PACT = "PACT (Choi et al. 2018, arXiv 1805.06085, Table 1)"
 PUBLISHED_QAT = {
     ("resnet20", "W4A4"): f"91.3 %, float 91.6 %: {PACT}",
 }
-
-
-def read(path: Path) -> dict:
-    return json.loads(path.read_text())
 
 
 def run_line(run: dict) -> str:
@@ -49,7 +43,7 @@ def qat_table(run: dict) -> str:
     """Each trained network: float, rounded alone, trained, and what was published."""
     header = "network|setting|8 bits|float %|rounded %|trained %|points|kB|published"
     rows = []
-    for row in run["rows"]:
+    for row in sorted(run["rows"], key=_place):
         low, high = (100 * end for end in row["difference_interval"])
         rows.append(
             [
@@ -65,9 +59,14 @@ def qat_table(run: dict) -> str:
     return markdown_table(header.split("|"), rows)
 
 
+def _place(row: dict) -> tuple[int, int]:
+    """Networks in their usual order, their settings from many bits to few."""
+    return zoo.NAMES.index(row["network"]), SETTINGS.index(row["setting"])
+
+
 def sections() -> str:
     """What the page of results says of quantization, after the sweep."""
-    trained, others = read(qat.FILE), read(peers.FILE)
+    trained, others = read_json(qat.FILE), read_json(peers.FILE)
     return f"""## Trained with rounding
 
 Quantization-aware training, W and A the bits of weights and activations, against the
@@ -88,4 +87,11 @@ is that of the float file. Keras' latency includes the call of its compiled grap
 {peers_table(others)}
 
 {run_line(others)}
-"""
+
+Where a peer is better the lab uses it: the deployable files are ai_edge_quantizer's,
+which LiteRT has integer kernels for. TensorFlow's converter writes much the same files,
+but from a Keras model and with TensorFlow in memory, which no exploring kernel loads.
+The lab's own packed files are there for the bytes and for what no runtime has: they
+are decoded before they run.
+
+{bits_tables.sections()}"""

@@ -24,9 +24,9 @@ BEGIN_IMAGES = 128
 
 _RESNET = Recipe(
     "cifar10",
-    epochs=8,
+    epochs=16,
     optimizer="sgd",
-    learning_rate=0.05,
+    learning_rate=0.01,
     weight_decay=2e-4,
     warmup_epochs=1,
     shift=4,
@@ -46,7 +46,13 @@ RECIPES = {
     "mlp": _MNIST,
     "lenet5": _MNIST,
     "resnet8": _RESNET,
-    "resnet20": replace(_RESNET, epochs=36, weight_decay=5e-4, mixed_precision=True),
+    "resnet20": replace(
+        _RESNET,
+        epochs=36,
+        learning_rate=0.05,
+        weight_decay=5e-4,
+        mixed_precision=True,
+    ),
 }
 
 
