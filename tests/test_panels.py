@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from nbclient import NotebookClient
 
-from labkit import compress, deploy, measure, zoo
+from labkit import compress, deploy, grids, measure, zoo
 from labkit.panels import base, measuring, page, quantization_panel
 from labkit.panels.base import Panel
 from labkit.panels.controls import Control
@@ -46,14 +46,19 @@ def direct(settings):
     """The figures of a setting without the panel: kind -> (accuracy, bytes)."""
     network = zoo.load(settings["network"])
     test = zoo.dataset(settings["network"]).test
-    chosen = {k: settings[k] for k in ("bits", "granularity", "rule", "layers")}
+    names = ("bits", "granularity", "layers", "grid", "block")
+    chosen = {k: settings[k] for k in names}
+    if settings["grid"] == "uniform":
+        chosen["rule"] = settings["rule"]
     compressed = compress.quantize_network(network, **chosen)
     files = {"float": network, "packed": compressed.network}
     sizes = {
         "float": len(network),
         "packed": len(compress.pack(network, compressed.quantized)),
     }
-    if settings["layers"] is None:
+    of_64 = settings["granularity"] == "block" and settings["block"] == 64
+    even = settings["grid"] == "uniform" and not of_64
+    if settings["layers"] is None and even:
         how = {k: settings[k] for k in ("bits", "mode", "granularity")}
         deployed = deploy.deployable(network, **how)
         if isinstance(deployed, deploy.Deployed):
@@ -99,6 +104,35 @@ def test_every_control_to_its_ends(name, small_test_set):
             assert f"{shown(result)['packed'][1]:,}" in panel._report.value
             assert "exact on all" in panel._report.value
         panel.set(**before)
+
+
+GRIDS = [(kind, bits) for kind, grid in grids.GRIDS.items() for bits in grid.bits[:2]]
+
+
+@pytest.mark.parametrize(("kind", "bits"), GRIDS)
+def test_every_grid_has_its_widths_and_its_ticks(kind, bits, small_test_set):
+    panel = quantization_panel("mlp", bits=7)
+    turn(panel, panel.lesson.controls[1], kind)
+    assert panel._fields["bits"].value in grids.GRIDS[kind].bits
+    result = panel.set(bits=bits)
+    assert shown(result) == direct(result.settings)
+    assert result.settings["rule"] == "own"
+    assert "no deployable file: No runtime here has kernels" in lines(result)[-1]
+    w_hat = result.compressed.network.kernels[result.histogram.layer]
+    coarsest = result.histogram.grids[0]
+    ends = -coarsest.lowest, coarsest.highest
+    assert max(ends) == np.abs(w_hat).max()
+    assert coarsest.levels == len(coarsest.values) <= 2**bits
+    panel.set(grid="uniform", bits=16)
+    assert panel._fields["bits"].max == 16 and panel.settings["rule"] == "minmax"
+
+
+def test_blocks_of_64_cost_less_and_have_no_deployable_file(small_test_set):
+    panel = quantization_panel("mlp", granularity="block")
+    of_32, of_64 = panel.set(), panel.set(block=64)
+    assert shown(of_64) == direct(of_64.settings)
+    assert of_64.compressed.size_bytes < of_32.compressed.size_bytes
+    assert "blocks of 32" in lines(of_64)[-1] and "block of 64" in lines(of_64)[0]
 
 
 def test_from_network_to_network(small_test_set):
@@ -187,7 +221,7 @@ def test_why_there_is_no_deployable_file(name, small_test_set):
         ({"layers": ("conv9",)}, "layers is ('conv9',): give a tuple of 'fc1'"),
         ({"layers": "fc1"}, "layers is 'fc1': give a tuple of 'fc1'"),
         ({"shown": "conv9"}, "shown is 'conv9': choose one of 'fc1'"),
-        ({"speed": 3}, "there is no setting 'speed': network, bits, granularity"),
+        ({"speed": 3}, "there is no setting 'speed': network, grid, bits, granularity"),
     ],
 )
 def test_a_setting_that_does_not_fit_is_one_sentence(settings, sentence):
@@ -205,9 +239,17 @@ def test_a_guess_is_an_accuracy(guess):
         quantization_panel("mlp", guess=guess)
 
 
+KMEANS = {"grid": "kmeans", "bits": 2}
+
+
 def test_the_code_reproduces_the_figures(capsys):
     panel = quantization_panel("mlp")
-    for settings in ({"bits": 3}, {"bits": 8, "mode": "static"}, {"layers": ("fc2",)}):
+    for settings in (
+        {"bits": 3},
+        {"bits": 8, "mode": "static"},
+        KMEANS,
+        {"layers": ("fc2",)},
+    ):
         result = panel.set(**settings)
         scope = {}
         exec(panel._code.value, scope)

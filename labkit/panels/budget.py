@@ -32,7 +32,7 @@ from labkit.panels.worker import Cancelled, never
 from labkit.plots import budget as plots
 from labkit.plots.plane import Point
 from labkit.plots.showing import LOCK
-from labkit.quantize import GRANULARITIES
+from labkit.quantize import BLOCK, GRANULARITIES
 
 RULE = "least_squares"  # of the map whose assignments are committed, and of the files
 START = 12  # per cent of the float32 file
@@ -264,7 +264,7 @@ LESSON = Lesson(
             "One scale per",
             GRANULARITIES,
             default="channel",
-            texts=report.GRANULARITY_TEXTS,
+            texts={"block": f"block of {BLOCK}"},
             advanced=True,
         ),
         Control(

@@ -4,7 +4,6 @@ from dataclasses import replace
 
 from labkit import ledger, measure
 from labkit.panels.controls import Settings
-from labkit.panels.quantization_report import GRANULARITY_TEXTS
 from labkit.panels.words import change, measured
 from labkit.plots.base import percent
 
@@ -20,7 +19,7 @@ def name(settings: Settings) -> str:
     """
     text = (
         f"budget {settings['budget']:g} %, {settings['method']}, "
-        f"{GRANULARITY_TEXTS[settings['granularity']]}"
+        f"{settings['granularity']}"
     )
     if settings["free"] is None:
         return text

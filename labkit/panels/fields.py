@@ -118,13 +118,23 @@ def _width(texts) -> str:
 def write(field, control: Control, before: Settings, value) -> None:
     """Show a value in a control's field, and what can be chosen now."""
     choices = control.choices(before)
-    if not isinstance(choices, range):
+    if isinstance(choices, range):
+        _fit(field, choices, value)
+    else:
         options = _options(control, choices)
         if list(field.options) != options:
             field.options = options
         if control.several and value is None:
             value = tuple(choices)
     field.value = value
+
+
+def _fit(slider: widgets.IntSlider, choices: range, value: int) -> None:
+    """Give a slider new ends; the old ones give way before the value moves."""
+    slider.min = min(slider.min, choices[0])
+    slider.max = max(slider.max, choices[-1])
+    slider.value = value
+    slider.min, slider.max = choices[0], choices[-1]
 
 
 def read(field, control: Control):

@@ -2,11 +2,12 @@
 
 import numpy as np
 
+from labkit.coded import Coded
 from labkit.compress import Compressed
 from labkit.network import Network
 from labkit.panels.memo import Memo
 from labkit.plots.quantization import Grid, Histogram
-from labkit.quantize import Quantized, sqnr_db
+from labkit.quantize import Quantized, largest_code, sqnr_db
 
 BINS = 100
 _COUNTS = Memo(64)
@@ -34,11 +35,11 @@ def histogram(network: Network, compressed: Compressed, layer: str) -> Histogram
         counts,
         grids(quantized),
         float(sqnr_db(w, w_hat)),
-        clipped(w, w_hat, quantized),
+        clipped(w, quantized),
     )
 
 
-def grids(quantized: Quantized) -> tuple[Grid, ...]:
+def grids(quantized: Quantized | Coded) -> tuple[Grid, ...]:
     """The tensor's grid, or those of its groups with the largest and smallest step.
 
     Groups of zeros, which need no grid, are left out.
@@ -55,18 +56,35 @@ def grids(quantized: Quantized) -> tuple[Grid, ...]:
     )
 
 
-def _used(quantized: Quantized, group: int) -> bool:
+def _used(quantized: Quantized | Coded, group: int) -> bool:
     return bool(quantized.members(quantized.q, group).any())
 
 
-def _grid(quantized: Quantized, group: int, name: str) -> Grid:
+def _grid(quantized: Quantized | Coded, group: int, name: str) -> Grid:
     values = quantized.grid(int(group))
-    return Grid(name, float(values[0]), float(values[-1]), len(values))
+    listed = () if isinstance(quantized, Quantized) else tuple(values.tolist())
+    return Grid(name, float(values[0]), float(values[-1]), len(values), listed)
 
 
-def clipped(w: np.ndarray, w_hat: np.ndarray, quantized: Quantized) -> int:
-    """How many weights lie more than half a step beyond their grid's ends."""
-    largest = 2 ** (quantized.bits - 1) - 1
-    at_end = np.abs(quantized.q) == largest
-    reach = np.abs(w_hat[at_end]) * (1 + 0.5 / largest)
-    return int((np.abs(w[at_end]) > reach * (1 + 1e-6)).sum())
+def clipped(w: np.ndarray, quantized: Quantized | Coded) -> int:
+    """How many weights lie more than half a step beyond their grid's ends.
+
+    >>> from labkit.quantize import quantize
+    >>> q = quantize([[0.1, 0.2, 0.9, 1.0]], bits=2)    # can be -1, 0, 1
+    >>> clipped(np.array([[1.4, 1.6, -1.4, -1.6]]), q)
+    2
+    """
+    groups, rows = quantized.groups, quantized.groups.rows(w)
+    scale = groups.spread(quantized.scale) * np.float32(1 + 1e-6)
+    low, high = _reach(quantized)
+    return int((rows < low * scale).sum() + (rows > high * scale).sum())
+
+
+def _reach(quantized: Quantized | Coded) -> tuple[np.float32, np.float32]:
+    """Half a step below the lowest level and above the highest, in scales."""
+    if isinstance(quantized, Quantized):
+        end = np.float32(largest_code(quantized.bits) + 0.5)
+        return -end, end
+    levels = np.unique(quantized.levels[np.isfinite(quantized.levels)])
+    steps = np.diff(levels) / 2 if len(levels) > 1 else np.zeros(1, np.float32)
+    return levels[0] - steps[0], levels[-1] + steps[-1]

@@ -3,10 +3,10 @@
 Every position is the decoded float file's accuracy with the packed file's bytes; where
 ai_edge_quantizer has a recipe, its file is a second point with figures of its own.
 
-    layer kind          packed file, 2 to 16 bits    deployable file
-    FULLY_CONNECTED     any granularity, any rule    table in `labkit.deploy`
-    CONV_2D             any granularity, any rule    table in `labkit.deploy`
-    biases, pooling, …  stay float32                 stay float32
+    layer kind          packed file, 1 to 16 bits           deployable file
+    FULLY_CONNECTED     any granularity, any rule or grid   table in `labkit.deploy`
+    CONV_2D             any granularity, any rule or grid   table in `labkit.deploy`
+    biases, pooling, …  stay float32                        stay float32
 """
 
 from collections.abc import Iterator
@@ -15,7 +15,9 @@ from itertools import chain, islice, zip_longest
 from typing import TYPE_CHECKING
 
 from labkit import compress, zoo
-from labkit.compress import Compressed
+from labkit.compress import GRID_NAMES, UNIFORM, Compressed
+from labkit.grids import GRIDS
+from labkit.groups import BLOCK, BLOCKS
 from labkit.latency import Latency
 from labkit.measure import Accuracy
 from labkit.network import Network
@@ -39,7 +41,7 @@ STAGES = (FIRST, 1000, 2500, 5000, None)
 # Up to this many multiply-accumulates an image, all test images take no longer than a
 # reader waits: there is nothing between the first estimate and the exact figure.
 QUICK_MACS = 3_000_000
-EVERY_LAYER = "The lab's deployable files quantize every layer: choose all layers."
+EVEN_BITS, FIRST_BITS = range(2, 17), 4
 # Where the accuracy axis ends, by data set: above what its networks can reach.
 BEST = {"mnist": 0.997, "cifar10": 0.965}
 
@@ -108,13 +110,16 @@ def compute(
     layers: tuple[str, ...] | None = None,
     shown: str | None = None,
     mode: str = "dynamic",
+    grid: str = UNIFORM,
+    block: int = BLOCK,
     cancelled: Cancelled = never,
 ) -> Iterator[Position]:
     """Better and better measurements of one setting; the last has every figure.
 
-    network: a name of the zoo. bits, granularity, rule, layers: as for
-    `compress.quantize_network`. shown: the layer in the histogram, the largest if left
-    out. mode: of the deployable file, as for `deploy.deployable`.
+    network: a name of the zoo. bits, granularity, rule, layers, grid, block: as for
+    `compress.quantize_network`; rule counts on even steps only. shown: the layer in the
+    histogram, the largest if left out. mode: of the deployable file, as for
+    `deploy.deployable`.
     """
     settings = {
         "network": network,
@@ -124,12 +129,22 @@ def compute(
         "layers": layers,
         "shown": shown,
         "mode": mode,
+        "grid": grid,
+        "block": block,
     }
     base, split = zoo.load(network), zoo.dataset(network).test
     quick = base.macs <= QUICK_MACS
     stages = (FIRST, None) if quick else STAGES
     with LOCK:
-        compressed = compress.quantize_network(base, bits, granularity, rule, layers)
+        compressed = compress.quantize_network(
+            base,
+            bits,
+            granularity,
+            report.rule(settings),
+            layers,
+            grid=grid,
+            block=block,
+        )
         bars = histogram(base, compressed, shown or largest_layer(base))
     position = Position(settings, base, len(split), compressed, bars)
     packed = _packed(position, split, stages, cancelled)
@@ -160,8 +175,8 @@ def _deployed(position: Position, split, stages, cancelled) -> Iterator[dict]:
     if cancelled():
         return
     settings = position.settings
-    if settings["layers"] is not None:
-        yield {"unavailable": EVERY_LAYER}
+    if reason := report.not_deployable(settings):
+        yield {"unavailable": reason}
         return
     # Here, since ai_edge_quantizer's import would double the wait for a first picture.
     from labkit import deploy
@@ -202,6 +217,23 @@ def largest_layer(network: Network) -> str:
     return max(network.kernels, key=lambda name: network.kernels[name].size)
 
 
+def _bits(settings: Settings) -> range:
+    """The widths that the grid has: one after the other, for every grid."""
+    if settings["grid"] == UNIFORM:
+        return EVEN_BITS
+    widths = GRIDS[settings["grid"]].bits
+    return range(widths[0], widths[-1] + 1)
+
+
+def _first_bits(settings: Settings) -> int:
+    return min(_bits(settings), key=lambda bits: abs(bits - FIRST_BITS))
+
+
+def _rules(settings: Settings) -> tuple[str, ...]:
+    """The range rules; another grid than the even one has its own way to a scale."""
+    return RANGES if settings["grid"] == UNIFORM else (report.OWN_RULE,)
+
+
 def _layers(settings: Settings) -> tuple[str, ...]:
     return tuple(zoo.load(settings["network"]).kernels)
 
@@ -210,15 +242,11 @@ LESSON = Lesson(
     title="quantization",
     controls=(
         Control("network", "Network", zoo.NAMES),
-        Control("bits", "Bits", range(2, 17), default=4),
-        Control(
-            "granularity",
-            "One scale per",
-            GRANULARITIES,
-            default="channel",
-            texts=report.GRANULARITY_TEXTS,
-        ),
-        Control("rule", "Range", RANGES, texts=report.RULE_TEXTS),
+        Control("grid", "Levels", GRID_NAMES, texts=report.GRID_TEXTS, advanced=True),
+        Control("bits", "Bits", _bits, default=_first_bits),
+        Control("granularity", "One scale per", GRANULARITIES, default="channel"),
+        Control("rule", "Range", _rules, texts=report.RULE_TEXTS),
+        Control("block", "Weights in a block", BLOCKS, advanced=True),
         Control("layers", "Layers to quantize", _layers, several=True, advanced=True),
         Control(
             "shown",

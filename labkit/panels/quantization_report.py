@@ -3,6 +3,8 @@
 from dataclasses import replace
 
 from labkit import ledger, measure
+from labkit.compress import UNIFORM
+from labkit.groups import BLOCK
 from labkit.panels.controls import Settings
 from labkit.panels.words import change, measured
 from labkit.plots.base import percent
@@ -14,8 +16,20 @@ RULE_TEXTS = {
     "kl": "KL divergence",
     "aciq_laplace": "ACIQ, Laplace",
     "aciq_gauss": "ACIQ, Gauss",
+    "own": "the grid's own",
 }
-GRANULARITY_TEXTS = {"tensor": "tensor", "channel": "channel", "block": "block of 32"}
+OWN_RULE = "own"
+EVERY_LAYER = "The lab's deployable files quantize every layer: choose all layers."
+NO_KERNELS = "No runtime here has kernels for such levels: they are decoded to float32."
+NO_BLOCKS_OF_64 = "The lab's deployable files have blocks of 32: choose these."
+GRID_TEXTS = {
+    "uniform": "even steps",
+    "power_of_two": "powers of two",
+    "kmeans": "k-means",
+    "float8_e4m3": "float8 e4m3",
+    "float8_e5m2": "float8 e5m2",
+    "float4_e2m1": "float4 e2m1",
+}
 MODE_TEXTS = {
     "dynamic": "dynamic",
     "weight_only": "weight-only",
@@ -26,16 +40,29 @@ MODE_TEXTS = {
 def name(settings: Settings) -> str:
     """A position in words.
 
-    >>> name({"bits": 4, "granularity": "block", "rule": "minmax", "layers": None})
+    >>> even = {"bits": 4, "granularity": "block", "rule": "minmax", "layers": None}
+    >>> name({**even, "grid": "uniform", "block": 32})
     '4 bits, block of 32, min–max'
+    >>> name({**even, "granularity": "tensor", "grid": "kmeans"})
+    '4 bits, tensor, k-means'
     """
-    text = (
-        f"{settings['bits']} bits, {GRANULARITY_TEXTS[settings['granularity']]}, "
-        f"{RULE_TEXTS[settings['rule']]}"
-    )
+    grid, granularity = settings["grid"], settings["granularity"]
+    length = f" of {settings['block']}" if granularity == "block" else ""
+    levels = RULE_TEXTS[settings["rule"]] if grid == UNIFORM else grid_text(grid)
+    text = f"{settings['bits']} bits, {granularity}{length}, {levels}"
     if settings["layers"] is None:
         return text
     return f"{text}, {_chosen(settings['layers'])}"
+
+
+def grid_text(grid: str) -> str:
+    """What the panel calls a grid."""
+    return GRID_TEXTS.get(grid, grid)
+
+
+def rule(settings: Settings) -> str:
+    """The range rule as `compress.quantize_network` takes it."""
+    return settings["rule"] if settings["grid"] == UNIFORM else "minmax"
 
 
 def _chosen(layers: tuple[str, ...]) -> str:
@@ -47,6 +74,17 @@ def _chosen(layers: tuple[str, ...]) -> str:
     if len(layers) > 1:
         return f"{len(layers)} layers"
     return f"only {layers[0]}" if layers else "no layer"
+
+
+def not_deployable(settings: Settings) -> str | None:
+    """Why the lab has no deployable file for such a setting, whatever the network."""
+    if settings["layers"] is not None:
+        return EVERY_LAYER
+    if settings["grid"] != UNIFORM:
+        return NO_KERNELS
+    if settings["granularity"] == "block" and settings["block"] != BLOCK:
+        return NO_BLOCKS_OF_64
+    return None
 
 
 def lines(position) -> list[str]:
@@ -122,9 +160,11 @@ def rows(position) -> tuple[list, list[str]]:
 def files(position) -> dict[str, bytes]:
     """The packed file, and the deployable one where there is one."""
     now = position.settings
-    start = f"{now['network']}-{now['bits']}bit-{now['granularity']}"
+    block = str(now["block"]) if now["granularity"] == "block" else ""
+    start = f"{now['network']}-{now['bits']}bit-{now['granularity']}{block}"
     part = "" if now["layers"] is None else f"-{len(now['layers'])}layers"
-    found = {f"{start}-{now['rule']}{part}.packed": position.compressed.packed}
+    levels = now["rule"] if now["grid"] == UNIFORM else now["grid"]
+    found = {f"{start}-{levels}{part}.packed": position.compressed.packed}
     if position.deployed is not None:
         name = f"{start}-{position.deployed.mode}.tflite"
         found[name] = position.deployed.to_bytes()
@@ -140,12 +180,13 @@ network = zoo.load({settings["network"]!r})
 test = zoo.dataset({settings["network"]!r}).test
 compressed = compress.quantize_network(
     network, bits={settings["bits"]}, granularity={settings["granularity"]!r},
-    rule={settings["rule"]!r}, layers={settings["layers"]!r},
+    rule={rule(settings)!r}, layers={settings["layers"]!r},
+    grid={settings["grid"]!r}, block={settings["block"]},
 )
 accuracy = measure.accuracy(compressed.network, test)
 print(f"packed: {{accuracy.value:.2%}}, {{compressed.size_bytes:,}} bytes")
 """
-    if settings["layers"] is not None:
+    if not_deployable(settings):
         return text
     return (
         text

@@ -25,13 +25,14 @@ class Grid:
     """The values that one group of weights may take.
 
     name: whose grid. lowest, highest: its ends, in weights' units. levels: how many
-    values from end to end, evenly spaced.
+    values from end to end. values: all of them where they are not evenly spaced.
     """
 
     name: str
     lowest: float
     highest: float
     levels: int
+    values: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -126,7 +127,7 @@ def draw_ticks(axes, grid: Grid, row: int, rows: int) -> None:
     where = axes.get_xaxis_transform()
     colour = (BLUE, VERMILLION)[row]
     if grid.levels <= LINES:
-        x = np.linspace(grid.lowest, grid.highest, grid.levels)
+        x = grid.values or np.linspace(grid.lowest, grid.highest, grid.levels)
         axes.vlines(x, low, high, transform=where, color=colour, linewidth=1.1)
     else:
         axes.fill_between(
