@@ -1,15 +1,21 @@
-"""Panels: controls that re-run real compression. The only user of widgets."""
+"""Panels: controls that re-run real compression. The only user of widgets.
 
-from labkit.panels.activations import activations_panel
-from labkit.panels.budget import budget_panel
-from labkit.panels.clipping import clipping_panel
-from labkit.panels.quantization import quantization_panel
-from labkit.panels.training import qat_panel
+Each is imported when it is first asked for: a lesson waits for its own panel alone.
+"""
 
-__all__ = [
-    "activations_panel",
-    "budget_panel",
-    "clipping_panel",
-    "qat_panel",
-    "quantization_panel",
-]
+from importlib import import_module
+
+_MODULES = {
+    "activations_panel": "activations",
+    "budget_panel": "budget",
+    "clipping_panel": "clipping",
+    "qat_panel": "training",
+    "quantization_panel": "quantization",
+}
+__all__ = sorted(_MODULES)
+
+
+def __getattr__(name: str):
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
