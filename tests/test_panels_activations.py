@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from panel_driving import WAIT, few_images, turns
 
 from labkit import activations, deploy, measure, post_training, zoo
 from labkit.activations import inner_layers
@@ -15,7 +16,6 @@ from labkit.panels.activations_report import ENDS_TEXTS, lines, rows, state
 from labkit.panels.worker import never
 from labkit.plots.activations import alt_text
 
-WAIT = 300
 SMALL = 260
 SLOW = one_by_one.images_for(SimpleNamespace(macs=10**12))
 
@@ -23,18 +23,7 @@ SLOW = one_by_one.images_for(SimpleNamespace(macs=10**12))
 @pytest.fixture
 def small_test_set(monkeypatch):
     """The first images of each test set, and few of them for 16-bit activations."""
-    whole = zoo.dataset
-
-    def dataset(name):
-        data = whole(name)
-        return SimpleNamespace(
-            name=data.name,
-            test=data.test.take(SMALL),
-            calibration=data.calibration,
-            validation=data.validation,
-        )
-
-    monkeypatch.setattr(zoo, "dataset", dataset)
+    few_images(monkeypatch, SMALL, "test")
     monkeypatch.setattr(one_by_one, "MACS", 0)
 
 
@@ -75,34 +64,22 @@ def shown(result):
     return {p.kind: (p.accuracy, p.n, p.size_bytes) for p in result.points}
 
 
-def ends(control, before):
-    """The least, the first and the greatest value of a control."""
-    choices = control.choices(before)
-    return dict.fromkeys((choices[0], control.initial(before), choices[-1]))
-
-
 @pytest.mark.parametrize("name", zoo.NAMES)
 def test_every_control_to_its_ends(name, small_test_set):
     panel = activations_panel(name)
     panel.set()
-    for control in panel.lesson.controls[1:]:
-        before = dict(panel.settings)
-        for value in ends(control, before):
-            panel._fields[control.name].value = value
-            result = panel.wait(WAIT)
-            assert result.settings[control.name] == value
-            assert shown(result) == direct(result.settings)
-            said, page_text = " ".join(lines(result)), panel._report.value
-            for accuracy, _, size in list(shown(result).values())[1:]:
-                assert f"{100 * accuracy:.2f} %" in said and f"{size:,}" in page_text
-            assert "exact on all" in page_text
-            assert "in the graph, no kernel" in said
-            assert "in the graph, no kernel" in panel._figure.alt
-            compile(panel._code.value, "code", "exec")
-            if result.files:
-                assert set(result.latency) == {"float32", *result.files}
-            assert set(result.files) | set(result.unavailable) == {"static", "dynamic"}
-        panel.set(**before)
+    for result in turns(panel):
+        assert shown(result) == direct(result.settings)
+        said, page_text = " ".join(lines(result)), panel._report.value
+        for accuracy, _, size in list(shown(result).values())[1:]:
+            assert f"{100 * accuracy:.2f} %" in said and f"{size:,}" in page_text
+        assert "exact on all" in page_text
+        assert "in the graph, no kernel" in said
+        assert "in the graph, no kernel" in panel._figure.alt
+        compile(panel._code.value, "code", "exec")
+        if result.files:
+            assert set(result.latency) == {"float32", *result.files}
+        assert set(result.files) | set(result.unavailable) == {"static", "dynamic"}
 
 
 def test_from_network_to_network(small_test_set):

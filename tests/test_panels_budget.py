@@ -1,9 +1,8 @@
 """The budget panel without a browser: every control to its ends, figures recomputed."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
+from panel_driving import WAIT, few_images, turns
 
 from labkit import compress, measure, mixed, sensitivity, zoo
 from labkit.graph import NetworkError
@@ -13,21 +12,13 @@ from labkit.panels.budget_report import lines, nats
 from labkit.panels.memo import Memo
 from labkit.plots.base import figure
 
-WAIT = 300
 SMALL = 300
 
 
 @pytest.fixture
 def small_sets(monkeypatch):
     """The first images of each set: a large network's 15,000 take seconds."""
-    whole = zoo.dataset
-
-    def dataset(name):
-        data = whole(name)
-        cut = {part: getattr(data, part).take(SMALL) for part in ("test", "validation")}
-        return SimpleNamespace(name=data.name, calibration=data.calibration, **cut)
-
-    monkeypatch.setattr(zoo, "dataset", dataset)
+    few_images(monkeypatch, SMALL, "test", "validation")
 
 
 def direct(settings):
@@ -68,34 +59,13 @@ def agrees(result):
     assert wanted["packed"][1] <= result.budget_bytes
 
 
-def ends(control, before):
-    """The least, the first and the greatest value of a control."""
-    choices = control.choices(before)
-    if control.several:
-        return [(), None, choices[:1]]
-    return dict.fromkeys((choices[0], control.initial(before), choices[-1]))
-
-
-def turn(panel, control, value):
-    """Do what a reader does: change the widget."""
-    if control.several:
-        value = tuple(control.choices(panel.settings)) if value is None else value
-    panel._fields[control.name].value = value
-
-
 @pytest.mark.parametrize("name", zoo.NAMES)
 def test_every_control_to_its_ends(name, small_sets):
     panel = budget_panel(name)
     agrees(panel.set())
-    for control in panel.lesson.controls[1:]:
-        before = dict(panel.settings)
-        for value in ends(control, before):
-            turn(panel, control, value)
-            result = panel.wait(WAIT)
-            assert result.settings[control.name] == value
-            agrees(result)
-            assert "exact on all" in panel._report.value
-        panel.set(**before)
+    for result in turns(panel):
+        agrees(result)
+        assert "exact on all" in panel._report.value
 
 
 def test_from_network_to_network(small_sets):

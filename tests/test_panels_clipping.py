@@ -1,10 +1,10 @@
 """The clip panel without a browser: every control to its ends, figures as measured."""
 
 from itertools import pairwise
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from panel_driving import WAIT, few_images, turns
 
 from labkit import clipping, compress, measure, zoo
 from labkit.clipped import clip_network, quantize_clipped
@@ -15,20 +15,13 @@ from labkit.plots.clipping import OPTIMUM
 from labkit.quantize import RANGES, quantize, sqnr_db
 
 NETWORKS = [name for name in zoo.NAMES if (zoo.FOLDER / f"{name}.tflite").exists()]
-WAIT = 300
 SMALL = 300
 
 
 @pytest.fixture
 def small_test_set(monkeypatch):
     """The first images of each test set: a large network's 10,000 take seconds."""
-    whole = zoo.dataset
-
-    def dataset(name):
-        data = whole(name)
-        return SimpleNamespace(name=data.name, test=data.test.take(SMALL))
-
-    monkeypatch.setattr(zoo, "dataset", dataset)
+    few_images(monkeypatch, SMALL, "test")
 
 
 def direct(settings):
@@ -50,32 +43,20 @@ def shown(result):
     return {p.kind: (p.accuracy, p.size_bytes) for p in result.points}
 
 
-def ends(control, before):
-    """The least, the first and the greatest value of a control."""
-    choices = control.choices(before)
-    return dict.fromkeys((choices[0], control.initial(before), choices[-1]))
-
-
 @pytest.mark.parametrize("name", NETWORKS)
 def test_every_control_to_its_ends(name, small_test_set):
     panel = clipping_panel(name)
     panel.set(clip=60)
-    for control in panel.lesson.controls[1:]:
-        before = dict(panel.settings)
-        for value in ends(control, before):
-            panel._fields[control.name].value = value
-            result = panel.wait(WAIT)
-            assert result.settings[control.name] == value
-            assert shown(result) == direct(result.settings)
-            said = "".join(lines(result))
-            for accuracy, _ in shown(result).values():
-                assert f"{100 * accuracy:.2f} %" in said
-            w = zoo.load(name).kernels[result.settings["layer"]]
-            w_hat = result.compressed.network.kernels[result.settings["layer"]]
-            assert f"SQNR {sqnr_db(w, w_hat):.1f} dB" in said
-            assert f"{shown(result)['packed'][1]:,}" in panel._report.value
-            assert "exact on all" in panel._report.value
-        panel.set(**before)
+    for result in turns(panel):
+        assert shown(result) == direct(result.settings)
+        said = "".join(lines(result))
+        for accuracy, _ in shown(result).values():
+            assert f"{100 * accuracy:.2f} %" in said
+        w = zoo.load(name).kernels[result.settings["layer"]]
+        w_hat = result.compressed.network.kernels[result.settings["layer"]]
+        assert f"SQNR {sqnr_db(w, w_hat):.1f} dB" in said
+        assert f"{shown(result)['packed'][1]:,}" in panel._report.value
+        assert "exact on all" in panel._report.value
 
 
 def test_from_network_to_network(small_test_set):

@@ -2,12 +2,12 @@
 
 import threading
 import time
-from types import SimpleNamespace
 
 import nbformat
 import psutil
 import pytest
 from nbclient import NotebookClient
+from panel_driving import WAIT, few_images, turns
 
 from labkit import compress, live, measure, zoo
 from labkit.panels import qat_panel, training
@@ -16,24 +16,13 @@ from labkit.panels.training import STEPS, compute
 from labkit.post_training import Setting, round_network
 
 NETWORKS = zoo.NAMES
-WAIT = 300
 SMALL, FEW = 200, 20
 
 
 @pytest.fixture
 def small_test_set(monkeypatch):
     """The first images of each set: a large network's 10,000 take seconds."""
-    whole = zoo.dataset
-
-    def dataset(name):
-        data = whole(name)
-        return SimpleNamespace(
-            name=data.name,
-            test=data.test.take(SMALL),
-            calibration=data.calibration,
-        )
-
-    monkeypatch.setattr(zoo, "dataset", dataset)
+    few_images(monkeypatch, SMALL, "test")
     for module in (training, report):
         monkeypatch.setattr(module, "CALIBRATION_IMAGES", FEW)
     monkeypatch.setattr(training, "_ROUNDED", training.Memo(16))
@@ -84,29 +73,17 @@ def shown(result):
     return {p.kind: (p.accuracy, p.size_bytes) for p in result.points}
 
 
-def ends(control, before):
-    """The least, the first and the greatest value of a control."""
-    choices = control.choices(before)
-    return dict.fromkeys((choices[0], control.initial(before), choices[-1]))
-
-
 @pytest.mark.parametrize("name", NETWORKS)
 def test_every_control_to_its_ends(name, small_test_set, fake_training):
     panel = qat_panel(name)
     panel.set()
-    for control in panel.lesson.controls[1:]:
-        before = dict(panel.settings)
-        for value in ends(control, before):
-            panel._fields[control.name].value = value
-            result = panel.wait(WAIT)
-            assert result.settings[control.name] == value
-            assert shown(result) == direct(result.settings)
-            said = "".join(report.lines(result))
-            for accuracy, _ in shown(result).values():
-                assert f"{100 * accuracy:.2f} %" in said
-            assert f"{shown(result)['packed'][1]:,}" in panel._report.value
-            assert f"exact on all {SMALL}" in panel._report.value
-        panel.set(**before)
+    for result in turns(panel):
+        assert shown(result) == direct(result.settings)
+        said = "".join(report.lines(result))
+        for accuracy, _ in shown(result).values():
+            assert f"{100 * accuracy:.2f} %" in said
+        assert f"{shown(result)['packed'][1]:,}" in panel._report.value
+        assert f"exact on all {SMALL}" in panel._report.value
 
 
 def test_from_network_to_network(small_test_set, fake_training):

@@ -142,6 +142,24 @@ def test_the_fused_batch_normalization_is_keras_own():
     np.testing.assert_allclose(ours(x), theirs(x), atol=1e-3)
 
 
+def test_batch_norm_anew_has_the_plain_averages_of_the_batches():
+    from labkit.train.batch_norm import FusedBatchNormalization, reestimate
+
+    rng = np.random.default_rng(0)
+    x = [rng.normal(k, k + 1, (8, 4, 4, 3)).astype(np.float32) for k in range(3)]
+    inputs = keras.Input((4, 4, 3))
+    first, second = FusedBatchNormalization(), FusedBatchNormalization(momentum=0.9)
+    model = keras.Model(inputs, second(first(inputs)))
+    model(x[2], training=True)
+    reestimate(model, x)
+    means = [batch.mean((0, 1, 2)) for batch in x]
+    variances = [batch.var((0, 1, 2), ddof=1) for batch in x]
+    np.testing.assert_allclose(first.moving_mean, np.mean(means, 0), rtol=1e-4)
+    np.testing.assert_allclose(first.moving_variance, np.mean(variances, 0), rtol=1e-4)
+    np.testing.assert_allclose(second.moving_mean, 0, atol=1e-5)  # of batch statistics
+    assert (first.momentum, second.momentum) == (0.99, 0.9)
+
+
 @pytest.mark.parametrize(
     ("name", "parameters"),
     [("mlp", 266_610), ("lenet5", 431_080), ("resnet8", 77_706), ("resnet20", 269_034)],

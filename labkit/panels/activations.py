@@ -24,14 +24,13 @@ from labkit.activations import RULES, inner_layers
 from labkit.compress import Compressed
 from labkit.latency import Latency
 from labkit.measure import Accuracy
-from labkit.network import Network
 from labkit.panels import activations_report as report
 from labkit.panels import measuring, readings
 from labkit.panels.base import Panel
 from labkit.panels.controls import Control, Settings
 from labkit.panels.lesson import Lesson
 from labkit.panels.one_by_one import images_for, one_by_one
-from labkit.panels.quantization import BEST, FIRST, QUICK_MACS, STAGES
+from labkit.panels.positions import NetworkPosition, is_quick, stages, test_images
 from labkit.panels.readings import FLOAT_BITS
 from labkit.panels.worker import Cancelled, never
 from labkit.plots import activations as plots
@@ -46,11 +45,12 @@ COUNTS = (1, 2, 5, 10, 20, 50, 100, 200, 500)
 BITS = (*range(2, 9), FLOAT_BITS)
 ACTIVATION_BITS = (*range(2, 9), 16)
 SLOW_MACS = 1_000_000  # an image: where a 16-bit file is too slow for every image
+KINDS = {"float32": "float"}  # of points, where they are not called like the file
 KEPT = "the lab's files have the same bits in every layer"
 
 
 @dataclass(frozen=True, eq=False)
-class Position:
+class Position(NetworkPosition):
     """One setting, as far as it is measured.
 
     graph: the network rounded in the graph, and its packed file. reading: what the
@@ -60,9 +60,6 @@ class Position:
     the same names -> bytes after zlib, None before the end.
     """
 
-    settings: Settings
-    network: Network
-    total: int
     graph: Compressed
     reading: Reading
     files: Mapping[str, "Deployed"] = field(default_factory=dict)
@@ -81,31 +78,13 @@ class Position:
     def points(self) -> tuple[Point, ...]:
         """What is on the plane, as far as it is measured: float32 and graph first."""
         sizes = {"float32": len(self.network), "graph": self.graph.size_bytes}
+        name = report.name(self.settings)
         sizes |= {kind: file.size_bytes for kind, file in self.files.items()}
         return tuple(
-            self._point(kind, self.accuracies[kind], size)
-            for kind, size in sizes.items()
-            if kind in self.accuracies
+            self.point(KINDS.get(file, file), name, self.accuracies[file], size)
+            for file, size in sizes.items()
+            if file in self.accuracies
         )
-
-    def _point(self, kind: str, accuracy: Accuracy, size_bytes: int) -> Point:
-        low, high = accuracy.interval
-        return Point(
-            name=report.name(self.settings),
-            group=self.settings["network"],
-            kind="float" if kind == "float32" else kind,
-            accuracy=accuracy.value,
-            low=low,
-            high=high,
-            n=accuracy.n,
-            size_bytes=size_bytes,
-            exact=accuracy.n == self.total,
-        )
-
-    @property
-    def best(self) -> float:
-        """The accuracy at the top of the plane."""
-        return BEST[zoo.dataset(self.settings["network"]).name]
 
     def measured(self, kind: str, accuracy: Accuracy) -> "Position":
         """The same with a newer accuracy."""
@@ -156,11 +135,10 @@ def compute(
 
 def _steps(position: Position, split, cancelled) -> Iterator:
     """Functions that put the next measurement into a position."""
-    quick = position.network.macs <= QUICK_MACS
-    stages = (FIRST, None) if quick else STAGES
-    graph = _in_graph(position, split, stages, cancelled)
-    files = _files(position, split, stages, cancelled)
-    if quick:
+    ends = stages(position.network)
+    graph = _in_graph(position, split, ends, cancelled)
+    files = _files(position, split, ends, cancelled)
+    if is_quick(position.network):
         yield from chain(graph, files)
     else:
         yield from islice(graph, 1)
@@ -174,9 +152,8 @@ def _in_turns(*generators: Iterator) -> Iterator:
 
 def _in_graph(position: Position, split, stages, cancelled) -> Iterator:
     """The float32 and the rounded network, stage by stage on the same images."""
-    base = measuring.growing(position.network, split, stages, cancelled)
-    now = measuring.growing(position.graph.network, split, stages, cancelled)
-    for before, after in zip(base, now, strict=False):
+    both = position.network, position.graph.network
+    for before, after in measuring.side_by_side(*both, split, stages, cancelled):
         yield lambda p, a=before, b=after: p.measured("float32", a).measured("graph", b)
 
 
@@ -238,10 +215,8 @@ def _slow_figures(position: Position) -> dict:
     timed = {"float32": position.network, **position.files}
     if position.slow:
         timed.pop("static", None)
-    return {
-        "deflated": {name: measuring.deflated(file) for name, file in contents.items()},
-        "latency": {**position.latency, **measuring.latencies(timed)},
-    }
+    found = measuring.slow_figures(contents, timed)
+    return {**found, "latency": {**position.latency, **found["latency"]}}
 
 
 def _layers(settings: Settings) -> tuple[str, ...]:
@@ -279,7 +254,7 @@ LESSON = Lesson(
     ledger=report.rows,
     files=report.files,
     code=report.code,
-    prepare=lambda settings: zoo.dataset(settings["network"]).test,
+    prepare=test_images,
 )
 
 

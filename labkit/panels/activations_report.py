@@ -1,11 +1,9 @@
 """What the activations panel says of a position: readout, ledger, files, code."""
 
-from dataclasses import replace
-
 from labkit import ledger, measure
 from labkit.panels.controls import Settings
 from labkit.panels.readings import FLOAT_BITS
-from labkit.panels.words import change, measured
+from labkit.panels.words import change, filled, measured
 from labkit.plots.base import percent
 
 RULE_TEXTS = {
@@ -106,13 +104,6 @@ def rows(position) -> tuple[list, list[str]]:
     for kind, file in position.files.items():
         stage = f"{kind} file, {short}"
         found[kind] = ledger.deployed_row(file, position.network, stage)
-    if position.deflated is not None:
-        for kind, row in found.items():
-            found[kind] = replace(
-                row,
-                deflated_bytes=position.deflated[kind],
-                latency=position.latency.get(kind),
-            )
     missing = [(f"{k} file", why) for k, why in position.unavailable.items()]
     if not position.files and not position.unavailable:
         missing = [("static file", "…"), ("dynamic file", "…")]
@@ -121,7 +112,7 @@ def rows(position) -> tuple[list, list[str]]:
         "the layers multiply floats. It shows the accuracy; a latency it has none, for "
         "no kernel does this arithmetic."
     )
-    stages = list(found.values())
+    stages = filled(found, position)
     return [*stages, *missing], [note, *ledger.explain(stages)]
 
 

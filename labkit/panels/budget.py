@@ -27,7 +27,12 @@ from labkit.panels import measuring
 from labkit.panels.base import Lesson, Panel
 from labkit.panels.controls import Control, Settings
 from labkit.panels.memo import Memo
-from labkit.panels.quantization import BEST, QUICK_MACS, STAGES
+from labkit.panels.positions import (
+    NetworkPosition,
+    layer_names,
+    stages,
+    test_images,
+)
 from labkit.panels.worker import Cancelled, never
 from labkit.plots import budget as plots
 from labkit.plots.plane import Point
@@ -41,7 +46,7 @@ _PLANS, _MAPS, _RUNS, _LOSSES = Memo(32), Memo(8), Memo(8), Memo(400)
 
 
 @dataclass(frozen=True, eq=False)
-class Position:
+class Position(NetworkPosition):
     """One setting, as far as it is measured.
 
     offered: method -> all that its budgets buy. chosen: the file of this position.
@@ -51,9 +56,6 @@ class Position:
     deflated and latency come last.
     """
 
-    settings: Settings
-    network: Network
-    total: int
     offered: dict[str, Choices]
     chosen: Mixed
     uniform: tuple[Point, ...]
@@ -71,30 +73,11 @@ class Position:
     @property
     def points(self) -> tuple[Point, ...]:
         """What is on the plane: float32 and packed."""
-        size = self.chosen.compressed.size_bytes
+        size, name = self.chosen.compressed.size_bytes, report.name(self.settings)
         return (
-            self._point("float", self.base_accuracy, len(self.network)),
-            self._point("packed", self.accuracy, size),
+            self.point("float", name, self.base_accuracy, len(self.network)),
+            self.point("packed", name, self.accuracy, size),
         )
-
-    def _point(self, kind: str, accuracy: Accuracy, size_bytes: int) -> Point:
-        low, high = accuracy.interval
-        return Point(
-            name=report.name(self.settings),
-            group=self.settings["network"],
-            kind=kind,
-            accuracy=accuracy.value,
-            low=low,
-            high=high,
-            n=accuracy.n,
-            size_bytes=size_bytes,
-            exact=accuracy.n == self.total,
-        )
-
-    @property
-    def best(self) -> float:
-        """The accuracy at the top of the plane."""
-        return BEST[zoo.dataset(self.settings["network"]).name]
 
     @property
     def frontier(self) -> plots.Frontier:
@@ -150,10 +133,9 @@ def compute(
     position = Position(
         settings, base, len(split), offered, chosen, _uniform(base, network)
     )
-    stages = (STAGES[0], None) if base.macs <= QUICK_MACS else STAGES
-    runs = (base, chosen.compressed.network)
-    found = [measuring.growing(run, split, stages, cancelled) for run in runs]
-    for before, after in zip(*found, strict=False):
+    both = base, chosen.compressed.network
+    found = measuring.side_by_side(*both, split, stages(base), cancelled)
+    for before, after in found:
         position = replace(position, base_accuracy=before, accuracy=after)
         yield position
     for loss in _loss(chosen.compressed.network, network, cancelled):
@@ -235,14 +217,7 @@ def _slow_figures(position: Position) -> dict:
         "float32": position.network.to_bytes(),
         "packed": position.chosen.compressed.packed,
     }
-    return {
-        "deflated": {name: measuring.deflated(file) for name, file in files.items()},
-        "latency": measuring.latencies({"float32": position.network}),
-    }
-
-
-def _layers(settings: Settings) -> tuple[str, ...]:
-    return tuple(zoo.load(settings["network"]).kernels)
+    return measuring.slow_figures(files, {"float32": position.network})
 
 
 def _budgets(settings: Settings) -> tuple[float, ...]:
@@ -270,7 +245,7 @@ LESSON = Lesson(
         Control(
             "free",
             "Layers that may have fewer than 8 bits",
-            _layers,
+            layer_names,
             several=True,
             advanced=True,
         ),
@@ -291,7 +266,7 @@ LESSON = Lesson(
     ledger=report.rows,
     files=report.files,
     code=report.code,
-    prepare=lambda settings: zoo.dataset(settings["network"]).test,
+    prepare=test_images,
     size=(8.6, 4.6),
 )
 

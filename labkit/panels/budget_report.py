@@ -1,10 +1,8 @@
 """What the budget panel says of a position: readout, ledger, files, code."""
 
-from dataclasses import replace
-
 from labkit import ledger, measure
 from labkit.panels.controls import Settings
-from labkit.panels.words import change, measured
+from labkit.panels.words import change, filled, measured, progress
 from labkit.plots.base import percent
 
 SAME_BITS = "The lab's deployable files have the same bits in every layer."
@@ -71,12 +69,7 @@ def nats(increase: float) -> str:
 
 def state(position) -> str:
     """How far the measurement is."""
-    n, total = position.accuracy.n, position.total
-    if n < total:
-        return f"estimate on the first {n:,} of {total:,} test images, refining…"
-    if position.latency is None:
-        return f"exact on all {total:,} test images; the other figures follow…"
-    return f"exact on all {total:,} test images"
+    return progress(position.accuracy.n, position.total, position.latency is not None)
 
 
 def rows(position) -> tuple[list, list[str]]:
@@ -87,15 +80,8 @@ def rows(position) -> tuple[list, list[str]]:
             position.chosen.compressed, "packed, mixed bits"
         ),
     }
-    if position.latency is not None:
-        for key, row in found.items():
-            found[key] = replace(
-                row,
-                deflated_bytes=position.deflated[key],
-                latency=position.latency.get(key),
-            )
-    table = [*found.values(), ("deployable", SAME_BITS)]
-    return table, ledger.explain(list(found.values()))
+    table = filled(found, position)
+    return [*table, ("deployable", SAME_BITS)], ledger.explain(table)
 
 
 def files(position) -> dict[str, bytes]:

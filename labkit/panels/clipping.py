@@ -20,14 +20,19 @@ from labkit.clipped import clip_network
 from labkit.compress import Compressed
 from labkit.latency import Latency
 from labkit.measure import Accuracy
-from labkit.network import Network
 from labkit.panels import clip_curves, measuring
 from labkit.panels import clipping_report as report
 from labkit.panels.base import Panel
-from labkit.panels.controls import Control, Settings
+from labkit.panels.controls import Control
 from labkit.panels.histogram import histogram
 from labkit.panels.lesson import Lesson
-from labkit.panels.quantization import BEST, FIRST, QUICK_MACS, STAGES, largest_layer
+from labkit.panels.positions import (
+    NetworkPosition,
+    largest_layer,
+    layer_names,
+    stages,
+    test_images,
+)
 from labkit.panels.worker import Cancelled, never
 from labkit.plots import clipping as plots
 from labkit.plots.clipping import ClipPoint, Curves, Errors
@@ -37,7 +42,7 @@ from labkit.plots.showing import LOCK
 
 
 @dataclass(frozen=True, eq=False)
-class Position:
+class Position(NetworkPosition):
     """One setting, as far as it is measured.
 
     compressed: the decoded network and the packed file. histogram, curves, errors: of
@@ -47,9 +52,6 @@ class Position:
     is not measured yet is None.
     """
 
-    settings: Settings
-    network: Network
-    total: int
     compressed: Compressed
     histogram: Histogram
     curves: Curves
@@ -66,31 +68,16 @@ class Position:
     @property
     def points(self) -> tuple[Point, ...]:
         """What is drawn over the clip: float32 and packed."""
+        size, name = self.compressed.size_bytes, report.name(self.settings)
+        where = {
+            "of": ClipPoint,
+            "share": self.settings["clip"] / 100,
+            "series": report.series(self.settings),
+        }
         return (
-            self._point("float", self.base_accuracy, len(self.network)),
-            self._point("packed", self.accuracy, self.compressed.size_bytes),
+            self.point("float", name, self.base_accuracy, len(self.network), **where),
+            self.point("packed", name, self.accuracy, size, **where),
         )
-
-    def _point(self, kind: str, accuracy: Accuracy, size_bytes: int) -> ClipPoint:
-        low, high = accuracy.interval
-        return ClipPoint(
-            name=report.name(self.settings),
-            group=self.settings["network"],
-            kind=kind,
-            accuracy=accuracy.value,
-            low=low,
-            high=high,
-            n=accuracy.n,
-            size_bytes=size_bytes,
-            exact=accuracy.n == self.total,
-            share=self.settings["clip"] / 100,
-            series=report.series(self.settings),
-        )
-
-    @property
-    def best(self) -> float:
-        """The accuracy at the top of the plane."""
-        return BEST[zoo.dataset(self.settings["network"]).name]
 
 
 def compute(
@@ -108,7 +95,7 @@ def compute(
     out. scope: "all" layers are rounded, or only "one", that layer.
     """
     base, split = zoo.load(network), zoo.dataset(network).test
-    layer = layer or largest_layer(base)
+    layer = layer or largest_layer({"network": network})
     settings = {
         "network": network,
         "bits": bits,
@@ -124,20 +111,13 @@ def compute(
         curves = clip_curves.curves(base, layer, bits)
     bars = replace(bars, clipped=beyond)
     position = Position(settings, base, len(split), compressed, bars, curves)
-    stages = (FIRST, None) if base.macs <= QUICK_MACS else STAGES
-    for news in _compared(position, split, stages, cancelled):
-        position = replace(position, **news)
+    both = base, compressed.network
+    found = measuring.side_by_side(*both, split, stages(base), cancelled)
+    for before, after in found:
+        position = replace(position, base_accuracy=before, accuracy=after)
         yield position
     if not cancelled():
         yield replace(position, **_slow_figures(position))
-
-
-def _compared(position: Position, split, stages, cancelled) -> Iterator[dict]:
-    """The float32 and the decoded network, stage by stage on the same images."""
-    base = measuring.growing(position.network, split, stages, cancelled)
-    now = measuring.growing(position.compressed.network, split, stages, cancelled)
-    for before, after in zip(base, now, strict=False):
-        yield {"base_accuracy": before, "accuracy": after}
 
 
 def _slow_figures(position: Position) -> dict:
@@ -147,14 +127,7 @@ def _slow_figures(position: Position) -> dict:
         "packed": position.compressed.packed,
     }
     timed = {"float32": position.network, "packed": position.compressed.network}
-    return {
-        "deflated": {name: measuring.deflated(file) for name, file in files.items()},
-        "latency": measuring.latencies(timed),
-    }
-
-
-def _layers(settings: Settings) -> tuple[str, ...]:
-    return tuple(zoo.load(settings["network"]).kernels)
+    return measuring.slow_figures(files, timed)
 
 
 LESSON = Lesson(
@@ -166,9 +139,9 @@ LESSON = Lesson(
         Control(
             "layer",
             "Layer in sight",
-            _layers,
+            layer_names,
             advanced=True,
-            default=lambda settings: largest_layer(zoo.load(settings["network"])),
+            default=largest_layer,
         ),
         Control(
             "scope",
@@ -186,7 +159,7 @@ LESSON = Lesson(
     ledger=report.rows,
     files=report.files,
     code=report.code,
-    prepare=lambda settings: zoo.dataset(settings["network"]).test,
+    prepare=test_images,
     size=(8.6, 5.0),
 )
 

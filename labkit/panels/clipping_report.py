@@ -1,10 +1,8 @@
 """What the clip panel says of a position: readout, ledger, files, code."""
 
-from dataclasses import replace
-
 from labkit import ledger, measure
 from labkit.panels.controls import Settings
-from labkit.panels.words import change, measured
+from labkit.panels.words import change, filled, measured, progress
 from labkit.plots.base import percent
 from labkit.plots.clipping import loss
 
@@ -57,12 +55,7 @@ def _layer_line(position) -> str:
 
 def state(position) -> str:
     """How far the measurement is."""
-    n, total = position.accuracy.n, position.total
-    if n < total:
-        return f"estimate on the first {n:,} of {total:,} test images, refining…"
-    if position.latency is None:
-        return f"exact on all {total:,} test images; the other columns follow…"
-    return f"exact on all {total:,} test images"
+    return progress(position.accuracy.n, position.total, position.latency is not None)
 
 
 def rows(position) -> tuple[list, list[str]]:
@@ -72,14 +65,7 @@ def rows(position) -> tuple[list, list[str]]:
         "float32": ledger.network_row(position.network),
         "packed": ledger.compressed_row(position.compressed, packed),
     }
-    if position.latency is not None:
-        for key, row in found.items():
-            found[key] = replace(
-                row,
-                deflated_bytes=position.deflated[key],
-                latency=position.latency[key],
-            )
-    table = list(found.values())
+    table = filled(found, position)
     return table, ledger.explain(table)
 
 

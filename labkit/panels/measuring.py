@@ -41,7 +41,21 @@ def growing(
         yield accuracy
 
 
-def deflated(content: bytes) -> int:
+def side_by_side(
+    one, other, split: Split, stages: tuple, cancelled: Callable[[], bool]
+) -> Iterator[tuple[Accuracy, Accuracy]]:
+    """Two files, stage by stage on the same images."""
+    both = (growing(file, split, stages, cancelled) for file in (one, other))
+    yield from zip(*both, strict=False)
+
+
+def slow_figures(files: dict[str, bytes], timed: dict[str, object]) -> dict[str, dict]:
+    """What comes last: "deflated", name -> bytes, and "latency", name -> Latency."""
+    deflated = {name: _deflated(file) for name, file in files.items()}
+    return {"deflated": deflated, "latency": latencies(timed)}
+
+
+def _deflated(content: bytes) -> int:
     """The length of a file after zlib."""
     return _DEFLATED.get(digest(content), lambda: ledger.deflated_bytes(content))
 

@@ -20,12 +20,19 @@ from labkit.grids import GRIDS
 from labkit.groups import BLOCK, BLOCKS
 from labkit.latency import Latency
 from labkit.measure import Accuracy
-from labkit.network import Network
 from labkit.panels import measuring
 from labkit.panels import quantization_report as report
 from labkit.panels.base import Lesson, Panel
 from labkit.panels.controls import Control, Settings
 from labkit.panels.histogram import histogram
+from labkit.panels.positions import (
+    NetworkPosition,
+    is_quick,
+    largest_layer,
+    layer_names,
+    stages,
+    test_images,
+)
 from labkit.panels.worker import Cancelled, never
 from labkit.plots import quantization as plots
 from labkit.plots.plane import Point
@@ -36,18 +43,11 @@ from labkit.quantize import GRANULARITIES, RANGES
 if TYPE_CHECKING:
     from labkit.deploy import Deployed
 
-FIRST = 250
-STAGES = (FIRST, 1000, 2500, 5000, None)
-# Up to this many multiply-accumulates an image, all test images take no longer than a
-# reader waits: there is nothing between the first estimate and the exact figure.
-QUICK_MACS = 3_000_000
 EVEN_BITS, FIRST_BITS = range(2, 17), 4
-# Where the accuracy axis ends, by data set: above what its networks can reach.
-BEST = {"mnist": 0.997, "cifar10": 0.965}
 
 
 @dataclass(frozen=True, eq=False)
-class Position:
+class Position(NetworkPosition):
     """One setting, as far as it is measured.
 
     compressed: the decoded network and the packed file. deployed: the deployable file.
@@ -57,9 +57,6 @@ class Position:
     None; deflated and latency come last.
     """
 
-    settings: Settings
-    network: Network
-    total: int
     compressed: Compressed
     histogram: Histogram
     base_accuracy: Accuracy | None = None
@@ -73,33 +70,14 @@ class Position:
     @property
     def points(self) -> tuple[Point, ...]:
         """What is on the plane: float32, packed and, once measured, deployable."""
-        points = [
-            self._point("float", self.base_accuracy, len(self.network)),
-            self._point("packed", self.accuracy, self.compressed.size_bytes),
-        ]
+        size = self.compressed.size_bytes
+        files = [("float", self.base_accuracy, len(self.network))]
+        files.append(("packed", self.accuracy, size))
         if self.deployed_accuracy is not None:
             size = self.deployed.size_bytes
-            points.append(self._point("deployable", self.deployed_accuracy, size))
-        return tuple(points)
-
-    def _point(self, kind: str, accuracy: Accuracy, size_bytes: int) -> Point:
-        low, high = accuracy.interval
-        return Point(
-            name=report.name(self.settings),
-            group=self.settings["network"],
-            kind=kind,
-            accuracy=accuracy.value,
-            low=low,
-            high=high,
-            n=accuracy.n,
-            size_bytes=size_bytes,
-            exact=accuracy.n == self.total,
-        )
-
-    @property
-    def best(self) -> float:
-        """The accuracy at the top of the plane."""
-        return BEST[zoo.dataset(self.settings["network"]).name]
+            files.append(("deployable", self.deployed_accuracy, size))
+        name = report.name(self.settings)
+        return tuple(self.point(kind, name, *figures) for kind, *figures in files)
 
 
 def compute(
@@ -133,8 +111,6 @@ def compute(
         "block": block,
     }
     base, split = zoo.load(network), zoo.dataset(network).test
-    quick = base.macs <= QUICK_MACS
-    stages = (FIRST, None) if quick else STAGES
     with LOCK:
         compressed = compress.quantize_network(
             base,
@@ -145,13 +121,13 @@ def compute(
             grid=grid,
             block=block,
         )
-        bars = histogram(base, compressed, shown or largest_layer(base))
+        bars = histogram(base, compressed, shown or largest_layer(settings))
     position = Position(settings, base, len(split), compressed, bars)
-    packed = _packed(position, split, stages, cancelled)
-    deployed = _deployed(position, split, stages, cancelled)
+    packed = _packed(position, split, stages(base), cancelled)
+    deployed = _deployed(position, split, stages(base), cancelled)
     steps = (
         chain(packed, deployed)
-        if quick
+        if is_quick(base)
         else chain(islice(packed, 1), _in_turns(deployed, packed))
     )
     for news in steps:
@@ -163,10 +139,8 @@ def compute(
 
 def _packed(position: Position, split, stages, cancelled) -> Iterator[dict]:
     """The float32 and the decoded network, stage by stage on the same images."""
-    base = measuring.growing(position.network, split, stages, cancelled)
-    decoded = position.compressed.network
-    now = measuring.growing(decoded, split, stages, cancelled)
-    for before, after in zip(base, now, strict=False):
+    both = position.network, position.compressed.network
+    for before, after in measuring.side_by_side(*both, split, stages, cancelled):
         yield {"base_accuracy": before, "accuracy": after}
 
 
@@ -206,15 +180,7 @@ def _slow_figures(position: Position) -> dict:
     if position.deployed is not None:
         files["deployable"] = position.deployed.to_bytes()
         timed["deployable"] = position.deployed
-    return {
-        "deflated": {name: measuring.deflated(file) for name, file in files.items()},
-        "latency": measuring.latencies(timed),
-    }
-
-
-def largest_layer(network: Network) -> str:
-    """The layer with the most weights."""
-    return max(network.kernels, key=lambda name: network.kernels[name].size)
+    return measuring.slow_figures(files, timed)
 
 
 def _bits(settings: Settings) -> range:
@@ -234,10 +200,6 @@ def _rules(settings: Settings) -> tuple[str, ...]:
     return RANGES if settings["grid"] == UNIFORM else (report.OWN_RULE,)
 
 
-def _layers(settings: Settings) -> tuple[str, ...]:
-    return tuple(zoo.load(settings["network"]).kernels)
-
-
 LESSON = Lesson(
     title="quantization",
     controls=(
@@ -247,13 +209,15 @@ LESSON = Lesson(
         Control("granularity", "One scale per", GRANULARITIES, default="channel"),
         Control("rule", "Range", _rules, texts=report.RULE_TEXTS),
         Control("block", "Weights in a block", BLOCKS, advanced=True),
-        Control("layers", "Layers to quantize", _layers, several=True, advanced=True),
+        Control(
+            "layers", "Layers to quantize", layer_names, several=True, advanced=True
+        ),
         Control(
             "shown",
             "Layer in the histogram",
-            _layers,
+            layer_names,
             advanced=True,
-            default=lambda settings: largest_layer(zoo.load(settings["network"])),
+            default=largest_layer,
         ),
         Control(
             "mode",
@@ -271,7 +235,7 @@ LESSON = Lesson(
     ledger=report.rows,
     files=report.files,
     code=report.code,
-    prepare=lambda settings: zoo.dataset(settings["network"]).test,
+    prepare=test_images,
 )
 
 

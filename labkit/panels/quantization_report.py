@@ -1,12 +1,10 @@
 """What the quantization panel says of a position: readout, ledger, files, code."""
 
-from dataclasses import replace
-
 from labkit import ledger, measure
 from labkit.compress import UNIFORM
 from labkit.groups import BLOCK
 from labkit.panels.controls import Settings
-from labkit.panels.words import change, measured
+from labkit.panels.words import change, filled, measured, progress
 from labkit.plots.base import percent
 
 RULE_TEXTS = {
@@ -124,12 +122,7 @@ def _kind(deployed) -> str:
 
 def state(position) -> str:
     """How far the measurement is."""
-    n, total = position.accuracy.n, position.total
-    if n < total:
-        return f"estimate on the first {n:,} of {total:,} test images, refining…"
-    if position.latency is None:
-        return f"exact on all {total:,} test images; the other columns follow…"
-    return f"exact on all {total:,} test images"
+    return progress(position.accuracy.n, position.total, position.latency is not None)
 
 
 def rows(position) -> tuple[list, list[str]]:
@@ -144,17 +137,11 @@ def rows(position) -> tuple[list, list[str]]:
         found["deployable"] = ledger.deployed_row(
             position.deployed, position.network, stage
         )
-    if position.latency is not None:
-        for name, row in found.items():
-            found[name] = replace(
-                row,
-                deflated_bytes=position.deflated[name],
-                latency=position.latency.get(name),
-            )
-    table = list(found.values())
+    table = filled(found, position)
+    notes = ledger.explain(table)
     if "deployable" not in found:
         table.append(("deployable", position.unavailable or "…"))
-    return table, ledger.explain(list(found.values()))
+    return table, notes
 
 
 def files(position) -> dict[str, bytes]:

@@ -22,10 +22,10 @@ from labkit.network import Network
 from labkit.panels import measuring
 from labkit.panels import training_report as report
 from labkit.panels.base import Panel
-from labkit.panels.controls import Control, Settings
+from labkit.panels.controls import Control
 from labkit.panels.lesson import Lesson
 from labkit.panels.memo import Memo
-from labkit.panels.quantization import BEST, FIRST, STAGES
+from labkit.panels.positions import FIRST, STAGES, NetworkPosition, test_images
 from labkit.panels.worker import Cancelled, never
 from labkit.plots import training as plots
 from labkit.plots.plane import Point
@@ -47,7 +47,7 @@ _ROUNDED, _TRAINED, _LOSSES = Memo(16), Memo(16), Memo(64)
 
 
 @dataclass(frozen=True, eq=False)
-class Position:
+class Position(NetworkPosition):
     """One setting, as far as it is computed.
 
     rounded, trained: the network at the setting without and with training; trained is
@@ -56,9 +56,6 @@ class Position:
     zlib. latency: file name -> Latency. What is not measured yet is None.
     """
 
-    settings: Settings
-    network: Network
-    total: int
     rounded: Compressed
     course: Course
     base_accuracy: Accuracy | None = None
@@ -76,33 +73,15 @@ class Position:
     @property
     def points(self) -> tuple[Point, ...]:
         """What is on the plane: float32, rounded and, once measured, trained."""
-        points = [
-            self._point("float", self.base_accuracy, len(self.network)),
-            self._point("packed", self.accuracy, self.rounded.size_bytes),
-        ]
+        files = [("float", self.base_accuracy, len(self.network))]
+        files.append(("packed", self.accuracy, self.rounded.size_bytes))
         if self.trained_accuracy is not None:
             size = self.trained.size_bytes
-            points.append(self._point("trained", self.trained_accuracy, size))
-        return tuple(points)
-
-    def _point(self, kind: str, accuracy: Accuracy, size_bytes: int) -> Point:
-        low, high = accuracy.interval
-        return Point(
-            name=report.name(self.settings, kind),
-            group=self.settings["network"],
-            kind=kind,
-            accuracy=accuracy.value,
-            low=low,
-            high=high,
-            n=accuracy.n,
-            size_bytes=size_bytes,
-            exact=accuracy.n == self.total,
+            files.append(("trained", self.trained_accuracy, size))
+        return tuple(
+            self.point(kind, report.name(self.settings, kind), *figures)
+            for kind, *figures in files
         )
-
-    @property
-    def best(self) -> float:
-        """The accuracy at the top of the plane."""
-        return BEST[zoo.dataset(self.settings["network"]).name]
 
 
 def compute(
@@ -170,9 +149,8 @@ def _loss(name: str, network: Network) -> float:
 
 def _compared(position: Position, split, stages, cancelled) -> Iterator[dict]:
     """The float32 and the rounded network, stage by stage on the same images."""
-    base = measuring.growing(position.network, split, stages, cancelled)
-    now = measuring.growing(position.rounded.network, split, stages, cancelled)
-    for before, after in zip(base, now, strict=False):
+    both = position.network, position.rounded.network
+    for before, after in measuring.side_by_side(*both, split, stages, cancelled):
         yield {"base_accuracy": before, "accuracy": after}
 
 
@@ -212,17 +190,16 @@ def _after_training(position: Position, split, cancelled) -> Iterator[dict]:
 
 def _slow_figures(position: Position) -> dict:
     """Deflated bytes and latency, which come last."""
-    files = {"rounded": position.rounded}
+    made = {"rounded": position.rounded}
     if position.trained is not None:
-        files["trained"] = position.trained
-    deflated = {name: measuring.deflated(file.packed) for name, file in files.items()}
-    timed = {"float32": position.network}
-    timed |= {name: file.network for name, file in files.items()}
-    return {
-        "deflated": {"float32": measuring.deflated(position.network.to_bytes())}
-        | deflated,
-        "latency": measuring.latencies(timed),
-    }
+        made["trained"] = position.trained
+    files, timed = (
+        {"float32": position.network.to_bytes()},
+        {"float32": position.network},
+    )
+    files |= {name: file.packed for name, file in made.items()}
+    timed |= {name: file.network for name, file in made.items()}
+    return measuring.slow_figures(files, timed)
 
 
 LESSON = Lesson(
@@ -251,7 +228,7 @@ LESSON = Lesson(
     ledger=report.rows,
     files=report.files,
     code=report.code,
-    prepare=lambda settings: zoo.dataset(settings["network"]).test,
+    prepare=test_images,
     cancel={"steps": 0},
 )
 

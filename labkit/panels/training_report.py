@@ -1,10 +1,8 @@
 """What the panel of training with rounding says: readout, ledger, files, code."""
 
-from dataclasses import replace
-
 from labkit import ledger, measure
 from labkit.panels.controls import Settings
-from labkit.panels.words import change, measured
+from labkit.panels.words import change, filled, measured, progress
 from labkit.plots.training import title
 from labkit.post_training import CALIBRATION_IMAGES, kept_layers
 
@@ -65,12 +63,8 @@ def state(position) -> str:
         if course.done == course.steps:
             return "trained; folding batch normalization, writing the file…"
         return f"training, step {course.done} of {course.steps}; Cancel ends it"
-    shown = [point.n for point in position.points]
-    if min(shown) < total:
-        return f"estimate on the first {min(shown):,} of {total:,} test images…"
-    if position.latency is None:
-        return f"exact on all {total:,} test images; the other columns follow…"
-    return f"exact on all {total:,} test images"
+    shown = min(point.n for point in position.points)
+    return progress(shown, total, position.latency is not None)
 
 
 def rows(position) -> tuple[list, list[str]]:
@@ -85,17 +79,11 @@ def rows(position) -> tuple[list, list[str]]:
         found["trained"] = ledger.compressed_row(
             position.trained, f"{position.setting}, trained"
         )
-    if position.latency is not None:
-        for key, row in found.items():
-            found[key] = replace(
-                row,
-                deflated_bytes=position.deflated[key],
-                latency=position.latency[key],
-            )
-    table = list(found.values())
+    table = filled(found, position)
+    notes = [GRAPH, *ledger.explain(table)]
     if position.course.steps and position.trained is None:
         table.append((f"{position.setting}, trained", "…"))
-    return table, [GRAPH, *ledger.explain(list(found.values()))]
+    return table, notes
 
 
 def files(position) -> dict[str, bytes]:

@@ -1,5 +1,8 @@
 """Figures as the readouts of panels write them."""
 
+from dataclasses import replace
+
+from labkit.ledger import Row
 from labkit.measure import Accuracy, Paired
 from labkit.plots.base import percent
 
@@ -40,3 +43,35 @@ def chance(p_value: float) -> str:
     ('p = 0.74', 'p < 0.0001')
     """
     return f"p = {p_value:.2g}" if p_value >= 1e-4 else "p < 0.0001"
+
+
+def progress(n: int, total: int, complete: bool) -> str:
+    """How far a measurement is. complete: whether bytes and latency are there, too.
+
+    >>> progress(250, 10_000, complete=False)
+    'estimate on the first 250 of 10,000 test images, refining…'
+    >>> progress(10_000, 10_000, complete=True)
+    'exact on all 10,000 test images'
+    """
+    if n < total:
+        return f"estimate on the first {n:,} of {total:,} test images, refining…"
+    exact = f"exact on all {total:,} test images"
+    return exact if complete else f"{exact}; the other columns follow…"
+
+
+def filled(rows: dict[str, Row], position) -> list[Row]:
+    """The ledger's rows with the figures that come last, as far as they are there.
+
+    rows: name -> row. position: its `deflated` and `latency` have these names; None
+    before they are measured. A row without a latency of its own keeps that cell empty.
+    """
+    if position.deflated is None:
+        return list(rows.values())
+    return [
+        replace(
+            row,
+            deflated_bytes=position.deflated[name],
+            latency=position.latency.get(name),
+        )
+        for name, row in rows.items()
+    ]

@@ -2,8 +2,9 @@
 
 Every dense layer and convolution computes with fake-quantized weights and inputs
 (Jacob et al. 2018, arXiv:1712.05877, sec. 3). Batch normalization stays a layer of its
-own while it trains and is folded afterwards: with one scale for each output channel
-the fold multiplies scales and leaves every integer code as it is.
+own while it trains and is folded afterwards, its averages estimated anew: with one
+scale for each output channel the fold multiplies scales and leaves every integer code
+as it is.
 """
 
 from dataclasses import replace
@@ -15,11 +16,13 @@ import numpy as np
 from labkit import data, zoo
 from labkit.post_training import KEPT_BITS, Setting
 from labkit.train import fit
-from labkit.train.batches import as_inputs
+from labkit.train.batch_norm import reestimate
+from labkit.train.batches import Batches, as_inputs
 from labkit.train.fake_quant import Codes, quantized_clone
 from labkit.train.recipes import Recipe
 
 BEGIN_IMAGES = 128
+END_BATCHES = 40
 
 
 _RESNET = Recipe(
@@ -101,6 +104,8 @@ def run(
 ) -> tuple[keras.Model, dict]:
     """Train `name` at `setting` to the last epoch, from where `folder` stops.
 
+    Then batch normalization's averages are estimated anew, see `reestimate`.
+
     Returns the quantizing model and the log, as `fit.run` does.
     """
     recipe = RECIPES[name]
@@ -109,4 +114,8 @@ def run(
         keras.utils.set_random_seed(seed)
         model = start(name, setting, recipe)
         log = {"name": name, "setting": str(setting), "seed": seed, "epochs": []}
-        return model, fit.go_on(model, log, recipe, dataset, folder)
+        log = fit.go_on(model, log, recipe, dataset, folder)
+        shape, epoch = model.input_shape[1:], recipe.epochs
+        batches = Batches(dataset.train, recipe, shape, seed, epoch)
+        reestimate(model, (batches[k][0] for k in range(END_BATCHES)))
+        return model, log

@@ -1,0 +1,85 @@
+"""What the positions of all panels have in common."""
+
+from dataclasses import dataclass
+
+from labkit import zoo
+from labkit.data import Split
+from labkit.measure import Accuracy
+from labkit.network import Network
+from labkit.panels.controls import Settings
+from labkit.plots.plane import Point
+
+FIRST = 250
+STAGES = (FIRST, 1000, 2500, 5000, None)
+# Up to this many multiply-accumulates an image, all test images take no longer than a
+# reader waits: there is nothing between the first estimate and the exact figure.
+QUICK_MACS = 3_000_000
+# Where the accuracy axis ends, by data set: above what its networks can reach.
+BEST = {"mnist": 0.997, "cifar10": 0.965}
+
+
+@dataclass(frozen=True, eq=False)
+class NetworkPosition:
+    """One setting of a network of the zoo; a panel's own adds what is measured there.
+
+    network: the float32 one. total: how many test images there are.
+    """
+
+    settings: Settings
+    network: Network
+    total: int
+
+    @property
+    def best(self) -> float:
+        """The accuracy at the top of the plane."""
+        return BEST[zoo.dataset(self.settings["network"]).name]
+
+    def point(
+        self,
+        kind: str,
+        name: str,
+        accuracy: Accuracy,
+        size_bytes: int,
+        of: type[Point] = Point,
+        **more,
+    ) -> Point:
+        """A file on the plane. of, more: another class of points, its own fields."""
+        low, high = accuracy.interval
+        return of(
+            name=name,
+            group=self.settings["network"],
+            kind=kind,
+            accuracy=accuracy.value,
+            low=low,
+            high=high,
+            n=accuracy.n,
+            size_bytes=size_bytes,
+            exact=accuracy.n == self.total,
+            **more,
+        )
+
+
+def is_quick(network: Network) -> bool:
+    """Whether all test images take no longer than a reader waits."""
+    return network.macs <= QUICK_MACS
+
+
+def stages(network: Network) -> tuple[int | None, ...]:
+    """On how many test images to measure, one after the other; None: on all."""
+    return (FIRST, None) if is_quick(network) else STAGES
+
+
+def test_images(settings: Settings) -> Split:
+    """What every panel will need, for `Lesson.prepare`."""
+    return zoo.dataset(settings["network"]).test
+
+
+def layer_names(settings: Settings) -> tuple[str, ...]:
+    """The layers with kernels, for a control's values."""
+    return tuple(zoo.load(settings["network"]).kernels)
+
+
+def largest_layer(settings: Settings) -> str:
+    """The layer with the most weights, for a control's default."""
+    kernels = zoo.load(settings["network"]).kernels
+    return max(kernels, key=lambda name: kernels[name].size)

@@ -1,0 +1,52 @@
+"""What the tests of all panels do: turn every control, on few images."""
+
+from labkit import zoo
+
+WAIT = 300  # seconds
+
+
+class Few:
+    """A data set of which some parts have only their first n images."""
+
+    def __init__(self, data, n: int, parts: tuple[str, ...]):
+        self._data, self._n, self._parts = data, n, parts
+
+    def __getattr__(self, name):
+        value = getattr(self._data, name)
+        return value.take(self._n) if name in self._parts else value
+
+
+def few_images(monkeypatch, n: int, *parts: str) -> None:
+    """Cut parts of the zoo's data sets, such as "test": 10,000 images take seconds."""
+    whole = zoo.dataset
+    monkeypatch.setattr(zoo, "dataset", lambda name: Few(whole(name), n, parts))
+
+
+def ends(control, before):
+    """The least, the first and the greatest value of a control."""
+    choices = control.choices(before)
+    if control.several:
+        return [(), None, choices[:1]]
+    return dict.fromkeys((choices[0], control.initial(before), choices[-1]))
+
+
+def turn(panel, control, value) -> None:
+    """Do what a reader does: change the widget."""
+    if control.several and value is None:
+        value = tuple(control.choices(panel.settings))
+    panel._fields[control.name].value = value
+
+
+def turns(panel):
+    """Turn every control but the network to its ends; yields each result.
+
+    Each is put back before the next.
+    """
+    for control in panel.lesson.controls[1:]:
+        before = dict(panel.settings)
+        for value in ends(control, before):
+            turn(panel, control, value)
+            result = panel.wait(WAIT)
+            assert result.settings[control.name] == value
+            yield result
+        panel.set(**before)
