@@ -496,8 +496,8 @@ pictures without labels lift `resnet8` from near ruin to a useful network, in th
 bytes (a tensor's one scale becomes one a channel: 4 bytes each). So most of the damage
 was not noise. It was a few systematic shifts, layer upon layer.
 
-The same for the other networks, from `python -m benchmarks.repair`, on all 5,000 validation
-images:
+The same for the other networks, from `python -m benchmarks.repair`, on all 5,000
+validation images:
 """
 
 # %%
