@@ -86,6 +86,8 @@ def _names(axes, files: Sequence[File]) -> None:
                 textcoords="axes fraction",
                 va="center",
                 fontsize=TEXT_SIZE - 2,
+                bbox={"fc": "white", "ec": "none", "pad": 0.6},
+                zorder=4 - abs(y - points[k, 1]),  # long lines pass under names
                 arrowprops={"arrowstyle": "-", "color": GREY, "lw": 0.6, "shrinkA": 1},
             )
 

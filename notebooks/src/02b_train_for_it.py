@@ -52,8 +52,9 @@ W4A8 stands for weights of 4 bits and activations of 8. Activations are what flo
 between the layers. Their ranges depend on the pictures, so they come from 100
 calibration images. `round_network` does all of it as well as rounding can without
 training: a scale for each output channel, and least squares for weights and activations
-(for what these rules do see notebook 01). The first and the last layer keep 8 bits:
-they are small, and what they lose no other layer can mend.
+(for what these rules do see notebook 01). The first and the last layer keep 8 bits, as
+in most papers: in these two networks they are small, and notebook 02 measures what the
+first is worth.
 
 No kernel multiplies numbers of 4 bits with numbers of 4 bits here. So the rounding of
 activations stands *in the graph*: an operator `FAKE_QUANT` rounds to the grid, and
@@ -95,7 +96,7 @@ alone
 print(guesses.settle("1a. accuracy of resnet8, W4A4", alone["W4A4"]["resnet8"], 0.03))
 print(guesses.settle("1b. accuracy of resnet8, W2A4", alone["W2A4"]["resnet8"], 0.1))
 lost = alone["float32"] - alone["W2A4"]
-assert lost["lenet5"] < 0.02 and lost["resnet8"] > 0.3
+assert lost["lenet5"] < 0.02 and alone["W2A4"]["resnet8"] < 1 / 3
 assert (alone["float32"] - alone["W8A8"]).abs().max() < 0.01
 
 # %% [markdown]
@@ -212,7 +213,8 @@ between $-1/2$ and $1/2$, at 0 on every tick. Outside it is the last code. A los
 suffers from clipping therefore widens the grid, and one that suffers from coarse steps
 narrows it.
 
-**Exercise 1** (10 minutes, 6 points). Write the way back. `upstream` is the slope of
+**Exercise 1** (10 minutes, 6 points). Write the way back. `x` is an array of any shape;
+`scale`, `low` and `high` are numbers. `upstream`, an array like `x`, is the slope of
 the loss in each $\hat x$. Return `to_x`, an array like `x`, and `to_scale`, one number,
 because all of `x` share the scale: the sum of `upstream` times each number's slope.
 """
@@ -321,7 +323,8 @@ assert len(cells) > 2 and tuple(to_grid(path[-1])) in cells
 # %% [markdown]
 r"""
 At the left, each circle is a point of the grid, and its number says how many points it
-sorts. Faint lines are the borders: between them, all weights round to one circle. The
+sorts; those that sort all six are filled. Faint lines are the borders: between them,
+all weights round to one circle. The
 purple path starts at the float weights. It hovers at a border, to and fro, since each
 side sends it back to the other, and drifts along it until it rounds to a circle that
 sorts all six. There the loss is 0, and it rests. At the right are the lines that the
@@ -329,8 +332,9 @@ three weights draw through the points.
 
 So belief 2 fails. The slope that was followed is not the loss's own. It is right on
 average, and that was enough. The hovering is real, too: networks of few bits do it at
-the end of their training (Nagel et al. 2022, arXiv:2203.08797), and a falling learning
-rate ends it.
+the end of their training (Nagel et al. 2022, arXiv:2203.11086). A smaller learning rate
+makes the swings smaller, not rarer: a weight at a border still rounds now to one side,
+now to the other.
 
 ### The scale finds the balance of notebook 01
 
@@ -366,11 +370,11 @@ assert abs(scales[-1] / searched - 1) < 0.05 < scales[0] / searched - 1
 
 # %% [markdown]
 r"""
-The range walks from min–max down to what the least squares search of notebook 01 finds.
-The assert allows 5 %. Clipped weights push
-the scale up, the saw of all others pushes it down, and it stops where both are equal:
-round-off against clipping, found by a slope. In a network the loss is not the squared
-error of one layer but that of the whole, and the scales balance what *it* suffers from.
+The range walks from min–max down to what the least squares search of notebook 01 finds,
+within the 5 % that the assert allows. Clipped weights push the scale up, the saw of all
+others pushes it down, and it stops where both are equal: round-off against clipping,
+found by a slope. In a network the loss is not the squared error of one layer but that
+of the whole, and the scales balance what *it* suffers from.
 
 ## 4. What can be folded away
 
@@ -450,10 +454,11 @@ back more than 30 points. The loss falls towards the dotted line of the float ne
 It does not get there with a hundred batches, drawn from the 5,000 training images that
 the lab carries.
 
-Why does it begin so far below the dashed line, before the weights have moved? While it
-trains, batch normalization takes mean and spread from the batch, so they fit the
-rounded network. The rounded file still has those of the float network. This part of the
-gain needs no slope at all: it is notebook 01b's re-estimation. Section 6 measures it.
+Why does it begin so far below the dashed line, after so few steps? While it trains,
+batch normalization takes mean and spread from the batch, so they fit the rounded
+network. The rounded file still has those of the float network. This part of the gain
+needs no slope at all: it is notebook 01b's re-estimation. Section 6 measures it, and
+its table also answers question 2: compare W4A8 with W4A4 and with W2A4.
 
 The rest is learned. First the codes. Here is the share that changed, in the layers of 2
 bits, and by how much the farthest moved.
@@ -473,8 +478,8 @@ assert moved["share that moved"].max() < 0.5 and moved["farthest"].max() <= 2
 
 # %% [markdown]
 r"""
-Most 2-bit codes are where rounding had put them. The network was repaired by a minority
-that crossed to a neighbour, as the two weights did above.
+Most 2-bit codes are where rounding had put them. What the training learned lies in a
+minority that crossed to a neighbour, as the two weights did above, and in the scales.
 
 Then the ranges. A float layer's largest input differs from batch to batch. One way is
 to follow it with a **moving average** while the training runs (Jacob et al. 2018, sec.
@@ -729,7 +734,7 @@ broken
 clone, without = broken["clone"], broken["without biases"]
 print(guesses.settle("6a. a clone of resnet8", clone["resnet8"], 0.05))
 print(guesses.settle("6b. resnet8 without biases", without["resnet8"], 0.05))
-assert clone.max() < 0.25 and without["resnet8"] < 0.2
+assert clone.max() < 0.25 and without[["resnet8", "resnet20"]].max() < 0.2
 assert without["mlp"] > broken["trained"]["mlp"] - 0.02
 
 # %% [markdown]
@@ -738,9 +743,10 @@ A clone guesses: one in ten. Without biases `mlp` hardly suffers, and the two re
 networks guess, since their biases hold what batch normalization subtracted. A mistake
 that looks harmless on the smallest network destroys the next.
 
-**Exercise 2** (5 minutes, 4 points). Mend it. `weights` is a dictionary such as
-`network.weights`, with names like `fc1/kernel` and `fc1/bias`. Return a new one in
-which every kernel went through `quantize` and every bias is kept.
+**Exercise 2** (5 minutes, 4 points). Mend it. `weights` is a dictionary of arrays such
+as `network.weights`, with names like `fc1/kernel` and `fc1/bias`; `quantize` is a
+function that takes an array and returns one of the same shape. Return a new dictionary
+in which every kernel went through `quantize` and every bias is kept.
 """
 
 
