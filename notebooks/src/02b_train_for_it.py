@@ -604,9 +604,9 @@ assert gained["resnet8", "W8A8"] < 0 and abs(gained["resnet8", "W8A8"]) < 0.01
 # %% [markdown]
 r"""
 On all 10,000 test images. `points` is the paired 95 % interval against the float
-network. At W8A8 rounding alone was enough. `resnet8` even ends *below* it: the training
-starts anew with large steps, and a few epochs don't find all the way back. Training is
-no safe improvement. With 4 bits, and more so with 2, the line that it climbs is long.
+network. At W8A8 rounding alone was enough. `resnet8` even ends a little *below* it:
+there was nothing to mend, and every training moves weights. So it is no safe
+improvement. With 4 bits, and more so with 2, the line that it climbs is long.
 
 But is rounding alone the right rival? Section 5 saw that part of the gain is batch
 normalization's. Here is that part alone: the rounded `resnet8`, each channel given its
