@@ -106,7 +106,7 @@ def test_scores_that_are_not_finite(wrong):
 @pytest.mark.parametrize(
     ("fraction", "scope", "words"),
     [
-        (0.5, "network", "scope is 'network': choose one of layer, global"),
+        (0.5, "network", "scope is 'network': choose one of layer, global, output"),
         ({"fc1": 0.5, "fc2": 0.5}, "global", "a global ranking takes one number"),
         ({"fc1": 0.5}, "layer", "no entry for 'fc2'"),
         ({"fc1": 0.5, "fc2": 0.5, "fc9": 0.5}, "layer", "a layer 'fc9' without scores"),

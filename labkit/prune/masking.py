@@ -11,7 +11,7 @@ import numpy as np
 
 from labkit.rounding import half_away
 
-SCOPES = ("layer", "global")
+SCOPES = ("layer", "global", "output")
 
 
 def removed_count(sparsity: float, n: int) -> int:
@@ -52,11 +52,12 @@ def masks(
 ) -> dict[str, np.ndarray]:
     """Layer -> mask, for the scores of several layers.
 
-    scores: layer name -> scores, see `mask`. sparsity: one number, or with the scope
-    "layer" a mapping with one for each layer. scope: "layer" removes that fraction of
-    each layer; "global" ranks the scores of all layers together and removes that
-    fraction of them all, so the layers' scores must be in one unit. Of equal scores the
-    first layer's are removed first. Raises ValueError outside these.
+    scores: layer name -> scores, see `mask`. sparsity: one number, or but for the scope
+    "global" a mapping with one for each layer. scope: "layer" removes that fraction of
+    each layer, "output" that fraction of each row along a layer's first axis; "global"
+    ranks the scores of all layers together and removes that fraction of them all, so
+    they must be in one unit. Of equal scores the first layer's are removed first.
+    Raises ValueError outside these.
 
     >>> scores = {"fc1": np.array([1.0, 2.0, 3.0, 4.0]), "fc2": np.array([2.5, 5.0])}
     >>> {name: m.tolist() for name, m in masks(scores, 0.5).items()}
@@ -71,7 +72,8 @@ def masks(
     if scope == "global":
         return _global(scores, sparsity)
     fractions = _fractions(scores, sparsity)
-    return {name: mask(array, fractions[name]) for name, array in scores.items()}
+    rank = mask if scope == "layer" else _by_output
+    return {name: rank(array, fractions[name]) for name, array in scores.items()}
 
 
 def sparsity(masks: Mapping[str, np.ndarray]) -> float:
@@ -97,6 +99,11 @@ def _keep(flat: np.ndarray, count: int) -> np.ndarray:
         missing = count - (flat.size - np.count_nonzero(kept))
         kept[np.flatnonzero(flat == largest_removed)[:missing]] = False
     return kept
+
+
+def _by_output(scores: np.ndarray, sparsity: float) -> np.ndarray:
+    rows = [mask(row, sparsity) for row in scores]
+    return np.array(rows, bool).reshape(np.shape(scores))
 
 
 def _global(
