@@ -1,10 +1,13 @@
-"""Pruned networks: masks laid on the kernels of a model file."""
+"""Pruned networks: masks laid on the kernels of a model file, and the packed file."""
 
 from collections.abc import Mapping
+from types import MappingProxyType
 
 import numpy as np
 
+from labkit.compress import Compressed, pack
 from labkit.network import Network
+from labkit.sparse.storage import sparse
 
 
 def apply(network: Network, masks: Mapping[str, np.ndarray]) -> Network:
@@ -23,6 +26,21 @@ def apply(network: Network, masks: Mapping[str, np.ndarray]) -> Network:
             for name, kept in masks.items()
         }
     )
+
+
+def prune_network(
+    network: Network, masks: Mapping[str, np.ndarray], storage: str = "bitmap"
+) -> Compressed:
+    """The masked network, and its packed file without the zeros.
+
+    masks: as for `apply`. storage: of the masked kernels, one of
+    `labkit.sparse.storage.STORAGES`, or "smallest" for the best one of each. Other
+    kernels and all biases are float32. `Compressed.quantized` has the `Sparse` kernels.
+    Raises ValueError as `apply` does, and for another storage.
+    """
+    masked = apply(network, masks)
+    kernels = {name: sparse(masked.kernels[name], storage) for name in masks}
+    return Compressed(masked, pack(masked, kernels), MappingProxyType(kernels))
 
 
 def check_mask(name: str, kept: np.ndarray, kernels: Mapping[str, np.ndarray]) -> None:

@@ -41,6 +41,7 @@ ALLOWED = {
     "quantize": (CORE, "numpy"),
     "ranges": (CORE, "numpy"),
     "rounding": (CORE, "numpy"),
+    "sparse": (CORE, "numpy"),
     "clipped": (MODEL_FILE, "numpy"),
     "compress": (MODEL_FILE, "numpy"),
     "contents": (MODEL_FILE, "numpy ai_edge_litert"),

@@ -1,4 +1,4 @@
-"""Masks with exact counts, thresholds, and masks laid on networks."""
+"""Masks with exact counts, and thresholds."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from labkit import pruned, zoo
 from labkit.prune.masking import mask, masks, removed_count, sparsity
 from labkit.prune.thresholds import (
     above,
@@ -151,42 +150,3 @@ def test_the_threshold_of_a_mask():
     assert threshold_of(scores, mask(scores, 1)) == np.inf
     with pytest.raises(ValueError, match="scores are"):
         threshold_of(scores, np.ones(2, bool))
-
-
-@pytest.mark.parametrize("name", ["mlp", "lenet5", "resnet8", "resnet20"])
-@pytest.mark.parametrize("scope", ["layer", "global"])
-def test_masks_on_a_network(name, scope):
-    network = zoo.load(name)
-    scores = {layer: np.abs(w) for layer, w in network.kernels.items()}
-    found = masks(scores, 0.9, scope)
-    smaller = pruned.apply(network, found)
-    for layer, w in network.kernels.items():
-        np.testing.assert_array_equal(
-            smaller.kernels[layer], np.where(found[layer], w, 0)
-        )
-    zeros = sum(np.count_nonzero(w == 0) for w in smaller.kernels.values())
-    size = sum(w.size for w in network.kernels.values())
-    assert zeros / size == pytest.approx(0.9, abs=1e-3)
-    assert len(smaller) == len(network)
-    assert np.isfinite(smaller.predict(zoo.dataset(name).test.images[:2])).all()
-
-
-def test_a_layer_without_a_mask_stays():
-    network = zoo.load("mlp")
-    found = pruned.apply(network, {"fc2": np.zeros((100, 300), bool)})
-    assert not found.kernels["fc2"].any()
-    np.testing.assert_array_equal(found.kernels["fc1"], network.kernels["fc1"])
-    assert pruned.apply(network, {}).to_bytes() == network.to_bytes()
-
-
-@pytest.mark.parametrize(
-    ("masks", "words"),
-    [
-        ({"fc9": np.ones(3, bool)}, "no layer 'fc9'"),
-        ({"fc3": np.ones((100, 10), bool)}, r"give bool \(10, 100\)"),
-        ({"fc3": np.ones((10, 100))}, "the mask of fc3 is float64"),
-    ],
-)
-def test_masks_that_do_not_fit(masks, words):
-    with pytest.raises(ValueError, match=words):
-        pruned.apply(zoo.load("mlp"), masks)
