@@ -39,7 +39,7 @@ def mask(scores: np.ndarray, sparsity: float) -> np.ndarray:
     >>> mask(np.array([[0.3, 0.1], [0.1, 0.2]]), 0.25).tolist()
     [[True, False], [True, True]]
     """
-    scores = _checked(scores)
+    scores = finite(scores)
     return _keep(scores.ravel(), removed_count(sparsity, scores.size)).reshape(
         scores.shape
     )
@@ -90,6 +90,17 @@ def sparsity(masks: Mapping[str, np.ndarray]) -> float:
     return 1 - sum(int(np.count_nonzero(kept)) for kept in masks.values()) / size
 
 
+def finite(scores: np.ndarray, layer: str = "") -> np.ndarray:
+    """The scores as an array; ValueError unless all are finite, naming the layer."""
+    scores = np.asarray(scores)
+    if not np.isfinite(scores).all():
+        of = f" of {layer}" if layer else ""
+        raise ValueError(
+            f"the scores{of} have infinite entries or NaN: mend what computes them"
+        )
+    return scores
+
+
 def _keep(flat: np.ndarray, count: int) -> np.ndarray:
     """All but the `count` smallest entries, found without sorting them all."""
     kept = np.ones(flat.size, bool)
@@ -115,7 +126,7 @@ def _global(
         )
     if not scores:
         return {}
-    flats = [_checked(array, name).ravel() for name, array in scores.items()]
+    flats = [finite(array, name).ravel() for name, array in scores.items()]
     together = np.concatenate(flats)
     kept = _keep(together, removed_count(sparsity, together.size))
     parts = np.split(kept, np.cumsum([flat.size for flat in flats])[:-1])
@@ -142,13 +153,3 @@ def _fractions(
             f"sparsity has no entry for {missing[0]!r}: add one, 0 keeps the layer"
         )
     return sparsity
-
-
-def _checked(scores: np.ndarray, layer: str = "") -> np.ndarray:
-    scores = np.asarray(scores)
-    if not np.isfinite(scores).all():
-        of = f" of {layer}" if layer else ""
-        raise ValueError(
-            f"the scores{of} have infinite entries or NaN: mend what computes them"
-        )
-    return scores
