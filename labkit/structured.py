@@ -76,28 +76,6 @@ def mean_activations(network: Network, images: np.ndarray) -> dict[str, np.ndarr
     return {name: total / len(images) for name, total in totals.items()}
 
 
-def taylor(
-    network: Network, gradients: Mapping[str, np.ndarray]
-) -> dict[str, np.ndarray]:
-    """Layer -> `labkit.prune.units.taylor` of its units, biases included.
-
-    gradients: name -> the gradient of the mean loss by that weight, for every one of
-    `network.weights` ("fc1/kernel", "fc1/bias"); ValueError names a missing one.
-    """
-    missing = [name for name in network.weights if name not in gradients]
-    if missing:
-        raise ValueError(f"gradients has no entry for {missing[0]!r}: add one")
-    return {
-        name: units.taylor(
-            _units_first(network, name, kernel),
-            _units_first(network, name, gradients[f"{name}/kernel"]),
-            network.weights.get(f"{name}/bias"),
-            gradients.get(f"{name}/bias"),
-        )
-        for name, kernel in network.kernels.items()
-    }
-
-
 def bundle_scores(
     found: Mapping[str, Bundle], scores: Mapping[str, np.ndarray]
 ) -> dict[str, np.ndarray]:

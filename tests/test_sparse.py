@@ -161,6 +161,14 @@ def test_break_even_points_in_closed_form(bits):
     assert against == pytest.approx(1 - 1 / 32, abs=1e-9)
 
 
+def test_a_rice_code_leaves_the_bitmap_at_the_golden_ratio():
+    """With r = 1: (1 - s) (2 + s^2 / (1 - s^2)) = 1, so s^2 + s = 1."""
+    golden = (np.sqrt(5) - 1) / 2
+    assert break_even("rice", than="bitmap") == pytest.approx(golden, abs=1e-9)
+    for bits in (4, 8):
+        assert break_even("rice", "bitmap", bits) == pytest.approx(golden, abs=1e-9)
+
+
 @pytest.mark.parametrize(
     ("storage", "than"), [("bitmap", "dense"), ("csr", "dense"), ("csr", "bitmap")]
 )
