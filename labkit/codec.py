@@ -8,7 +8,8 @@ All numbers are little-endian. The file is
     4 + n     length and deflated skeleton: the model file without its weights
     the rest  for each tensor its codes packed to their bit width, then the levels that
               were found from its weights, if so, and its scales as float32; or, where
-              it is not quantized, its values as float32
+              it is pruned, length and body of its storage (`labkit.sparse`); or, where
+              it is neither, its values as float32
 
 The same input gives the same bytes, with one version of zlib.
 """
@@ -27,6 +28,7 @@ from labkit.coded import Coded, parameter_counts, restored
 from labkit.groups import BLOCK, GRANULARITIES, Groups
 from labkit.packing import CodecError, pack_bits, packed_size, unpack_bits
 from labkit.quantize import Quantized
+from labkit.sparse.storage import Sparse, body, from_body, sparse
 
 __all__ = [
     "MAGIC",
@@ -47,13 +49,14 @@ _LARGEST_INFLATED = 1 << 28
 
 UNIFORM = "uniform"
 
-Tensor = Quantized | Coded | np.ndarray
+Tensor = Quantized | Coded | Sparse | np.ndarray
 
 
 def payload_bytes(tensor: Tensor) -> int:
     """How many bytes a tensor takes in the file.
 
-    Codes, levels that were found from the weights, and scales; or float32 values.
+    Codes, levels that were found from the weights, and scales; or places and values of
+    what is not 0; or float32 values.
 
     >>> codes, scale = np.array([[1, -1, 0]], np.int8), np.ones(1, np.float32)
     >>> payload_bytes(Quantized(codes, scale, bits=2, granularity="tensor"))
@@ -61,6 +64,8 @@ def payload_bytes(tensor: Tensor) -> int:
     """
     if isinstance(tensor, np.ndarray):
         return 4 * tensor.size
+    if isinstance(tensor, Sparse):
+        return len(body(tensor.w, tensor.storage))
     numbers = sum(array.size for array in _parameters(tensor))
     return packed_size(tensor.bits, tensor.q.size) + 4 * numbers
 
@@ -68,8 +73,8 @@ def payload_bytes(tensor: Tensor) -> int:
 def encode(skeleton: bytes, tensors: Mapping[str, Tensor]) -> bytes:
     """A model file without its weights, and its weights -> one packed file.
 
-    tensors: name -> Quantized, Coded or float array (kept as float32), in the order
-    given.
+    tensors: name -> Quantized, Coded, Sparse or float array (kept as float32), in the
+    order given.
     """
     header = json.dumps(
         [_entry(name, tensor) for name, tensor in tensors.items()],
@@ -86,7 +91,7 @@ def encode(skeleton: bytes, tensors: Mapping[str, Tensor]) -> bytes:
 
 
 def decode(file: bytes) -> tuple[bytes, dict[str, Tensor]]:
-    """A packed file -> the skeleton, and name -> Quantized, Coded or float32 array.
+    """A packed file -> the skeleton, and name -> tensor, arrays as float32.
 
     Exactly what was encoded. Raises CodecError for a file that is truncated, changed,
     or not of this format.
@@ -109,13 +114,15 @@ def decode(file: bytes) -> tuple[bytes, dict[str, Tensor]]:
 
 
 def _entry(name: str, tensor: Tensor) -> list:
-    """One line of the header: name, shape, and for codes what `_tensor` takes.
+    """One line of the header: name, shape, and for codes what `_quantized` takes.
 
     What has its usual value is left out at the end.
     """
     entry = [name, list(tensor.shape)]
     if isinstance(tensor, np.ndarray):
         return entry
+    if isinstance(tensor, Sparse):
+        return [*entry, tensor.storage]
     entry += [tensor.bits, GRANULARITIES.index(tensor.granularity), tensor.axis]
     if isinstance(tensor, Coded):
         return [*entry, tensor.block, tensor.kind]
@@ -125,6 +132,8 @@ def _entry(name: str, tensor: Tensor) -> list:
 def _payload(tensor: Tensor) -> bytes:
     if isinstance(tensor, np.ndarray):
         return tensor.astype("<f4").tobytes()
+    if isinstance(tensor, Sparse):
+        return _framed(body(tensor.w, tensor.storage))
     codes = pack_bits(tensor.q, tensor.bits, signed=isinstance(tensor, Quantized))
     numbers = [array.astype("<f4").tobytes() for array in _parameters(tensor)]
     return codes + b"".join(numbers)
@@ -154,18 +163,25 @@ def _parsed(body: bytes) -> tuple[bytes, dict[str, Tensor]]:
     return skeleton, tensors
 
 
-def _tensor(
+def _tensor(reader: "_Reader", shape: list[int], *kind) -> Tensor:
+    """The next tensor of the file: an array where the header says no more of it."""
+    if not kind:
+        return reader.floats(shape)
+    if isinstance(kind[0], str):
+        (storage,) = kind
+        return sparse(from_body(reader.framed(), tuple(shape), storage), storage)
+    return _quantized(reader, shape, *kind)
+
+
+def _quantized(
     reader: "_Reader",
     shape: list[int],
-    bits: int | None = None,
-    granularity: int = 0,
-    axis: int = 0,
+    bits: int,
+    granularity: int,
+    axis: int,
     block: int = BLOCK,
     kind: str = UNIFORM,
-) -> Tensor:
-    """The next tensor of the file: an array where `bits` is left out."""
-    if bits is None:
-        return reader.floats(shape)
+) -> Quantized | Coded:
     groups = Groups(tuple(shape), GRANULARITIES[granularity], axis, block)
     count = prod(shape)
     packed = reader.take(packed_size(bits, count))
@@ -192,10 +208,13 @@ class _Reader:
         self.position, start = end, self.position
         return self.body[start:end]
 
-    def inflated(self) -> bytes:
+    def framed(self) -> bytes:
         (size,) = _LENGTH.unpack(self.take(_LENGTH.size))
+        return self.take(size)
+
+    def inflated(self) -> bytes:
         stream = zlib.decompressobj()
-        content = stream.decompress(self.take(size), _LARGEST_INFLATED)
+        content = stream.decompress(self.framed(), _LARGEST_INFLATED)
         if not stream.eof or stream.unused_data:
             raise ValueError("a deflated part does not end where it should")
         return content

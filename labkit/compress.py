@@ -18,12 +18,15 @@ from labkit.grids import GRIDS
 from labkit.groups import BLOCK
 from labkit.network import Network
 from labkit.quantize import Quantized, quantize
+from labkit.sparse.storage import Sparse
 
 # A position holds a float file and a packed one: at most 2.6 MB for the lab's networks.
 _POSITIONS, _SKELETONS, _TENSORS = 8, 4, 192
 
 UNIFORM = codec.UNIFORM
 GRID_NAMES = (UNIFORM, *GRIDS)
+
+Kernel = Quantized | Coded | Sparse
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,13 +35,13 @@ class Compressed:
 
     network: the float network with the decoded weights. packed: the packed file, which
     `unpack` turns into that network again. quantized: layer name -> its kernel's codes
-    and scales, `Quantized` on the uniform grid and `Coded` on others; the layers left
-    out, and every bias, are kept as float32.
+    and scales, `Quantized` on the uniform grid and `Coded` on others, or its `Sparse`
+    values where it is pruned; the layers left out, and every bias, are kept as float32.
     """
 
     network: Network
     packed: bytes
-    quantized: Mapping[str, Quantized | Coded]
+    quantized: Mapping[str, Kernel]
 
     @property
     def size_bytes(self) -> int:
@@ -79,10 +82,10 @@ def quantize_network(
     return _compressed(_Content(network.digest, network), plan, how)
 
 
-def pack(network: Network, quantized: Mapping[str, Quantized | Coded]) -> bytes:
-    """The packed file of a network: some kernels as codes, everything else as float32.
+def pack(network: Network, quantized: Mapping[str, Kernel]) -> bytes:
+    """The packed file of a network: some kernels compressed, all else as float32.
 
-    quantized: layer name -> its kernel's codes, as in `Compressed.quantized`.
+    quantized: layer name -> its kernel, as in `Compressed.quantized`.
     """
     tensors = dict(network.weights)
     tensors |= {f"{name}/kernel": tensor for name, tensor in quantized.items()}
@@ -98,7 +101,7 @@ def unpack(packed: bytes) -> Network:
 
 
 def read_packed(packed: bytes) -> Compressed:
-    """A packed file as what it was made from: the network, and its kernels' codes.
+    """A packed file as what it was made from: the network, and compressed kernels.
 
     Raises CodecError for a damaged file.
     """

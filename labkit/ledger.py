@@ -7,6 +7,7 @@ one not faster by itself. `explain` says so in sentences made from the figures.
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from math import prod
 
 from labkit import codec
 from labkit.contents import Stored, stored_weights
@@ -86,13 +87,13 @@ def compressed_row(compressed, stage: str) -> Row:
     """
     row = network_row(compressed.network, stage)
     tensors = compressed.quantized.values()
-    quantized = sum(tensor.q.size for tensor in tensors)
+    compact = sum(prod(tensor.shape) for tensor in tensors)
     kernels = sum(kernel.size for kernel in compressed.network.kernels.values())
-    codes = sum(tensor.bits * tensor.q.size for tensor in tensors)
-    left = row.parameters - quantized
+    bits = sum(tensor.bits * prod(tensor.shape) for tensor in tensors)
+    left = row.parameters - compact
     return replace(
         row,
-        bits=(codes + FLOAT_BITS * (kernels - quantized)) / kernels,
+        bits=(bits + FLOAT_BITS * (kernels - compact)) / kernels,
         payload_bytes=sum(map(codec.payload_bytes, tensors)) + left * FLOAT_BITS // 8,
         size_bytes=len(compressed.packed),
     )

@@ -3,7 +3,7 @@
 `Network` is an immutable view of a LiteRT (.tflite) model. `with_weights` keeps the
 file's layout and overwrites the bytes of the weights, so a new file costs about a copy
 of the old one. Edits that change the graph itself are in
-`labkit.surgery`, `labkit.removal` and `labkit.folding`.
+`labkit.surgery`, `labkit.removal`, `labkit.branches` and `labkit.folding`.
 """
 
 import hashlib
@@ -15,7 +15,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from labkit import folding, insertion, probe, removal, surgery
+from labkit import branches, folding, insertion, probe, removal, surgery
 from labkit.files import write_bytes
 from labkit.graph import Graph, Layer, NetworkError, Span, read_graph
 from labkit.insertion import ActivationGrid
@@ -202,13 +202,20 @@ class Network:
         """
         positions = [self._position(name) for name in layers]
         content, which = surgery.reading(self._content, positions)
-        runner = Runner(content, min(batch_size, len(images)))
-        step = runner.batch_size
-        batches = [
-            runner.run_all(images[k : k + step]) for k in range(0, len(images), step)
-        ]
-        outputs = [np.concatenate(parts) for parts in zip(*batches, strict=True)]
+        outputs = _all_outputs(content, images, batch_size)
         return {name: outputs[k] for name, k in zip(layers, which, strict=True)}
+
+    def outputs(
+        self, images: np.ndarray, layers: Sequence[str], batch_size: int = 125
+    ) -> dict[str, np.ndarray]:
+        """Layer -> its output for each image, float32 (n, …), of several in one run.
+
+        Behind the fused activation function. layers: at least one.
+        """
+        positions = [self._position(name) for name in layers]
+        content = surgery.writing(self._content, positions)
+        outputs = _all_outputs(content, images, batch_size)
+        return dict(zip(layers, outputs, strict=True))
 
     def as_inputs(self, images: np.ndarray) -> np.ndarray:
         """Images for the network: float32, pixels / 255, (n, *input_shape)."""
@@ -227,11 +234,27 @@ class Network:
         )
         return Network.from_bytes(content)
 
-    def remove_units(self, name: str, units: Sequence[int]) -> "Network":
+    def remove_units(
+        self, name: str, units: Sequence[int], linked: bool = False
+    ) -> "Network":
         """Take output units (neurons, filters) out of a layer, and the inputs that read
-        them out of the following ones. Nothing compensates for what they computed."""
+        them out of the following ones. Nothing compensates for what they computed.
+
+        linked: take the units of other layers that add to the same channels out too;
+        without it NetworkError names one of them.
+        """
         self._weighted(name)
-        content = removal.remove_units(self._content, self._position(name), units)
+        position = self._position(name)
+        return Network.from_bytes(
+            removal.remove_units(self._content, {position: units}, linked)
+        )
+
+    def remove_branch(self, name: str) -> "Network":
+        """Take the branch of a residual addition out; the shortcut alone goes on.
+
+        name: of the addition, a layer of kind ADD.
+        """
+        content = branches.remove_branch(self._content, self._position(name))
         return Network.from_bytes(content)
 
     def fake_quantize_inputs(self, grids: Mapping[str, ActivationGrid]) -> "Network":
@@ -255,6 +278,16 @@ class Network:
             raise NetworkError(
                 f"layer {name} has no weights: choose {', '.join(self.kernels)}"
             )
+
+
+def _all_outputs(content: bytes, images: np.ndarray, batch_size: int) -> list:
+    """Every output of a file, each float32 (n, …)."""
+    runner = Runner(content, min(batch_size, len(images)))
+    step = runner.batch_size
+    batches = [
+        runner.run_all(images[k : k + step]) for k in range(0, len(images), step)
+    ]
+    return [np.concatenate(parts) for parts in zip(*batches, strict=True)]
 
 
 def _fitting(name: str, array: np.ndarray, shape: tuple, dtype: np.dtype) -> np.ndarray:

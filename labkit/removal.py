@@ -1,104 +1,129 @@
-"""Taking units out of a layer, and their inputs out of the layers that read them.
+"""Taking units out of layers, and their inputs out of the layers that read them.
 
-Bytes in, bytes out. The channel axis is the last one of every activation (NHWC).
+Bytes in, bytes out. `labkit.channels` says which units are one channel: in a residual
+network those of all layers that add to it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from labkit.graph import NetworkError
-from labkit.modelfile import array, consumers, kind, pack, replace_input, unpack
-
-_SAME_CHANNELS = {
-    "RELU",
-    "RELU6",
-    "RELU_N1_TO_1",
-    "LEAKY_RELU",
-    "HARD_SWISH",
-    "LOGISTIC",
-    "TANH",
-    "MAX_POOL_2D",
-    "AVERAGE_POOL_2D",
-    "MEAN",
-}
+from labkit.channels import Channels, check_removable
+from labkit.graph import KERNEL_KINDS, NetworkError, read_graph
+from labkit.modelfile import array, kind, pack, replace_input, unpack
 
 
-def remove_units(content: bytes, position: int, units: Sequence[int]) -> bytes:
-    """Take output units out of a layer, and their inputs out of the layers behind it.
+def remove_units(
+    content: bytes, units: Mapping[int, Sequence[int]], linked: bool = False
+) -> bytes:
+    """Take output units out of layers, and their inputs out of the layers behind.
 
-    The removed units' outputs must not matter: where they are masked to zero, and the
-    bias with them, the smaller network computes the same. Raises NetworkError where a
-    residual addition or the network's output reads the units.
+    units: a layer's place in the order of running -> numbers of its units. linked: take
+    the units of other layers that add to the same channels out as well. Where the
+    removed units are masked to zero, and the biases with them, the smaller network
+    computes the same. Raises NetworkError for units that the network's input or output
+    consists of, that an operator reads which needs all of them, or, unless linked, that
+    other layers' units are added to.
     """
     model = unpack(content)
-    operator = model.subgraphs[0].operators[position]
-    kernel = array(model, operator.inputs[1])
-    if kind(model, operator) == "DEPTHWISE_CONV_2D":
-        raise NetworkError("a depthwise layer has its inputs' channels: remove those")
-    removed = np.unique(np.asarray(units, dtype=int))
-    if len(removed) and (removed[0] < 0 or removed[-1] >= len(kernel)):
-        raise NetworkError(f"units go from 0 to {len(kernel) - 1}: got {list(units)}")
-    keep = np.setdiff1d(np.arange(len(kernel)), removed)
-    if len(keep) == 0:
-        raise NetworkError("a layer must keep at least one unit")
-    _keep_outputs(model, operator, keep)
-    _keep_channels(model, int(operator.outputs[0]), keep, len(kernel))
+    channels = Channels(model)
+    names = [layer.name for layer in read_graph(content).layers]
+    removed: set[int] = set()
+    for position, numbers in units.items():
+        labels = _labels(model, channels, position, numbers)
+        check_removable(channels, labels, f"these units of {names[position]}")
+        removed |= labels
+    if not linked:
+        _check_alone(model, channels, removed, units, names)
+    kept = {
+        index: ~np.isin(channels.of(index), list(removed))
+        for index in range(len(model.subgraphs[0].tensors))
+        if index in channels
+    }
+    for operator in model.subgraphs[0].operators:
+        _shorten(model, operator, kept)
+    _set_widths(model, kept)
     return pack(model)
 
 
-def _keep_outputs(model, operator, keep: np.ndarray, axis: int = 0) -> None:
-    kernel = array(model, operator.inputs[1])
-    replace_input(model, operator, 1, np.take(kernel, keep, axis))
-    if len(operator.inputs) > 2 and operator.inputs[2] >= 0:
-        replace_input(model, operator, 2, array(model, operator.inputs[2])[keep])
+def linked_units(content: bytes) -> list[dict[int, int]]:
+    """Every channel that can be removed: a layer's place -> the number of its unit.
 
-
-def _keep_channels(model, index: int, keep: np.ndarray, channels: int) -> None:
-    """Carry a shorter last axis of tensor `index` through everything that reads it."""
-    if index in [int(i) for i in model.subgraphs[0].outputs]:
-        raise NetworkError(
-            "these units are the network's output: they cannot be removed"
-        )
-    for operator in consumers(model, index):
-        name, output = kind(model, operator), int(operator.outputs[0])
-        if name in ("CONV_2D", "FULLY_CONNECTED"):
-            kernel = array(model, operator.inputs[1])
-            flat = _flat(keep, channels, kernel.shape[-1])
-            replace_input(model, operator, 1, np.take(kernel, flat, axis=-1))
-        elif (
-            name == "DEPTHWISE_CONV_2D"
-            and array(model, operator.inputs[1]).shape[3] == channels
-        ):
-            _keep_outputs(model, operator, keep, axis=3)
-            _keep_channels(model, output, keep, channels)
-        elif name == "RESHAPE":
-            width = int(model.subgraphs[0].tensors[output].shape[-1])
-            flat = _flat(keep, channels, width)
-            _set_width(model, operator, width, len(flat))
-            _keep_channels(model, output, flat, width)
-        elif name in _SAME_CHANNELS:
-            _keep_channels(model, output, keep, channels)
-        elif name != "SHAPE":
-            raise NetworkError(
-                f"the units are read by {name}, which needs all of them: choose a "
-                "layer that only layers with weights read"
-            )
-    _set_last_side(model, index, len(keep))
-
-
-def _flat(keep: np.ndarray, channels: int, width: int) -> np.ndarray:
-    """Positions of the kept channels in an axis that lists all pixels' channels.
-
-    >>> _flat(np.array([0, 2]), 3, 6)
-    array([0, 2, 3, 5])
+    In the order of the first layer's place, then its unit. Layers are those with a
+    kernel; a depthwise one is there beside the layer before it.
     """
-    if width % channels:
-        raise NetworkError(f"{channels} units do not divide an axis of {width}")
-    return (np.arange(width // channels)[:, None] * channels + keep).ravel()
+    model = unpack(content)
+    channels, found = Channels(model), {}
+    for position, operator in enumerate(model.subgraphs[0].operators):
+        if kind(model, operator) in KERNEL_KINDS:
+            for unit, label in enumerate(
+                channels.of(int(operator.outputs[0])).tolist()
+            ):
+                if channels.obstacle(label) is None:
+                    found.setdefault(label, {})[position] = unit
+    return list(found.values())
 
 
-def _set_width(model, reshape, old: int, new: int) -> None:
+def _labels(model, channels: Channels, position: int, units: Sequence[int]) -> set[int]:
+    operator = model.subgraphs[0].operators[position]
+    if kind(model, operator) == "DEPTHWISE_CONV_2D":
+        raise NetworkError("a depthwise layer has its inputs' channels: remove those")
+    labels = channels.of(int(operator.outputs[0]))
+    units = np.unique(np.asarray(units, dtype=int))
+    if len(units) and (units[0] < 0 or units[-1] >= len(labels)):
+        raise NetworkError(
+            f"units go from 0 to {len(labels) - 1}: got {units.tolist()}"
+        )
+    return set(labels[units].tolist())
+
+
+def _check_alone(model, channels: Channels, removed, units, names) -> None:
+    """Raise NetworkError if a layer loses units that were not asked for."""
+    for position, operator in enumerate(model.subgraphs[0].operators):
+        if kind(model, operator) in ("CONV_2D", "FULLY_CONNECTED"):
+            labels = channels.of(int(operator.outputs[0]))
+            gone = np.flatnonzero(np.isin(labels, list(removed)))
+            others = np.setdiff1d(gone, units.get(position, ()))
+            if others.size:
+                raise NetworkError(
+                    f"unit {others[0]} of {names[position]} adds to a channel of these "
+                    "units: pass linked=True to remove it with them"
+                )
+
+
+def _shorten(model, operator, kept: Mapping[int, np.ndarray]) -> None:
+    """Take the removed channels out of an operator's constants.
+
+    kept: tensor -> which of its channels stay, bool (channels,).
+    """
+    name, source = kind(model, operator), int(operator.inputs[0])
+    output = int(operator.outputs[0])
+    if source not in kept or output not in kept:
+        return
+    read, written = kept[source], kept[output]
+    if name in KERNEL_KINDS:
+        if not written.any():
+            raise NetworkError("a layer must keep at least one unit")
+        kernel = array(model, operator.inputs[1])
+        if name == "DEPTHWISE_CONV_2D":
+            kernel = kernel[..., written]
+        else:
+            inputs = np.tile(read, kernel.shape[-1] // len(read))
+            kernel = kernel[written][..., inputs]
+        replace_input(model, operator, 1, kernel)
+        if len(operator.inputs) > 2 and operator.inputs[2] >= 0:
+            replace_input(model, operator, 2, array(model, operator.inputs[2])[written])
+    elif name == "PAD":
+        paddings = array(model, operator.inputs[1]).copy()
+        before = int(paddings[-1, 0])
+        ends = written[:before], written[before + len(read) :]
+        paddings[-1] = [int(end.sum()) for end in ends]
+        replace_input(model, operator, 1, paddings)
+    elif name == "RESHAPE" and not written.all():
+        _set_reshape(model, operator, len(written), int(written.sum()))
+
+
+def _set_reshape(model, reshape, old: int, new: int) -> None:
     """Change the width that a RESHAPE asks for, given as a constant or packed."""
     options = reshape.builtinOptions
     if options is not None and options.newShape is not None:
@@ -119,8 +144,10 @@ def _set_width(model, reshape, old: int, new: int) -> None:
                 )
 
 
-def _set_last_side(model, index: int, side: int) -> None:
-    tensor = model.subgraphs[0].tensors[index]
-    tensor.shape = [*tensor.shape[:-1], side]
-    if tensor.shapeSignature is not None and len(tensor.shapeSignature):
-        tensor.shapeSignature = [*tensor.shapeSignature[:-1], side]
+def _set_widths(model, kept: Mapping[int, np.ndarray]) -> None:
+    """Give every activation its new last side."""
+    for index, stay in kept.items():
+        tensor, side = model.subgraphs[0].tensors[index], int(stay.sum())
+        tensor.shape = [*tensor.shape[:-1], side]
+        if tensor.shapeSignature is not None and len(tensor.shapeSignature):
+            tensor.shapeSignature = [*tensor.shapeSignature[:-1], side]

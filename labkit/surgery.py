@@ -53,6 +53,16 @@ def reading(content: bytes, positions: Sequence[int]) -> tuple[bytes, list[int]]
     return pack(model), [outputs.index(index) for index in wanted]
 
 
+def writing(content: bytes, positions: Sequence[int]) -> bytes:
+    """The network with what some operators write as its outputs, in that order."""
+    model = unpack(content)
+    graph = model.subgraphs[0]
+    graph.outputs = [int(graph.operators[k].outputs[0]) for k in positions]
+    graph.operators = graph.operators[: max(positions) + 1]
+    model.signatureDefs = []
+    return pack(model)
+
+
 def replace_layer(
     content: bytes, position: int, name: str, parts: Sequence[Part]
 ) -> bytes:

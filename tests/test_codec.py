@@ -16,6 +16,7 @@ from labkit.codec import CodecError, decode, encode, pack_bits, unpack_bits
 from labkit.coded import Coded, quantize_to, with_levels
 from labkit.grids import GRIDS
 from labkit.quantize import BLOCKS, GRANULARITIES, RANGES, quantize
+from labkit.sparse.storage import STORAGES, Sparse, sparse
 
 FLOATS = arrays(
     np.float32,
@@ -79,6 +80,9 @@ def tensors(draw):
     w = draw(FLOATS)
     if draw(st.booleans()):
         return w
+    if draw(st.booleans()):
+        zeros = np.where(np.abs(w) > draw(st.floats(0, 100)), w, np.float32(0))
+        return sparse(zeros, draw(st.sampled_from(STORAGES)))
     granularity = draw(st.sampled_from(GRANULARITIES))
     axis = draw(st.integers(0, w.ndim - 1))
     block = draw(st.sampled_from(BLOCKS))
@@ -94,6 +98,10 @@ def assert_same(a, b):
     assert type(a) is type(b)
     if isinstance(a, np.ndarray):
         assert a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes()
+        return
+    if isinstance(a, Sparse):
+        assert a.storage == b.storage
+        assert_same(a.w, b.w)
         return
     assert (a.bits, a.groups) == (b.bits, b.groups)
     if isinstance(a, Coded):
@@ -124,6 +132,14 @@ def test_the_size_is_the_payload_and_little_more():
     assert payload == 300 * 784 * 3 // 8 + 4 * 300 + 4 * 300
     file = encode(bytes(1000), {"fc1/kernel": quantized, "fc1/bias": bias})
     assert 0 < len(file) - payload < 200
+
+
+def test_bytes_of_a_pruned_tensor():
+    w = np.zeros((30, 100), np.float32)
+    w[:, :7] = 1
+    pruned = sparse(w, "bitmap")
+    assert codec.payload_bytes(pruned) == 3000 // 8 + 4 * 210
+    assert 0 < len(encode(b"", {"fc1/kernel": pruned})) - (375 + 840) < 120
 
 
 @pytest.mark.parametrize(
@@ -177,6 +193,7 @@ def file():
         "a": quantize(w, 5, "block"),
         "b": w[0],
         "c": quantize_to(w, "kmeans", 2),
+        "d": sparse(np.where(w > 1, w, 0), "relative"),
     }
     return encode(b"graph" * 20, tensors)
 
@@ -242,6 +259,10 @@ def body_of(header, payload=b"", skeleton=b"") -> bytes:
         body_of([["a", [2], 3, 0, 0, 32, "ternary"]], bytes(5)),  # no such width
         body_of([["a", [2], 2, 0, 0, 32, "ternary"]], b"\x0f" + bytes(4)),  # code 3
         body_of([["a", [2], 8, 0, 0, 32, "float8_e4m3"]], b"\x7f" + bytes(5)),  # NaN
+        body_of([["a", [2], "zip"]], bytes(4)),  # no such storage
+        body_of([["a", [2], "dense"]], bytes(8)),  # 0 bytes announced, 4 too many
+        body_of([["a", [2], "dense", 4]], b"\x08" + bytes(11)),  # bits follow
+        body_of([["a", [], "dense"]], bytes(4)),  # no axis
         body_of([["a"]]),
         body_of({"a": 1}),
         body_of(7),

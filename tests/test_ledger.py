@@ -14,6 +14,8 @@ from labkit.contents import byte_parts, stored_weights
 from labkit.deploy import deployable
 from labkit.latency import Latency
 from labkit.ledger import Row, compressed_row, deployed_row, explain, network_row
+from labkit.prune.masking import masks
+from labkit.pruned import prune_network
 
 KERNELS = 784 * 300 + 300 * 100 + 100 * 10
 BIASES = 300 + 100 + 10
@@ -137,6 +139,20 @@ def test_layers_that_stay_float_count_with_32_bits(mlp):
     row = compressed_row(quantize_network(mlp, bits=4, layers=("fc1",)), "fc1 only")
     assert row.bits == (4 * 784 * 300 + 32 * 31_000) / KERNELS
     assert row.payload_bytes == 784 * 300 // 2 + 4 + 4 * (31_000 + BIASES)
+
+
+def test_the_row_of_a_pruned_packed_file(mlp):
+    kept = masks({name: np.abs(w) for name, w in mlp.kernels.items()}, 0.9)
+    compressed = prune_network(mlp, kept, "bitmap")
+    row = compressed_row(compressed, "pruned")
+    left = KERNELS // 10
+    assert row.nonzeros == left + BIASES
+    assert row.payload_bytes == -(-KERNELS // 8) + 4 * left + 4 * BIASES
+    assert row.payload_bytes < row.size_bytes == len(compressed.packed)
+    assert (row.bits, row.macs, row.arithmetic) == (32, mlp.macs, "float32")
+    assert not any("not smaller" in s for s in explain([network_row(mlp), row]))
+    dense = network_row(compressed.network, "zeros in a float file")
+    assert any("not smaller" in s for s in explain([network_row(mlp), dense]))
 
 
 def test_finer_scales_are_paid_for(mlp):

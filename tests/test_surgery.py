@@ -130,6 +130,95 @@ def test_units_that_cannot_go():
         zoo.load("lenet5").remove_units("pool1", [0])
 
 
+def masked_units(network, layers, units):
+    changes = {}
+    for layer in layers:
+        for role in ("kernel", "bias"):
+            changes[f"{layer}/{role}"] = network.weights[f"{layer}/{role}"].copy()
+            changes[f"{layer}/{role}"][units] = 0
+    return network.with_weights(changes)
+
+
+def test_units_that_are_added_go_together():
+    network = zoo.load("resnet8")
+    images = zoo.dataset("resnet8").validation.images[:50]
+    for layer, other in [
+        ("conv1", "stage1_block1_conv2"),
+        ("stage1_block1_conv2", "conv1"),
+        ("stage3_block1_shortcut", "stage3_block1_conv2"),
+    ]:
+        with pytest.raises(
+            NetworkError, match=f"unit 2 of {other} adds .* linked=True"
+        ):
+            network.remove_units(layer, [2, 5])
+        smaller = network.remove_units(layer, [2, 5], linked=True)
+        masked = masked_units(network, [layer, other], [2, 5])
+        assert logits_close(smaller.predict(images), masked.predict(images))
+        assert len(smaller) < len(network) and smaller.macs < network.macs
+        for name in (layer, other):
+            before = network.layer(name).kernel_shape[0]
+            assert smaller.layer(name).kernel_shape[0] == before - 2
+
+
+def test_a_padded_channel_goes_with_those_that_are_added_to_it():
+    """resnet20 pads 16 channels to 32 with 8 zeros on either side, then 32 to 64."""
+    network = zoo.load("resnet20")
+    images = zoo.dataset("resnet20").validation.images[:50]
+    third = [f"stage3_block{k}_conv2" for k in (1, 2, 3)]
+    for unit, shortcut_too in ((15, False), (16, True)):
+        smaller = network.remove_units("stage3_block1_conv2", [unit], linked=True)
+        changed = [
+            name
+            for name, kernel in network.kernels.items()
+            if len(smaller.kernels[name]) < len(kernel)
+        ]
+        assert set(third) <= set(changed) and ("conv1" in changed) is False
+        assert ("stage2_block1_conv2" in changed) is shortcut_too
+    smaller = network.remove_units("stage3_block1_conv2", [15], linked=True)
+    masked = masked_units(network, third, [15])
+    assert logits_close(smaller.predict(images), masked.predict(images))
+    assert smaller.layer("stage3_block1_add").output_shape == (8, 8, 63)
+
+
+@pytest.mark.parametrize("name", ["resnet8", "resnet20"])
+def test_a_branch_removed_is_a_branch_masked(name):
+    network = zoo.load(name)
+    images = zoo.dataset(name).validation.images[:50]
+    for add in [layer.name for layer in network.layers if layer.kind == "ADD"]:
+        last = add.replace("add", "conv2")
+        masked = masked_units(network, [last], slice(None))
+        smaller = network.remove_branch(add)
+        assert logits_close(smaller.predict(images), masked.predict(images))
+        assert len(smaller) < len(network) and smaller.macs < network.macs
+        gone = {layer.name for layer in network.layers} - {
+            layer.name for layer in smaller.layers
+        }
+        assert gone == {add, last, add.replace("add", "conv1")}
+
+
+def test_every_branch_of_a_network_removed():
+    network = zoo.load("resnet8")
+    images = zoo.dataset("resnet8").validation.images[:50]
+    adds = [layer.name for layer in network.layers if layer.kind == "ADD"]
+    masked = masked_units(
+        network, [a.replace("add", "conv2") for a in adds], slice(None)
+    )
+    smaller = network
+    for add in adds:
+        smaller = smaller.remove_branch(add)
+    assert list(smaller.kernels) == [
+        "conv1", "stage2_block1_shortcut", "stage3_block1_shortcut", "fc",
+    ]  # fmt: skip
+    assert logits_close(smaller.predict(images), masked.predict(images))
+
+
+def test_what_is_no_branch():
+    with pytest.raises(NetworkError, match="CONV_2D adds no two activations"):
+        zoo.load("resnet8").remove_branch("conv1")
+    with pytest.raises(NetworkError, match="there is no layer 'add1'"):
+        zoo.load("resnet8").remove_branch("add1")
+
+
 def test_fold_absorbs_factors_and_offsets(images):
     """Insert MUL and ADD after a convolution by hand; folding takes them out again."""
     network = zoo.load("lenet5")

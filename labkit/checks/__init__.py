@@ -6,6 +6,13 @@ from labkit.checks.bench import check_packed_bytes
 from labkit.checks.clipping import check_best_clip
 from labkit.checks.integers import check_integer_dense, check_quantize_multiplier
 from labkit.checks.predictions import Predictions
+from labkit.checks.pruning import check_global_masks, check_magnitude_mask
+from labkit.checks.pruning_scores import check_taylor_scores, check_taylor_units
+from labkit.checks.pruning_steps import (
+    check_bitmap_break_even,
+    check_masked_step,
+    check_removed_units,
+)
 from labkit.checks.quantization import (
     check_channel_scales,
     check_fake_quantize,
@@ -21,13 +28,20 @@ __all__ = [
     "Verdict",
     "check_assign_bits",
     "check_best_clip",
+    "check_bitmap_break_even",
     "check_centroid_gradients",
     "check_channel_scales",
     "check_fake_quantize",
+    "check_global_masks",
     "check_integer_dense",
+    "check_magnitude_mask",
+    "check_masked_step",
     "check_packed_bytes",
     "check_quantize_multiplier",
     "check_quantized_copy",
+    "check_removed_units",
     "check_rounding_gradients",
     "check_scale_zero_point",
+    "check_taylor_scores",
+    "check_taylor_units",
 ]

@@ -5,10 +5,11 @@ in what the layer computes. Where two inputs go up and down together, an error i
 weight of one can be taken back in the weight of the other. For one output channel w and
 the layer's inputs x (n, in) the squared output error is
 
-    ||x (w - w_hat)||^2 = (w - w_hat) H (w - w_hat)^T / 2,    H = 2 x^T x
+    ||x (w - w_hat)||^2 = (w - w_hat) H (w - w_hat)^T / 2
 
-Its weights are rounded one after the other. When weight k is rounded with an error
-e = w_k - w_hat_k, the best that the weights not yet rounded can do is to change by
+with the H of `labkit.curvature`. Its weights are rounded one after the other. When
+weight k is rounded with an error e = w_k - w_hat_k, the best that the weights not yet
+rounded can do is to change by
 
     - e / [H^-1]_kk * [H^-1]_k,later
 
@@ -27,34 +28,10 @@ from dataclasses import replace
 import numpy as np
 
 from labkit.compress import Compressed
+from labkit.curvature import DAMPING, hessian
 from labkit.network import Network
 from labkit.quantize import Quantized, code_type, largest_code
 from labkit.repair.statistics import assembled
-
-DAMPING = 0.01
-
-
-def hessian(x: np.ndarray, damping: float = DAMPING) -> np.ndarray:
-    """H = 2 x^T x, with `damping` times the mean of its diagonal added to the diagonal.
-
-    x: a dense layer's inputs, float (n, in). damping: above 0, since H has no inverse
-    where an input is always 0 (a pixel in the corner) or there are fewer images than
-    inputs. Returns float64 (in, in). Raises ValueError for other shapes, inputs that
-    are 0 all over, or a damping of 0 or less.
-
-    >>> hessian(np.array([[1.0, 1.0]]), damping=0.5).tolist()
-    [[3.0, 2.0], [2.0, 3.0]]
-    """
-    x = np.asarray(x, np.float64)
-    if x.ndim != 2 or not x.any():
-        raise ValueError(
-            f"x of shape {x.shape}: give a dense layer's inputs (n, in), not all 0"
-        )
-    if not damping > 0:
-        raise ValueError(f"damping is {damping}: give a number above 0, such as 0.01")
-    h = 2 * x.T @ x
-    h[np.diag_indices_from(h)] += damping * np.diag(h).mean()
-    return h
 
 
 def feedback_plain(

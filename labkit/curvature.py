@@ -1,0 +1,45 @@
+"""The squared error of a layer's output as a quadratic form of its weights.
+
+For one output w and the layer's inputs x (n, in), weights changed by d give the error
+
+    ||x d||^2 = d H d^T / 2,    H = 2 x^T x
+
+All outputs share H. What rounds or removes weights one after the other asks of it how
+the others can make up for that (`labkit.repair.error_feedback`,
+`labkit.prune.surgeon`).
+"""
+
+import numpy as np
+
+DAMPING = 0.01
+
+
+def hessian(x: np.ndarray, damping: float = DAMPING) -> np.ndarray:
+    """H = 2 x^T x, `damped`.
+
+    x: a dense layer's inputs, float (n, in). Returns float64 (in, in). Raises
+    ValueError for other shapes, inputs that are 0 all over, or a damping of 0 or less.
+
+    >>> hessian(np.array([[1.0, 1.0]]), damping=0.5).tolist()
+    [[3.0, 2.0], [2.0, 3.0]]
+    """
+    x = np.asarray(x, np.float64)
+    if x.ndim != 2 or not x.any():
+        raise ValueError(
+            f"x of shape {x.shape}: give a dense layer's inputs (n, in), not all 0"
+        )
+    return damped(2 * x.T @ x, damping)
+
+
+def damped(h: np.ndarray, damping: float = DAMPING) -> np.ndarray:
+    """H with `damping` times the mean of its diagonal added to the diagonal.
+
+    damping: above 0 (else ValueError), since H has no inverse where an input is always
+    0 (a pixel in the corner) or there are fewer images than inputs.
+
+    >>> damped(np.array([[3.0, 1.0], [1.0, 1.0]]), damping=0.5).tolist()
+    [[4.0, 1.0], [1.0, 2.0]]
+    """
+    if not damping > 0:
+        raise ValueError(f"damping is {damping}: give a number above 0, such as 0.01")
+    return h + damping * np.diag(h).mean() * np.eye(len(h))

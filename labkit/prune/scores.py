@@ -1,0 +1,94 @@
+"""Criteria: what to rank the weights of a layer by. The larger, the longer kept.
+
+    criterion         score               looks at
+    random            uniform in [0, 1)   nothing: the baseline of baselines
+    magnitude         |w|                 the weights
+    activation_aware  |w| ||x||           and the layer's inputs
+    taylor            |w g|               and the loss's gradient g
+    fisher            w^2 E[g^2] / 2      and each image's gradient
+
+The second-order criterion that looks at pairs of weights is `labkit.prune.surgeon`.
+Random and magnitude belong into every comparison (Blalock et al. 2020,
+arXiv:2003.03033).
+"""
+
+import numpy as np
+
+
+def random(w: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Numbers that have nothing to do with the weights, float64 in w's shape.
+
+    rng: one for all layers of a network, so that they do not lose the same places.
+
+    >>> random(np.zeros((2, 3)), np.random.default_rng(0)).shape
+    (2, 3)
+    """
+    return rng.random(np.shape(w))
+
+
+def magnitude(w: np.ndarray) -> np.ndarray:
+    """|w|. Source: Han et al. 2015, arXiv:1506.02626, and long before.
+
+    >>> magnitude(np.array([-2.0, 1.0])).tolist()
+    [2.0, 1.0]
+    """
+    return np.abs(w)
+
+
+def activation_aware(w: np.ndarray, norms: np.ndarray) -> np.ndarray:
+    """|w| ||x||: what a weight adds to the layer's output, in size.
+
+    w: a kernel, dense (out, in), convolution (out, height, width, in), depthwise (1,
+    height, width, channels). norms: the Euclidean norm over calibration images of what
+    each weight is multiplied with, of the kernel's shape without the first axis (else
+    ValueError): `labkit.layer_inputs.input_norms`. Source: Sun et al. 2023 (Wanda),
+    arXiv:2306.11695, which ranks within each output: the scope "output" of
+    `labkit.prune.masking.masks`.
+
+    >>> activation_aware(np.array([[2.0, -1.0]]), np.array([0.5, 4.0])).tolist()
+    [[1.0, 4.0]]
+    """
+    if np.shape(norms) != np.shape(w)[1:]:
+        raise ValueError(
+            f"norms are {np.shape(norms)} for a kernel of {np.shape(w)}: give one "
+            "norm for each input of an output"
+        )
+    return np.abs(w) * norms
+
+
+def taylor(w: np.ndarray, gradient: np.ndarray) -> np.ndarray:
+    """|w g|: by how much, to first order, the loss changes when w becomes 0.
+
+    gradient: of the mean loss by each weight, in w's shape (else ValueError). Source:
+    Molchanov et al. 2017, arXiv:1611.06440, there of a unit's output; of single weights
+    Lee et al. 2019 (SNIP), arXiv:1810.02340.
+
+    >>> taylor(np.array([2.0, -1.0]), np.array([0.25, 3.0])).tolist()
+    [0.5, 3.0]
+    """
+    _check_shapes(w, gradient, "gradients")
+    return np.abs(w * gradient)
+
+
+def fisher(w: np.ndarray, squared_gradient: np.ndarray) -> np.ndarray:
+    """w^2 E[g^2] / 2: by how much, to second order, the loss grows when w becomes 0.
+
+    squared_gradient: the mean over images of each image's squared gradient, in w's
+    shape (else ValueError): the diagonal of the Fisher information, which stands for
+    the second derivative near a minimum. The square of the mean gradient is something
+    else, and near 0 there. Sources: LeCun, Denker, Solla 1990 (Optimal Brain Damage),
+    h_kk u_k^2 / 2; Theis et al. 2018, arXiv:1801.05787, with the Fisher information.
+
+    >>> fisher(np.array([2.0, -1.0]), np.array([0.5, 3.0])).tolist()
+    [1.0, 1.5]
+    """
+    _check_shapes(w, squared_gradient, "squared gradients")
+    return np.square(w) * squared_gradient / 2
+
+
+def _check_shapes(w: np.ndarray, gradient: np.ndarray, what: str) -> None:
+    if np.shape(w) != np.shape(gradient):
+        raise ValueError(
+            f"the {what} are {np.shape(gradient)}, the weights {np.shape(w)}: give one "
+            "for each weight"
+        )

@@ -1,0 +1,59 @@
+"""Masks from a threshold on |w|, and the threshold that a mask amounts to."""
+
+import numpy as np
+
+from labkit.prune.masking import mask
+
+
+def above(w: np.ndarray, threshold: float) -> np.ndarray:
+    """The mask that keeps |w| >= threshold.
+
+    w: any shape. threshold: in the unit of the weights, at least 0, infinity included.
+    Returns bool, True = kept. Raises ValueError outside.
+
+    >>> above(np.array([-0.5, 0.1, 0.2]), 0.2).tolist()
+    [True, False, True]
+    """
+    if not threshold >= 0:  # as nan is not, either
+        raise ValueError(f"threshold is {threshold}: give a number of at least 0")
+    return np.abs(w) >= threshold
+
+
+def deviation_threshold(w: np.ndarray, multiple: float) -> float:
+    """`multiple` times the standard deviation of the weights.
+
+    One `multiple` for all layers prunes each by its own spread. Source: Han et al.
+    2015, arXiv:1506.02626, sec. 3.1, where it is the "quality parameter".
+
+    >>> deviation_threshold(np.array([-2.0, 2.0, -2.0, 2.0]), 0.75)
+    1.5
+    """
+    return float(multiple * np.std(w, dtype=np.float64))
+
+
+def percentile_threshold(w: np.ndarray, sparsity: float) -> float:
+    """The threshold with which `above` removes the fraction `sparsity`.
+
+    It is exact where no |w| equals it: `mask(abs(w), sparsity)` counts right where some
+    do. Infinite where nothing is kept.
+
+    >>> percentile_threshold(np.array([-4.0, 1.0, 2.0, -3.0]), 0.5)
+    3.0
+    """
+    magnitudes = np.abs(w)
+    return threshold_of(magnitudes, mask(magnitudes, sparsity))
+
+
+def threshold_of(scores: np.ndarray, kept: np.ndarray) -> float:
+    """The smallest score that a mask keeps; infinity where it keeps none.
+
+    scores, kept: of one shape (else ValueError). Where a mask was made from the scores,
+    this is the line to draw in their histogram.
+
+    >>> threshold_of(np.array([0.1, 0.4, 0.3]), np.array([False, True, True]))
+    0.3
+    """
+    scores, kept = np.asarray(scores), np.asarray(kept, bool)
+    if scores.shape != kept.shape:
+        raise ValueError(f"scores are {scores.shape}, the mask {kept.shape}")
+    return float(scores.min(where=kept, initial=np.inf))

@@ -1,0 +1,117 @@
+"""Which units (neurons, filters) of a layer to remove: scores and the choice.
+
+A unit is a row of a dense kernel or a filter of a convolution: everything along the
+first axis. The scores of units that must go together (`labkit.structured`) are added.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from labkit.prune.masking import masks
+
+
+def norms(kernel: np.ndarray, order: int = 1) -> np.ndarray:
+    """The norm of each unit's weights, float64 (units,).
+
+    kernel: (units, …). order: 1, the sum of magnitudes, or 2, the Euclidean norm.
+    Source: Li et al. 2017, arXiv:1608.08710, sec. 3.1, with order 1. Raises ValueError
+    for another order.
+
+    >>> norms(np.array([[3.0, -4.0], [1.0, 1.0]])).tolist()
+    [7.0, 2.0]
+    >>> norms(np.array([[3.0, -4.0]]), order=2).tolist()
+    [5.0]
+    """
+    if order not in (1, 2):
+        raise ValueError(f"order is {order}: choose 1 or 2")
+    rows = np.asarray(kernel, np.float64).reshape(len(kernel), -1)
+    return np.linalg.norm(rows, order, axis=1)
+
+
+def mean_activations(outputs: np.ndarray) -> np.ndarray:
+    """The mean size of each unit's output over images and places, float64 (units,).
+
+    outputs: of one layer, (n, …, units), at least one image (else ValueError).
+
+    >>> mean_activations(np.array([[1.0, 0.0], [-3.0, 1.0]])).tolist()
+    [2.0, 0.5]
+    """
+    if not np.size(outputs):
+        raise ValueError("there are no outputs to average: give at least one image")
+    rows = np.abs(outputs).reshape(-1, np.shape(outputs)[-1])
+    return rows.mean(axis=0, dtype=np.float64)
+
+
+def taylor(
+    kernel: np.ndarray,
+    gradient: np.ndarray,
+    bias: np.ndarray | None = None,
+    bias_gradient: np.ndarray | None = None,
+) -> np.ndarray:
+    """|sum of w g| over each unit: its effect on the loss, to first order.
+
+    kernel, gradient: (units, …), one shape; bias, bias_gradient: (units,), both or
+    neither (else ValueError). The sum comes before the magnitude, so that weights whose
+    changes cancel count little together, which |w g| of each would not see. Source:
+    Molchanov et al. 2019, arXiv:1906.10771.
+
+    >>> taylor(np.array([[2.0, 1.0]]), np.array([[1.0, -3.0]])).tolist()    # |2 - 3|
+    [1.0]
+    """
+    pairs = [(kernel, gradient)]
+    if bias is not None or bias_gradient is not None:
+        pairs.append((bias, bias_gradient))
+    for values, slopes in pairs:
+        if np.shape(values) != np.shape(slopes):
+            raise ValueError(
+                f"gradients {np.shape(slopes)} of weights {np.shape(values)}: give one "
+                "for each weight"
+            )
+    changes = [
+        np.multiply(values, slopes, dtype=np.float64).reshape(len(kernel), -1)
+        for values, slopes in pairs
+    ]
+    return np.abs(np.concatenate(changes, axis=1).sum(axis=1))
+
+
+def normalized(scores: np.ndarray) -> np.ndarray:
+    """Scores divided by their Euclidean norm, so that layers can be ranked together.
+
+    Scores that are 0 all over stay so. Source: Molchanov et al. 2017,
+    arXiv:1611.06440, sec. 2.2, which found it necessary for several criteria.
+
+    >>> normalized(np.array([3.0, 4.0])).tolist()
+    [0.6, 0.8]
+    """
+    scores = np.asarray(scores, np.float64)
+    length = np.linalg.norm(scores)
+    return scores / length if length > 0 else scores
+
+
+def choose(
+    scores: Mapping[str, np.ndarray], fraction: float, scope: str = "layer"
+) -> dict[str, np.ndarray]:
+    """Which units stay: name -> bool (units,), True = kept.
+
+    scores: name -> (units,), of layers or of bundles. fraction: of units to remove, 0
+    to 1. scope: "layer" or "global", as for `labkit.prune.masking.masks`. The best unit
+    of each always stays, since a layer without units computes nothing: so fewer are
+    removed than asked for where only the best ones are left. Raises ValueError outside
+    these.
+
+    >>> found = choose({"fc1": np.array([1.0, 3.0]), "fc2": np.array([9.0, 0.5])}, 1.0)
+    >>> {name: kept.tolist() for name, kept in found.items()}
+    {'fc1': [False, True], 'fc2': [True, False]}
+    """
+    if scope == "output":
+        raise ValueError("units are ranked in the scope 'layer' or 'global'")
+    # Above all others, so that a global ranking takes another layer's unit instead.
+    top = np.nextafter(max((np.max(s) for s in scores.values()), default=0.0), np.inf)
+    raised = {name: np.array(s, np.float64) for name, s in scores.items()}
+    for s in raised.values():
+        s[s.argmax()] = top
+    found = masks(raised, fraction, scope)
+    for name, kept in found.items():
+        kept[raised[name].argmax()] = True
+    return found

@@ -1,0 +1,58 @@
+"""Pruned networks: masks laid on the kernels of a model file, and the packed file."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+import numpy as np
+
+from labkit.compress import Compressed, pack
+from labkit.network import Network
+from labkit.sparse.storage import sparse
+
+
+def apply(network: Network, masks: Mapping[str, np.ndarray]) -> Network:
+    """The network with the removed weights set to 0.
+
+    masks: layer name -> bool array of its kernel's shape, True = kept; a layer without
+    a mask keeps all. Raises ValueError for an unknown layer, another shape, or an array
+    that is not bool.
+    """
+    kernels = network.kernels
+    for name, kept in masks.items():
+        check_mask(name, kept, kernels)
+    return network.with_weights(
+        {
+            f"{name}/kernel": np.where(kept, kernels[name], 0)  # a product would be -0
+            for name, kept in masks.items()
+        }
+    )
+
+
+def prune_network(
+    network: Network, masks: Mapping[str, np.ndarray], storage: str = "bitmap"
+) -> Compressed:
+    """The masked network, and its packed file without the zeros.
+
+    masks: as for `apply`. storage: of the masked kernels, one of
+    `labkit.sparse.storage.STORAGES`, or "smallest" for the best one of each. Other
+    kernels and all biases are float32. `Compressed.quantized` has the `Sparse` kernels.
+    Raises ValueError as `apply` does, and for another storage.
+    """
+    masked = apply(network, masks)
+    kernels = {name: sparse(masked.kernels[name], storage) for name in masks}
+    return Compressed(masked, pack(masked, kernels), MappingProxyType(kernels))
+
+
+def check_mask(name: str, kept: np.ndarray, kernels: Mapping[str, np.ndarray]) -> None:
+    """Raise ValueError unless `kept` is a mask of the layer's kernel."""
+    if name not in kernels:
+        raise ValueError(
+            f"there is no layer {name!r} with a kernel: choose from "
+            f"{', '.join(kernels)}"
+        )
+    kept, shape = np.asarray(kept), kernels[name].shape
+    if kept.dtype != bool or kept.shape != shape:
+        raise ValueError(
+            f"the mask of {name} is {kept.dtype} {kept.shape}: give bool {shape}, "
+            "True = kept"
+        )

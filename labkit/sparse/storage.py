@@ -1,0 +1,173 @@
+"""A tensor with zeros <-> bytes, in one of six storages.
+
+    storage    which places are stored            what writes them
+    dense      all                                nothing
+    bitmap     the non-zeros                      a bit a place
+    csr        the non-zeros                      an int32 column each, int32 row ends
+    relative   the non-zeros, zeros in long gaps  k bits each, the gap before it
+    rice       the non-zeros                      the gaps in Rice code, near entropy
+    deflated   all                                nothing; all bytes deflated
+
+The values follow: float32, or integer codes packed to their bits. A tensor of several
+axes is a matrix for CSR, its first axis the rows.
+"""
+
+import struct
+import zlib
+from dataclasses import dataclass
+from math import prod
+
+import numpy as np
+
+from labkit.packing import CodecError, pack_bits, packed_size, unpack_bits
+from labkit.sparse.gaps import RELATIVE, RICE
+from labkit.sparse.places import ALL, BITMAP, CSR, take
+
+FLOAT_BITS = 32
+_PLACES = {
+    "dense": ALL,
+    "bitmap": BITMAP,
+    "csr": CSR,
+    "relative": RELATIVE,
+    "rice": RICE,
+    "deflated": ALL,
+}
+STORAGES = tuple(_PLACES)
+_HEAD = struct.Struct("<BBB")  # storage, bits, axes
+_LARGEST = 1 << 24  # weights: what a damaged shape may ask memory for
+
+
+@dataclass(frozen=True, eq=False)
+class Sparse:
+    """A weight tensor that is stored without its zeros.
+
+    w: float32, any shape. storage: one of STORAGES. The codec's third kind of tensor,
+    beside `Quantized` and `Coded`.
+    """
+
+    w: np.ndarray
+    storage: str
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of the weights."""
+        return self.w.shape
+
+    @property
+    def bits(self) -> int:
+        """Of one value that is stored."""
+        return FLOAT_BITS
+
+    def decode(self) -> np.ndarray:
+        """The weights, zeros included."""
+        return self.w
+
+
+def sparse(w: np.ndarray, storage: str) -> Sparse:
+    """A tensor in a storage of STORAGES, or in the "smallest" one for it.
+
+    w: float, any shape, kept as float32. Raises ValueError for another storage.
+
+    >>> sparse(np.array([[1.5, 0, -2.25, 0, 0, 3.7, 0, 0]]), "smallest").storage
+    'bitmap'
+    """
+    w = np.array(w, np.float32)
+    w.flags.writeable = False
+    if storage == "smallest":
+        storage = min(STORAGES, key=lambda name: len(body(w, name)))
+    _checked(storage)
+    return Sparse(w, storage)
+
+
+def encode(x: np.ndarray, storage: str, bits: int = FLOAT_BITS) -> bytes:
+    """A tensor -> bytes that `decode` alone turns into it again.
+
+    x: any shape, at least one axis; float32 where bits is 32, else integer codes from
+    -2**(bits-1) to 2**(bits-1) - 1. storage: one of STORAGES. bits: 32, or 2 to 16.
+    Raises ValueError outside these. Every bit of x comes back: -0.0 is no zero here.
+
+    >>> w = np.zeros((4, 8), np.float32)
+    >>> w[0, :3] = 1, -2, 3
+    >>> {name: len(encode(w, name)) for name in STORAGES[:3]}   # 11 of them the header
+    {'dense': 139, 'bitmap': 27, 'csr': 55}
+    >>> decode(encode(w, "relative"))[0].tolist()
+    [1.0, -2.0, 3.0, 0.0, 0.0, 0.0, 0.0, 0.0]
+    """
+    x = np.asarray(x)
+    content = body(x, storage, bits)
+    head = _HEAD.pack(STORAGES.index(storage), bits, x.ndim)
+    return head + np.array(x.shape, "<u4").tobytes() + content
+
+
+def decode(content: bytes) -> np.ndarray:
+    """The inverse of `encode`: float32, or int8 or int16 codes.
+
+    Raises CodecError for bytes that are cut off, too long, or not of this format.
+    """
+    number, bits, axes = _HEAD.unpack(take(content, "u1", _HEAD.size))
+    shape = tuple(take(content, "<u4", axes, _HEAD.size).tolist())
+    known = number < len(STORAGES) and bits in (*range(2, 17), FLOAT_BITS)
+    if not known or not 1 <= axes <= 8:
+        raise CodecError(
+            f"storage number {number}, {bits} bits, {axes} axes: these bytes are not "
+            "of this format"
+        )
+    return from_body(content[_HEAD.size + 4 * axes :], shape, STORAGES[number], bits)
+
+
+def body(x: np.ndarray, storage: str, bits: int = FLOAT_BITS) -> bytes:
+    """`encode` without the header: for a file that knows shape, storage and bits."""
+    places = _PLACES[_checked(storage)]
+    if np.ndim(x) == 0:
+        raise ValueError("a single number has no axis: give an array with at least one")
+    x = np.ascontiguousarray(x, "<f4" if bits == FLOAT_BITS else None)
+    nonzero = x.view("<u4") != 0 if bits == FLOAT_BITS else x != 0
+    stored, written = places.encode(nonzero.reshape(_matrix(x.shape)), bits)
+    values = x[stored.reshape(x.shape)]
+    packed = values.tobytes() if bits == FLOAT_BITS else pack_bits(values, bits)
+    content = written + packed
+    return zlib.compress(content, 9) if storage == "deflated" else content
+
+
+def from_body(
+    content: bytes, shape: tuple[int, ...], storage: str, bits: int = FLOAT_BITS
+) -> np.ndarray:
+    """The inverse of `body`. Raises CodecError as `decode` does."""
+    if prod(shape) > _LARGEST:
+        raise CodecError(f"{shape} are more weights than this lab stores")
+    if storage == "deflated":
+        content = _inflated(content)
+    stored, start = _PLACES[_checked(storage)].decode(content, _matrix(shape))
+    count = int(np.count_nonzero(stored))
+    size, left = packed_size(bits, count), len(content) - start
+    if left != size:
+        raise CodecError(f"{count} values are {size} bytes, not {left}: it is damaged")
+    if bits == FLOAT_BITS:
+        values = take(content, "<f4", count, start).astype(np.float32)
+    else:
+        values = unpack_bits(content[start:], bits, count)
+    x = np.zeros(shape, values.dtype)
+    x[stored.reshape(shape)] = values
+    return x
+
+
+def _checked(storage: str) -> str:
+    if storage not in _PLACES:
+        raise ValueError(f"storage is {storage!r}: choose one of {', '.join(STORAGES)}")
+    return storage
+
+
+def _matrix(shape: tuple[int, ...]) -> tuple[int, int]:
+    """Rows and columns: the first axis, and all others."""
+    return shape[0], prod(shape[1:])
+
+
+def _inflated(content: bytes) -> bytes:
+    stream = zlib.decompressobj()
+    try:
+        found = stream.decompress(content, 4 * _LARGEST)
+    except zlib.error as error:
+        raise CodecError(f"a deflated tensor does not inflate ({error})") from error
+    if not stream.eof or stream.unused_data:
+        raise CodecError("a deflated tensor does not end where it should")
+    return found
