@@ -1,4 +1,4 @@
-"""Each lesson opened in a fresh JupyterLab: it runs, and its panel follows the keys."""
+"""Each lesson opened in a fresh JupyterLab: it runs, and its panels follow the keys."""
 
 import shutil
 
@@ -8,38 +8,55 @@ from test_browser import need_chromium
 from benchmarks import browser
 from labkit.data import ROOT
 
-LESSONS = ("00_the_bench.ipynb", "01_quantization_error.ipynb")
+FOLDER = ROOT / "notebooks"
+LESSONS = sorted(path.stem for path in FOLDER.glob("*.ipynb"))
+# For each panel of a lesson, from the top: a slider, a key, the key that undoes it.
+# None of them starts a training that the lesson did not run.
+MOVES = {
+    "00_the_bench": [(0, "ArrowRight", "ArrowLeft")],
+    "01_quantization_error": [
+        (1, "ArrowLeft", "ArrowRight"),
+        (0, "ArrowRight", "ArrowLeft"),
+    ],
+    "01b_where_bits_matter": [(0, "ArrowRight", "ArrowLeft")],
+    "02_integers_only": [(1, "ArrowRight", "ArrowLeft")],
+    "02b_train_for_it": [(2, "Home", "End")],
+}
+# Widgets' messages while a cell runs, or after it: both ways for the quick lessons.
+RUNS = [(name, False) for name in LESSONS]
+RUNS += [(name, True) for name in ("00_the_bench", "01_quantization_error")]
 
 
-@pytest.fixture(params=[False, True], ids=["subshells off", "on"])
-def lab(request, tmp_path):
-    """A JupyterLab on copies of the notebooks: (folder, address, page)."""
+@pytest.mark.parametrize(
+    ("name", "subshells"),
+    RUNS,
+    ids=[f"{name}, subshells {'on' if on else 'off'}" for name, on in RUNS],
+)
+def test_a_lesson_runs_and_its_panels_follow_the_keys(tmp_path, name, subshells):
     need_chromium()
-    for name in LESSONS:
-        shutil.copy(ROOT / "notebooks" / name, tmp_path)
+    shutil.copy(FOLDER / f"{name}.ipynb", tmp_path)
     with (
-        browser.jupyter_lab(tmp_path, request.param) as address,
+        browser.jupyter_lab(tmp_path, subshells) as address,
         browser.browser_page() as page,
     ):
-        yield tmp_path, address, page
+        notebook = browser.Notebook(page, address, f"{name}.ipynb")
+        notebook.run_all()
+        assert notebook.errors() == []
+        for number, move in enumerate(MOVES[name]):
+            follow_the_keys(notebook.panel(number), *move)
+        notebook.shut_down()
 
 
-@pytest.mark.parametrize("name", LESSONS)
-def test_a_lesson_runs_and_its_panel_follows_the_keys(lab, name):
-    _, address, page = lab
-    notebook = browser.Notebook(page, address, name)
-    notebook.run_all()
-    assert notebook.errors() == []
-    panel = notebook.panel()
+def follow_the_keys(panel, slider, there, back):
+    """The picture and the readout change with one key, and come back with another."""
     panel.wait_exact()
     before = panel.picture(), panel.readout()
-    panel.press("ArrowRight")
+    panel.press(there, slider)
     panel.wait_until_changed(*before)
     panel.wait_exact()
     after = panel.picture(), panel.readout()
     assert before[0] != after[0] and before[1] != after[1]
-    panel.press("ArrowLeft")
+    panel.press(back, slider)
     panel.wait_until_changed(*after)
     panel.wait_exact()
     assert panel.readout().splitlines()[0] == before[1].splitlines()[0]
-    notebook.shut_down()
