@@ -1,14 +1,16 @@
 """How fast the lab answers on this machine: medians and ratios of one run.
 
-    python -m benchmarks.bench [positions] [usual] [kernels] [browser] [training]
+    python -m benchmarks.bench [PART ...]
 
-Without names, all five parts. Run it on an idle machine. Nothing here is a test.
+The parts are positions, panels, usual, kernels, browser and training; without names all
+six. Run it on an idle machine. Nothing here is a test.
 """
 
 import sys
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
+from importlib import import_module
 from inspect import getdoc
 from itertools import product
 from statistics import median
@@ -27,6 +29,23 @@ TARGETS = {
     "lenet5": (40, 600, None),
     "resnet8": (100, 1500, 200),
     "resnet20": (200, 4500, None),
+}
+# Row -> a panel's module and positions that no cache knows; the first warms up.
+PANELS = {
+    "clipping, mlp": ("clipping", [{"clip": clip} for clip in (90, 80, 70, 60)]),
+    "activations, resnet8, W8A8": (
+        "activations",
+        [{"images": images} for images in (10, 20, 50, 100)],
+    ),
+    "budget, resnet8": ("budget", [{"budget": share} for share in (13, 14, 15, 16)]),
+    "training, resnet8, no step": (
+        "training",
+        [{"activations": bits} for bits in (8, 7, 6, 5)],
+    ),
+    "training, resnet8, 25 steps": (
+        "training",
+        [{"steps": 25, "seed": seed} for seed in range(4)],
+    ),
 }
 
 
@@ -88,6 +107,39 @@ def positions() -> str:
         )
     header = "network|250 images, ms|to reach|with its picture, ms|10,000 images, ms"
     return markdown_table([*header.split("|"), "to reach"], rows)
+
+
+def panels() -> str:
+    """A position of each other panel: first estimate with its picture, then the rest.
+
+    Exact is all 10,000 test images; every figure includes deflated bytes and latency.
+    """
+    rows = []
+    for title, (module, settings) in PANELS.items():
+        lesson = import_module(f"labkit.panels.{module}").LESSON
+        times = [panel_milliseconds(lesson, position) for position in settings][1:]
+        medians = (median(column) for column in zip(*times, strict=True))
+        rows.append([title, *(f"{ms:,.0f}" for ms in medians)])
+    header = "panel|first estimate, ms|10,000 images, ms|every figure, ms"
+    return markdown_table(header.split("|"), rows)
+
+
+def panel_milliseconds(lesson, settings: dict) -> tuple[float, float, float]:
+    """From a setting to the first picture, the exact accuracy and the last figure."""
+    from labkit.plots.base import figure
+    from labkit.plots.plane import Marks
+
+    picture, first, exact = figure(*lesson.size), None, None
+    start = time.perf_counter()
+    for result in lesson.compute(**settings):
+        if first is None:
+            lesson.draw(picture, result, Marks())
+            picture.png()
+            first = time.perf_counter()
+        if exact is None and lesson.state(result).startswith("exact"):
+            exact = time.perf_counter()
+    ends = (first, exact, time.perf_counter())
+    return tuple(1000 * (end - start) for end in ends)
 
 
 def usual() -> str:
@@ -167,7 +219,10 @@ def training() -> str:
     )
 
 
-PARTS = {part.__name__: part for part in (positions, usual, kernels, browser, training)}
+PARTS = {
+    part.__name__: part
+    for part in (positions, panels, usual, kernels, browser, training)
+}
 
 
 def main(names: list[str]) -> None:
