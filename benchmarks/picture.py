@@ -1,11 +1,13 @@
-"""The picture of the panel in the README, taken anew: `python -m benchmarks.picture`.
+"""The pictures of the panels in the README: `python -m benchmarks.picture [PANEL ...]`.
 
-Opens the panel in JupyterLab and Chromium, pins 8 bits, goes to 4 bits by keyboard, and
-writes what the panel then looks like. Its latencies are this machine's: take it idle.
+Opens each panel in JupyterLab and Chromium, pins its first position, moves a slider by
+keyboard, and writes what the panel then looks like. Without names, all panels. Their
+latencies are this machine's: take them idle.
 """
 
 import io
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -21,28 +23,52 @@ from benchmarks.browser import (
 from labkit.data import ROOT
 from labkit.files import write_whole
 
-CELL = """from labkit.panels import quantization_panel
-quantization_panel("resnet8", bits=8)"""
+CELL = """from labkit.panels import {panel}
+{panel}({arguments})"""
 PATIENCE_MS = 300_000
-TARGET = ROOT / "notebooks" / "pictures" / "quantization_panel.png"
+TALL = 1400  # pixels: more than any panel
+FOLDER = ROOT / "notebooks" / "pictures"
 
 
-def take() -> bytes:
-    """A PNG of the panel on resnet8 at 4 bits, with 8 bits pinned."""
+@dataclass(frozen=True)
+class Shot:
+    """Where a panel starts, and the keys that go to one of its sliders."""
+
+    arguments: str
+    slider: int
+    keys: tuple[str, ...]
+
+
+SHOTS = {
+    "quantization_panel": Shot('"resnet8", bits=8', 0, 4 * ("ArrowLeft",)),
+    "clipping_panel": Shot('"mlp", bits=3, clip=44', 1, 4 * ("ArrowLeft",)),
+    "activations_panel": Shot('"resnet8", images=100', 1, 4 * ("ArrowLeft",)),
+    "budget_panel": Shot('"resnet8", budget=15', 0, 4 * ("ArrowLeft",)),
+    "qat_panel": Shot('"resnet8", weights=2', 2, ("End",)),
+}
+
+
+def take(panel: str, shot: Shot) -> bytes:
+    """A PNG of a panel after the keys, its first position pinned."""
     with TemporaryDirectory() as folder:
-        write_notebook(Path(folder) / "panel.ipynb", [CELL])
-        with jupyter_lab(Path(folder), False) as address, browser_page() as page:
+        cell = CELL.format(panel=panel, arguments=shot.arguments)
+        write_notebook(Path(folder) / "panel.ipynb", [cell])
+        with (
+            jupyter_lab(Path(folder), False) as address,
+            browser_page(height=TALL) as page,
+        ):
             page.set_default_timeout(PATIENCE_MS)
             notebook = Notebook(page, address, "panel.ipynb")
             notebook.run_all()
-            panel = notebook.panel()
-            panel.wait_exact()
-            panel.push("Pin")
-            for bits in (7, 6, 5, 4):
-                panel.press("ArrowLeft")
-                panel.wait_for(f"resnet8, {bits} bits")
-                panel.wait_exact()
-            return panel.screenshot()
+            on_page = notebook.panel()
+            on_page.wait_exact()
+            on_page.push("Pin")
+            for key in shot.keys:
+                before = on_page.picture(), on_page.readout()
+                on_page.press(key, shot.slider)
+                on_page.wait_until_changed(*before)
+                on_page.wait_exact()
+            return on_page.screenshot()
 
 
 def write_small(png: bytes, path: Path) -> Path:
@@ -52,7 +78,15 @@ def write_small(png: bytes, path: Path) -> Path:
     return write_whole(path, lambda new: few.save(new, optimize=True))
 
 
-if __name__ == "__main__":
+def main(names: list[str]) -> None:
     if not chromium():
-        sys.exit("a picture of the panel needs Chromium, and there is none: install it")
-    write_small(take(), TARGET)
+        sys.exit("pictures of panels need Chromium, and there is none: install it")
+    unknown = set(names) - set(SHOTS)
+    if unknown:
+        sys.exit(f"there is no panel {sorted(unknown)}: choose {', '.join(SHOTS)}")
+    for name in names or SHOTS:
+        print(write_small(take(name, SHOTS[name]), FOLDER / f"{name}.png"), flush=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -11,6 +11,8 @@ import pytest
 import yaml
 
 import labkit
+from benchmarks import picture
+from labkit import panels
 
 ROOT = Path(labkit.__file__).resolve().parent.parent
 CONSTRAINTS = (ROOT / "constraints.txt").read_text()
@@ -51,6 +53,14 @@ def test_licence_is_apache_2():
     assert text.split()[:4] == ["Apache", "License", "Version", "2.0,"]
     assert "END OF TERMS AND CONDITIONS" in text
     assert (PROJECT["license"], PROJECT["license-files"]) == ("Apache-2.0", ["LICENSE"])
+
+
+def test_readme_shows_every_panel():
+    readme = (ROOT / "README.md").read_text("utf-8")
+    shown = set(re.findall(r"!\[[^]]+\]\(notebooks/pictures/(\w+)\.png\)", readme))
+    assert shown == set(panels.__all__) == set(picture.SHOTS)
+    files = [picture.FOLDER / f"{name}.png" for name in shown]
+    assert max(file.stat().st_size for file in files) < 100_000
 
 
 def test_readme_has_badges_if_and_only_if_the_repository_is_known():
