@@ -42,9 +42,9 @@ PANELS = {
         "training",
         [{"activations": bits} for bits in (8, 7, 6, 5)],
     ),
-    "training, resnet8, 25 steps": (
+    "training, resnet8, 20 steps": (
         "training",
-        [{"steps": 25, "seed": seed} for seed in range(4)],
+        [{"steps": 20, "seed": seed} for seed in range(4)],
     ),
 }
 
