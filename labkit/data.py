@@ -22,6 +22,7 @@ import numpy as np
 from PIL import Image
 
 from labkit.archive import CIFAR10_ARCHIVE, DataError, read_training_images
+from labkit.memory import return_large_blocks
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "data"
@@ -153,6 +154,7 @@ def cut(picture: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 
 def _sheet(path: Path) -> np.ndarray:
     """The 10,000 images of a sheet, uint8; the file's name says of which data set."""
+    return_large_blocks()
     shape = IMAGE_SHAPES[path.name.split("-")[0]]
     height, width = shape[:2]
     with Image.open(io.BytesIO(_read_checked(path))) as picture:

@@ -36,6 +36,7 @@ ALLOWED = {
     "intervals": (CORE, "numpy"),
     "kmeans": (CORE, "numpy"),
     "live": (CORE, ""),
+    "memory": (CORE, ""),
     "packing": (CORE, "numpy"),
     "prune": (CORE, "numpy"),
     "quantize": (CORE, "numpy"),

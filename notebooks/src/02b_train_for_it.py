@@ -599,14 +599,16 @@ below = long["float_accuracy"] - long["trained_accuracy"]
 assert gained["resnet8", "W2A4"] > 0.3 and gained["resnet8", "W4A4"] > 0.03
 assert gained["resnet20", "W4A4"] > 0 and gained["lenet5", "W2A4"] > 0
 assert below["resnet20", "W4A4"] <= 0.004 and below.max() < 0.15
-assert gained["resnet8", "W8A8"] < 0 and abs(gained["resnet8", "W8A8"]) < 0.01
+eights = [row for row in runs if row["setting"] == "W8A8"]
+assert all(row["p_value"] > 0.05 for row in eights) and gained["resnet8", "W8A8"] < 0
 
 # %% [markdown]
 r"""
 On all 10,000 test images. `points` is the paired 95 % interval against the float
-network. At W8A8 rounding alone was enough. `resnet8` even ends a little *below* it:
-there was nothing to mend, and every training moves weights. So it is no safe
-improvement. With 4 bits, and more so with 2, the line that it climbs is long.
+network. At W8A8 there was nothing to mend: after the training the test sees no
+difference to float32 either, and in `resnet8` rounding alone has the higher figure. So
+training is no safe improvement. With 4 bits, and more so with 2, the line that it
+climbs is long.
 
 But is rounding alone the right rival? Section 5 saw that part of the gain is batch
 normalization's. Here is that part alone: the rounded `resnet8`, each channel given its
@@ -635,11 +637,11 @@ assert (table["trained_accuracy"] - table["re-estimated"])["W2A4"] > 0.1
 
 # %% [markdown]
 r"""
-At 4 bits the repair comes within a few points of the training, for a hundredth of the
-time. At 2 bits it wins back a great deal, and still ends more than 10 points below. So
-belief 1 holds at 8 bits, nearly holds at 4 for who repairs, and fails at 2. Nagel et
-al. 2021 (arXiv:2106.08295) advise just that: round and repair first, then train if it
-is not enough.
+At 4 bits the repair comes within a few points of the training, in seconds instead of
+the minutes that `qat.json` records. At 2 bits it wins back a great deal, and still ends
+more than 10 points below. So belief 1 holds at 8 bits, nearly holds at 4 for who
+repairs, and fails at 2. Nagel et al. 2021 (arXiv:2106.08295) advise just that: round
+and repair first, then train if it is not enough.
 
 Mind one unfairness. The trained networks saw more epochs than the float ones, and a
 float network might gain from these, too. Where a trained network stands *above* its
