@@ -9,6 +9,7 @@ _MODULES = {
     "activations_panel": "activations",
     "budget_panel": "budget",
     "clipping_panel": "clipping",
+    "pruning_panel": "pruning",
     "qat_panel": "training",
     "quantization_panel": "quantization",
 }

@@ -57,6 +57,31 @@ def reestimate_batch_norm(
     return assembled(repaired, quantized)
 
 
+def reestimate_channels(
+    network: Network, changed: Network, images: np.ndarray
+) -> Network:
+    """The same for float weights, as those of a pruned network; a zero stays zero.
+
+    network: the float network that `changed` was made from, with the same layers and
+    shapes. images: calibration images. The gain goes into each channel's weights.
+    Raises ValueError for a layer without bias, or no images.
+    """
+    repaired = changed
+    for layer in biased_layers(network):
+        wanted = channel_statistics(network, images, layer)
+        found = channel_statistics(repaired, images, layer)
+        gain = _gain(wanted.deviation, found.deviation)
+        kernel, bias = (repaired.weights[f"{layer}/{w}"] for w in ("kernel", "bias"))
+        axis = 3 if network.layer(layer).kind == "DEPTHWISE_CONV_2D" else 0
+        along = np.moveaxis(kernel, axis, -1) * gain
+        changes = {
+            f"{layer}/kernel": np.moveaxis(along, -1, axis),
+            f"{layer}/bias": gain * (bias - found.mean) + wanted.mean,
+        }
+        repaired = repaired.with_weights(changes)
+    return repaired
+
+
 def rescaled(quantized: Quantized | Coded, gain: np.ndarray) -> Quantized | Coded:
     """The same codes with each output channel's scales multiplied by a gain.
 
