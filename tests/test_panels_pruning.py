@@ -3,10 +3,9 @@
 What a reader sees is compared with a direct call.
 """
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
+from panel_driving import WAIT, few_images, turns
 
 from labkit import compress, measure, pruned, zoo
 from labkit.layer_inputs import input_norms
@@ -19,22 +18,13 @@ from labkit.prune import masking, scores
 from labkit.repair.batch_norm import reestimate_channels
 
 NETWORKS = [name for name in zoo.NAMES if (zoo.FOLDER / f"{name}.tflite").exists()]
-WAIT = 300
 SMALL = 300
 
 
 @pytest.fixture
 def small_test_set(monkeypatch):
     """The first images of each test set: a large network's 10,000 take seconds."""
-    whole = zoo.dataset
-
-    def dataset(name):
-        data = whole(name)
-        return SimpleNamespace(
-            name=data.name, test=data.test.take(SMALL), calibration=data.calibration
-        )
-
-    monkeypatch.setattr(zoo, "dataset", dataset)
+    few_images(monkeypatch, SMALL, "test")
 
 
 def direct_scores(settings):
@@ -83,39 +73,17 @@ def shown(result):
     return {p.kind: (p.accuracy, p.size_bytes) for p in result.points}
 
 
-def ends(control, before):
-    """The least, the first and the greatest value of a control."""
-    choices = control.choices(before)
-    if control.several:
-        return [(), None, choices[:1]]
-    return dict.fromkeys((choices[0], control.initial(before), choices[-1]))
-
-
-def turn(panel, control, value):
-    """Do what a reader does: change the widget."""
-    widget = panel._fields[control.name]
-    if control.several:
-        value = tuple(control.choices(panel.settings)) if value is None else value
-    widget.value = value
-
-
 @pytest.mark.parametrize("name", NETWORKS)
 def test_every_control_to_its_ends(name, small_test_set):
     panel = pruning_panel(name)
     panel.set(sparsity=0.4)
-    for control in panel.lesson.controls[1:]:
-        before = dict(panel.settings)
-        for value in ends(control, before):
-            turn(panel, control, value)
-            result = panel.wait(WAIT)
-            assert result.settings[control.name] == value
-            assert shown(result) == direct(result.settings)
-            said = "".join(lines(result))
-            for accuracy, _ in shown(result).values():
-                assert f"{100 * accuracy:.2f} %" in said
-            assert f"{shown(result)['packed'][1]:,}" in panel._report.value
-            assert "exact on all" in panel._report.value
-        panel.set(**before)
+    for result in turns(panel):
+        assert shown(result) == direct(result.settings)
+        said = "".join(lines(result))
+        for accuracy, _ in shown(result).values():
+            assert f"{100 * accuracy:.2f} %" in said
+        assert f"{shown(result)['packed'][1]:,}" in panel._report.value
+        assert "exact on all" in panel._report.value
 
 
 @pytest.mark.parametrize("scope", masking.SCOPES)

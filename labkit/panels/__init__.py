@@ -12,6 +12,7 @@ _MODULES = {
     "pruning_panel": "pruning",
     "qat_panel": "training",
     "quantization_panel": "quantization",
+    "units_panel": "units",
 }
 __all__ = sorted(_MODULES)
 

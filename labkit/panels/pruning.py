@@ -26,8 +26,14 @@ from labkit.panels.base import Panel
 from labkit.panels.controls import Control, Settings
 from labkit.panels.lesson import Lesson
 from labkit.panels.memo import Memo
+from labkit.panels.positions import (
+    NetworkPosition,
+    largest_layer,
+    layer_names,
+    stages,
+    test_images,
+)
 from labkit.panels.pruning_scores import CRITERIA, IMAGES, criterion_scores
-from labkit.panels.quantization import BEST, FIRST, QUICK_MACS, STAGES, largest_layer
 from labkit.panels.worker import Cancelled, never
 from labkit.plots import pruning as plots
 from labkit.plots.plane import Point
@@ -52,7 +58,7 @@ _FILES = Memo(8)  # at most 3 MB each
 
 
 @dataclass(frozen=True, eq=False)
-class Position:
+class Position(NetworkPosition):
     """One setting, as far as it is measured.
 
     masks: layer name -> bool, of the layers that are pruned. compressed: the pruned
@@ -61,9 +67,6 @@ class Position:
     bytes after zlib, and Latency. What is not measured yet is None.
     """
 
-    settings: Settings
-    network: Network
-    total: int
     masks: dict[str, np.ndarray]
     compressed: Compressed
     cut: Cut
@@ -76,30 +79,12 @@ class Position:
     @property
     def points(self) -> tuple[Point, ...]:
         """What is on the plane: float32, packed, and the file with zeros in it."""
+        name, now = report.name(self.settings), self.compressed
         return (
-            self._point("float", self.base_accuracy, len(self.network)),
-            self._point("packed", self.accuracy, self.compressed.size_bytes),
-            self._point("zeros", self.accuracy, len(self.compressed.network)),
+            self.point("float", name, self.base_accuracy, len(self.network)),
+            self.point("packed", name, self.accuracy, now.size_bytes),
+            self.point("zeros", name, self.accuracy, len(now.network)),
         )
-
-    def _point(self, kind: str, accuracy: Accuracy, size_bytes: int) -> Point:
-        low, high = accuracy.interval
-        return Point(
-            name=report.name(self.settings),
-            group=self.settings["network"],
-            kind=kind,
-            accuracy=accuracy.value,
-            low=low,
-            high=high,
-            n=accuracy.n,
-            size_bytes=size_bytes,
-            exact=accuracy.n == self.total,
-        )
-
-    @property
-    def best(self) -> float:
-        """The accuracy at the top of the plane."""
-        return BEST[zoo.dataset(self.settings["network"]).name]
 
 
 def compute(
@@ -128,7 +113,7 @@ def compute(
         "sparsity": sparsity,
         "scope": scope,
         "layers": layers,
-        "shown": shown or largest_layer(zoo.load(network)),
+        "shown": shown or largest_layer({"network": network}),
         "storage": storage,
         "channels": channels,
         "seed": seed,
@@ -136,9 +121,10 @@ def compute(
     base, split = zoo.load(network), zoo.dataset(network).test
     with LOCK:
         position = _position(settings, base, len(split))
-    stages = (FIRST, None) if base.macs <= QUICK_MACS else STAGES
-    for news in _compared(position, split, stages, cancelled):
-        position = replace(position, **news)
+    both = base, position.compressed.network
+    found = measuring.side_by_side(*both, split, stages(base), cancelled)
+    for before, after in found:
+        position = replace(position, base_accuracy=before, accuracy=after)
         yield position
     if not cancelled():
         yield replace(position, **_slow_figures(position))
@@ -178,14 +164,6 @@ def _file(settings: Settings, base: Network, kept: dict[str, np.ndarray]) -> Com
     return pruned.prune_network(repaired, kept, settings["storage"])
 
 
-def _compared(position: Position, split, stages, cancelled) -> Iterator[dict]:
-    """The float32 and the pruned network, stage by stage on the same images."""
-    base = measuring.growing(position.network, split, stages, cancelled)
-    now = measuring.growing(position.compressed.network, split, stages, cancelled)
-    for before, after in zip(base, now, strict=False):
-        yield {"base_accuracy": before, "accuracy": after}
-
-
 def _slow_figures(position: Position) -> dict:
     """Deflated bytes and latency, which come last."""
     with_zeros = position.compressed.network
@@ -195,14 +173,7 @@ def _slow_figures(position: Position) -> dict:
         "packed": position.compressed.packed,
     }
     timed = {"float32": position.network, "zeros": with_zeros}
-    return {
-        "deflated": {name: measuring.deflated(file) for name, file in files.items()},
-        "latency": measuring.latencies(timed),
-    }
-
-
-def _layers(settings: Settings) -> tuple[str, ...]:
-    return tuple(zoo.load(settings["network"]).kernels)
+    return measuring.slow_figures(files, timed)
 
 
 LESSON = Lesson(
@@ -218,13 +189,13 @@ LESSON = Lesson(
             texts={s: report.sparsity_text(s) for s in SPARSITIES},
         ),
         Control("scope", "Ranked", SCOPES, texts=report.SCOPE_TEXTS),
-        Control("layers", "Layers to prune", _layers, several=True, advanced=True),
+        Control("layers", "Layers to prune", layer_names, several=True, advanced=True),
         Control(
             "shown",
             "Layer in sight",
-            _layers,
+            layer_names,
             advanced=True,
-            default=lambda settings: largest_layer(zoo.load(settings["network"])),
+            default=largest_layer,
         ),
         Control(
             "storage",
@@ -244,7 +215,7 @@ LESSON = Lesson(
     ledger=report.rows,
     files=report.files,
     code=report.code,
-    prepare=lambda settings: zoo.dataset(settings["network"]).test,
+    prepare=test_images,
     size=(8.6, 4.8),
 )
 

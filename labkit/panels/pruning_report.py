@@ -1,13 +1,11 @@
 """What the pruning panel says of a position: readout, ledger, files, code."""
 
-from dataclasses import replace
-
 import numpy as np
 
 from labkit import ledger, measure
 from labkit.panels.controls import Settings
 from labkit.panels.pruning_scores import IMAGES
-from labkit.panels.words import change, measured
+from labkit.panels.words import change, filled, measured, progress
 from labkit.plots.base import percent
 
 CRITERION_TEXTS = {
@@ -85,7 +83,7 @@ def lines(position) -> list[str]:
         f"{position.settings['network']}, {name(position.settings)}: "
         f"{measured(position.accuracy)}, packed in {size:,} bytes, "
         f"{full / size:.2f}× smaller",
-        f"float32: {percent(position.base_accuracy.value)}; same images: "
+        f"float32: {percent(position.base_accuracy.value)}; on the same images "
         f"{change(paired)}",
         f"{_left(position)}; {_with_zeros(position)}",
     ]
@@ -112,12 +110,7 @@ def _with_zeros(position) -> str:
 
 def state(position) -> str:
     """How far the measurement is."""
-    n, total = position.accuracy.n, position.total
-    if n < total:
-        return f"estimate on the first {n:,} of {total:,} test images, refining…"
-    if position.latency is None:
-        return f"exact on all {total:,} test images; the other columns follow…"
-    return f"exact on all {total:,} test images"
+    return progress(position.accuracy.n, position.total, position.latency is not None)
 
 
 def rows(position) -> tuple[list, list[str]]:
@@ -129,14 +122,7 @@ def rows(position) -> tuple[list, list[str]]:
         "zeros": ledger.network_row(position.compressed.network, "zeros in it"),
         "packed": ledger.compressed_row(position.compressed, packed),
     }
-    if position.latency is not None:
-        for key, row in found.items():
-            found[key] = replace(
-                row,
-                deflated_bytes=position.deflated[key],
-                latency=position.latency.get(key),
-            )
-    table = list(found.values())
+    table = filled(found, position)
     return table, ledger.explain(table)
 
 
