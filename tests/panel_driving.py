@@ -26,7 +26,7 @@ def ends(control, before):
     """The least, the first and the greatest value of a control."""
     choices = control.choices(before)
     if control.several:
-        return [(), None, choices[:1]]
+        return [(), None, choices[:1]] if choices else [None]
     return dict.fromkeys((choices[0], control.initial(before), choices[-1]))
 
 

@@ -7,8 +7,14 @@ from labkit import modelfile, zoo
 from labkit.codec import payload_bytes
 from labkit.compress import quantize_network, unpack
 from labkit.network import Network, NetworkError
+from labkit.prune.masking import masks
+from labkit.pruned import apply
 from labkit.quantize import GRANULARITIES
-from labkit.repair.batch_norm import reestimate_batch_norm, rescaled
+from labkit.repair.batch_norm import (
+    reestimate_batch_norm,
+    reestimate_channels,
+    rescaled,
+)
 from labkit.repair.bias_correction import correct_biases
 from labkit.repair.statistics import channel_statistics, pre_activations
 
@@ -170,6 +176,33 @@ def test_gains_reach_every_block_of_a_channel():
     gain = np.linspace(0.5, 2, 10)
     decoded = rescaled(tensor, gain).decode()
     np.testing.assert_allclose(decoded, tensor.decode() * gain[:, None], rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["mlp", "resnet8"])
+def test_pruned_channels_get_their_mean_and_deviation_back(name):
+    network, images = zoo.load(name), zoo.dataset(name).calibration.images[:60]
+    sizes = {layer: np.abs(w) for layer, w in network.kernels.items()}
+    pruned = apply(network, masks(sizes, 0.5, "output"))
+    repaired = reestimate_channels(network, pruned, images)
+    for layer, kernel in repaired.kernels.items():
+        np.testing.assert_array_equal(kernel == 0, pruned.kernels[layer] == 0)
+        wanted = channel_statistics(network, images, layer)
+        found = channel_statistics(repaired, images, layer)
+        size = wanted.deviation.max()
+        np.testing.assert_allclose(found.mean, wanted.mean, atol=2e-4 * size)
+        np.testing.assert_allclose(found.deviation, wanted.deviation, atol=2e-3 * size)
+
+
+def test_a_channel_of_zeros_gets_its_mean_alone():
+    network, images = zoo.load("mlp"), zoo.dataset("mlp").calibration.images[:60]
+    kernel = network.kernels["fc1"].copy()
+    kernel[7] = 0
+    repaired = reestimate_channels(
+        network, network.with_weights({"fc1/kernel": kernel}), images
+    )
+    assert not repaired.kernels["fc1"][7].any()
+    wanted = channel_statistics(network, images, "fc1").mean[7]
+    assert repaired.weights["fc1/bias"][7] == pytest.approx(wanted, abs=1e-6)
 
 
 def test_what_they_are_worth():

@@ -9,8 +9,10 @@ _MODULES = {
     "activations_panel": "activations",
     "budget_panel": "budget",
     "clipping_panel": "clipping",
+    "pruning_panel": "pruning",
     "qat_panel": "training",
     "quantization_panel": "quantization",
+    "units_panel": "units",
 }
 __all__ = sorted(_MODULES)
 

@@ -112,7 +112,7 @@ def _options(control: Control, choices: Sequence) -> list[tuple]:
 
 
 def _width(texts) -> str:
-    return f"{round(max(map(len, texts)) * LETTER) + 22}px"
+    return f"{round(max(map(len, texts), default=0) * LETTER) + 22}px"
 
 
 def write(field, control: Control, before: Settings, value) -> None:

@@ -23,6 +23,7 @@ KINDS = {
     "float": (BLACK, "s", "float32 file"),
     "packed": (BLUE, "o", "packed file (decoded to run)"),
     "deployable": (VERMILLION, "D", "deployable file"),
+    "zeros": (VERMILLION, "D", "file with zeros"),
     "trained": (PURPLE, "^", "trained, packed"),
     "uniform": (GREY, "v", "same bits everywhere"),
     "graph": (BLUE, "P", "in the graph, no kernel"),
@@ -30,8 +31,10 @@ KINDS = {
     "dynamic": (PURPLE, "X", "dynamic file"),
 }
 FILES = ("float", "packed", "deployable")
-SMALL = {"deployable", "static", "dynamic"}  # drawn last, where others may lie under
+# Drawn last, where others may lie under.
+SMALL = {"deployable", "zeros", "static", "dynamic"}
 ACCURACY_TICKS = (0.1, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995)
+MOST_TICKS = 6  # with names that do not touch
 BYTE_TICKS = tuple(m * 10**e for e in range(3, 9) for m in (1, 2, 5))
 
 
@@ -100,15 +103,20 @@ def baseline(points: Iterable[Point]) -> Point:
 
 
 def draw_frame(
-    axes, size_bytes: int, best: float, kinds: Iterable[str] = FILES
+    axes,
+    size_bytes: int,
+    best: float,
+    kinds: Iterable[str] = FILES,
+    smaller: float = 28,
 ) -> None:
     """Axes for files up to `size_bytes` and accuracies up to `best`, and the key.
 
-    kinds: of the points that will come.
+    kinds: of the points that will come. smaller: how many times smaller than
+    `size_bytes` a file may be.
     """
     tidy(axes, grid="both")
     axes.set_xscale("log")
-    axes.set_xlim(size_bytes / 28, size_bytes * 1.45)
+    axes.set_xlim(size_bytes / smaller, size_bytes * 1.45)
     _bytes_ticks(axes)
     axes.set_ylim(height(0.02), height(best))
     shown = [tick for tick in ACCURACY_TICKS if tick < best]
@@ -121,6 +129,8 @@ def draw_frame(
 def _bytes_ticks(axes) -> None:
     left, right = axes.get_xlim()
     ticks = [tick for tick in BYTE_TICKS if left <= tick <= right]
+    if len(ticks) > MOST_TICKS:
+        ticks = [tick for tick in ticks if not str(tick).startswith("2")]
     axes.set_xticks(ticks, [bytes_text(tick) for tick in ticks])
     axes.set_xticks([], minor=True)
 

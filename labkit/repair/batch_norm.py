@@ -16,6 +16,7 @@ The gain g goes into the channel's scales and the rest into its bias. The codes 
 It works for layers that never had batch normalization too.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -24,7 +25,12 @@ from labkit.coded import Coded
 from labkit.compress import Compressed
 from labkit.network import Network
 from labkit.quantize import Quantized
-from labkit.repair.statistics import assembled, biased_layers, channel_statistics
+from labkit.repair.statistics import (
+    ChannelStatistics,
+    assembled,
+    biased_layers,
+    channel_statistics,
+)
 
 # A deviation below this part of the layer's largest is float rounding.
 _CONSTANT = 1e-6
@@ -55,6 +61,39 @@ def reestimate_batch_norm(
             changes[f"{layer}/kernel"] = quantized[layer].decode()
         repaired = repaired.with_weights(changes)
     return assembled(repaired, quantized)
+
+
+def reestimate_channels(
+    network: Network,
+    changed: Network,
+    images: np.ndarray,
+    channels: Mapping[str, np.ndarray] | None = None,
+) -> Network:
+    """The same for float weights, as those of a pruned network; a zero stays zero.
+
+    network: the float network that `changed` was made from. images: calibration images.
+    channels: layer -> which of its channels in `network` are left in `changed`, in
+    their order; None, or a layer left out, for all. The gain goes into each channel's
+    weights. Raises ValueError for a layer without bias, or no images.
+    """
+    repaired = changed
+    for layer in biased_layers(changed):
+        wanted = channel_statistics(network, images, layer)
+        if channels and layer in channels:
+            wanted = ChannelStatistics(
+                wanted.mean[channels[layer]], wanted.deviation[channels[layer]]
+            )
+        found = channel_statistics(repaired, images, layer)
+        gain = _gain(wanted.deviation, found.deviation)
+        kernel, bias = (repaired.weights[f"{layer}/{w}"] for w in ("kernel", "bias"))
+        axis = 3 if network.layer(layer).kind == "DEPTHWISE_CONV_2D" else 0
+        along = np.moveaxis(kernel, axis, -1) * gain
+        changes = {
+            f"{layer}/kernel": np.moveaxis(along, -1, axis),
+            f"{layer}/bias": gain * (bias - found.mean) + wanted.mean,
+        }
+        repaired = repaired.with_weights(changes)
+    return repaired
 
 
 def rescaled(quantized: Quantized | Coded, gain: np.ndarray) -> Quantized | Coded:

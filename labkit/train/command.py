@@ -1,4 +1,4 @@
-"""`python -m labkit train NAME` and `… qat NAME SETTING`: train, and put in place."""
+"""`python -m labkit train` and `… qat`: train, and put in place."""
 
 import hashlib
 import json

@@ -1,0 +1,231 @@
+"""The pruning panel: criterion, sparsity, scope and layers of a network.
+
+Every position is two files of the same weights. The packed file leaves the zeros out
+and is decoded to run. The other one has the zeros in it like any number: it is the
+file that a runtime takes as it is, and its latency is measured.
+
+    layer kind          mask, any criterion and scope    packed file
+    FULLY_CONNECTED     yes                              any storage
+    CONV_2D             yes                              any storage
+    biases, pooling, …  keep all                         float32
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from labkit import pruned, zoo
+from labkit.compress import Compressed
+from labkit.latency import Latency
+from labkit.measure import Accuracy
+from labkit.network import Network
+from labkit.panels import measuring, pruning_picture
+from labkit.panels import pruning_report as report
+from labkit.panels.base import Panel
+from labkit.panels.controls import Control, Settings
+from labkit.panels.lesson import Lesson
+from labkit.panels.memo import Memo
+from labkit.panels.positions import (
+    NetworkPosition,
+    largest_layer,
+    layer_names,
+    stages,
+    test_images,
+)
+from labkit.panels.pruning_scores import CRITERIA, IMAGES, criterion_scores
+from labkit.panels.worker import Cancelled, never
+from labkit.plots import pruning as plots
+from labkit.plots.plane import Point
+from labkit.plots.pruning import Cut, MaskMap
+from labkit.plots.showing import LOCK
+from labkit.prune.masking import SCOPES, masks
+from labkit.repair.batch_norm import reestimate_channels
+from labkit.sparse.storage import STORAGES
+
+# In per cent: close together where networks break and where pruning records stand.
+PER_CENT = (
+    *range(0, 60, 10),
+    *range(60, 90, 4),
+    *range(90, 99),
+    98.5,
+    99,
+    99.5,
+)
+SPARSITIES = tuple(round(p / 100, 4) for p in PER_CENT)
+CHANNELS = ("as they are", "re-estimated")
+_FILES = Memo(8)  # at most 3 MB each
+
+
+@dataclass(frozen=True, eq=False)
+class Position(NetworkPosition):
+    """One setting, as far as it is measured.
+
+    masks: layer name -> bool, of the layers that are pruned. compressed: the pruned
+    network and its packed file. cut, mask_map: of the layer in sight. base_accuracy,
+    accuracy: of the float32 and the pruned network. deflated, latency: file name ->
+    bytes after zlib, and Latency. What is not measured yet is None.
+    """
+
+    masks: dict[str, np.ndarray]
+    compressed: Compressed
+    cut: Cut
+    mask_map: MaskMap
+    base_accuracy: Accuracy | None = None
+    accuracy: Accuracy | None = None
+    deflated: dict[str, int] | None = None
+    latency: dict[str, Latency] | None = None
+
+    @property
+    def points(self) -> tuple[Point, ...]:
+        """What is on the plane: float32, packed, and the file with zeros in it."""
+        name, now = report.name(self.settings), self.compressed
+        return (
+            self.point("float", name, self.base_accuracy, len(self.network)),
+            self.point("packed", name, self.accuracy, now.size_bytes),
+            self.point("zeros", name, self.accuracy, len(now.network)),
+        )
+
+
+def compute(
+    network: str = "mlp",
+    criterion: str = "magnitude",
+    sparsity: float = 0.8,
+    scope: str = "layer",
+    layers: tuple[str, ...] | None = None,
+    shown: str | None = None,
+    storage: str = "bitmap",
+    channels: str = CHANNELS[0],
+    seed: int = 0,
+    cancelled: Cancelled = never,
+) -> Iterator[Position]:
+    """Better and better measurements of one setting; the last has every figure.
+
+    network: a name of the zoo. criterion: one of CRITERIA. sparsity: of the layers that
+    are pruned, 0 to 1. scope: as for `labkit.prune.masking.masks`. layers: those to
+    prune, None for all. shown: the layer in sight, the largest if left out. storage: of
+    the packed file, as for `pruned.prune_network`. channels: whether each channel gets
+    its mean and deviation back. seed: of the random criterion.
+    """
+    settings = {
+        "network": network,
+        "criterion": criterion,
+        "sparsity": sparsity,
+        "scope": scope,
+        "layers": layers,
+        "shown": shown or largest_layer({"network": network}),
+        "storage": storage,
+        "channels": channels,
+        "seed": seed,
+    }
+    base, split = zoo.load(network), zoo.dataset(network).test
+    with LOCK:
+        position = _position(settings, base, len(split))
+    both = base, position.compressed.network
+    found = measuring.side_by_side(*both, split, stages(base), cancelled)
+    for before, after in found:
+        position = replace(position, base_accuracy=before, accuracy=after)
+        yield position
+    if not cancelled():
+        yield replace(position, **_slow_figures(position))
+
+
+def _position(settings: Settings, base: Network, total: int) -> Position:
+    kept = _masks(settings)
+    layer = settings["shown"]
+    of_layer = kept.get(layer, np.ones(base.kernels[layer].shape, bool))
+    by_size = settings["criterion"] == "magnitude" and settings["scope"] != "output"
+    return Position(
+        settings,
+        base,
+        total,
+        kept,
+        _FILES.get(tuple(settings.values()), lambda: _file(settings, base, kept)),
+        pruning_picture.cut(base, layer, of_layer, by_size or layer not in kept),
+        pruning_picture.mask_map(base, layer, of_layer),
+    )
+
+
+def _masks(settings: Settings) -> dict[str, np.ndarray]:
+    names = ("network", "criterion", "seed")
+    scores = criterion_scores(*(settings[name] for name in names))
+    chosen = settings["layers"]
+    if chosen is not None:
+        scores = {layer: scores[layer] for layer in chosen}
+    return masks(scores, settings["sparsity"], settings["scope"])
+
+
+def _file(settings: Settings, base: Network, kept: dict[str, np.ndarray]) -> Compressed:
+    compressed = pruned.prune_network(base, kept, settings["storage"])
+    if settings["channels"] == CHANNELS[0]:
+        return compressed
+    images = zoo.dataset(settings["network"]).calibration.images[:IMAGES]
+    repaired = reestimate_channels(base, compressed.network, images)
+    return pruned.prune_network(repaired, kept, settings["storage"])
+
+
+def _slow_figures(position: Position) -> dict:
+    """Deflated bytes and latency, which come last."""
+    with_zeros = position.compressed.network
+    files = {
+        "float32": position.network.to_bytes(),
+        "zeros": with_zeros.to_bytes(),
+        "packed": position.compressed.packed,
+    }
+    timed = {"float32": position.network, "zeros": with_zeros}
+    return measuring.slow_figures(files, timed)
+
+
+LESSON = Lesson(
+    title="pruning",
+    controls=(
+        Control("network", "Network", zoo.NAMES),
+        Control("criterion", "Rank by", CRITERIA, texts=report.CRITERION_TEXTS),
+        Control(
+            "sparsity",
+            "Remove",
+            SPARSITIES,
+            default=0.8,
+            texts={s: report.sparsity_text(s) for s in SPARSITIES},
+        ),
+        Control("scope", "Ranked", SCOPES, texts=report.SCOPE_TEXTS),
+        Control("layers", "Layers to prune", layer_names, several=True, advanced=True),
+        Control(
+            "shown",
+            "Layer in sight",
+            layer_names,
+            advanced=True,
+            default=largest_layer,
+        ),
+        Control(
+            "storage",
+            "Packed file",
+            (*STORAGES[1:], "smallest", STORAGES[0]),
+            texts=report.STORAGE_TEXTS,
+            advanced=True,
+        ),
+        Control("channels", "Channels' mean and deviation", CHANNELS, advanced=True),
+        Control("seed", "Seed of random", range(10), advanced=True),
+    ),
+    compute=compute,
+    draw=plots.draw,
+    points=lambda position: position.points,
+    lines=report.lines,
+    state=report.state,
+    ledger=report.rows,
+    files=report.files,
+    code=report.code,
+    prepare=test_images,
+    size=(8.6, 4.8),
+)
+
+
+def pruning_panel(
+    network: str = "mlp", guess: float | None = None, **settings
+) -> Panel:
+    """The panel, to stand as the last line of a cell.
+
+    network: a name of the zoo. guess: the accuracy that the reader predicts, 0 to 1.
+    settings: as for `compute`; those left out begin at their defaults.
+    """
+    return Panel(LESSON, guess, network=network, **settings)

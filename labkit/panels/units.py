@@ -1,0 +1,183 @@
+"""The panel of removed units: neurons and filters taken out of the model file.
+
+Nothing is masked and nothing is packed: every position is a smaller .tflite file, which
+a runtime takes as it is, with fewer bytes, fewer MACs and a latency of its own.
+
+    layer kind          units                                   removed
+    FULLY_CONNECTED     neurons                                 not the last layer's
+    CONV_2D             filters                                 yes
+    ADD (residual)      filters of all layers that it adds      together, one channel
+    ADD (residual)      the whole branch                        yes, its shortcut stays
+    pooling, flatten    –                                       follow their input
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from labkit import zoo
+from labkit.latency import Latency
+from labkit.measure import Accuracy
+from labkit.panels import measuring, unit_choice
+from labkit.panels import units_report as report
+from labkit.panels.base import Panel
+from labkit.panels.controls import Control, Settings
+from labkit.panels.lesson import Lesson
+from labkit.panels.positions import NetworkPosition, stages, test_images
+from labkit.panels.unit_choice import CRITERIA, SCOPES, Smaller
+from labkit.panels.worker import Cancelled, never
+from labkit.plots import units as plots
+from labkit.plots.plane import Point
+from labkit.plots.showing import LOCK
+
+PER_CENT = (*range(0, 50, 5), *range(50, 95, 5), 95)
+FRACTIONS = tuple(p / 100 for p in PER_CENT)
+CHANNELS = ("as they are", "re-estimated")
+
+
+@dataclass(frozen=True, eq=False)
+class Position(NetworkPosition):
+    """One setting, as far as it is measured.
+
+    smaller: the network without the units, and which ones are left. base_accuracy,
+    accuracy: of the float32 and the smaller network. deflated, latency: "float32" and
+    "smaller" -> bytes after zlib, and Latency. What is not measured yet is None.
+    """
+
+    smaller: Smaller
+    base_accuracy: Accuracy | None = None
+    accuracy: Accuracy | None = None
+    deflated: dict[str, int] | None = None
+    latency: dict[str, Latency] | None = None
+
+    @property
+    def points(self) -> tuple[Point, ...]:
+        """What is on the plane: float32 and the smaller file."""
+        name, size = report.name(self.settings), len(self.smaller.network)
+        return (
+            self.point("float", name, self.base_accuracy, len(self.network)),
+            self.point("deployable", name, self.accuracy, size),
+        )
+
+    @property
+    def widths(self) -> plots.Widths:
+        """The units of each layer, before and now."""
+        before = {name: len(w) for name, w in self.network.kernels.items()}
+        left = {name: len(w) for name, w in self.smaller.network.kernels.items()}
+        return plots.Widths(before, {name: left.get(name, 0) for name in before})
+
+    @property
+    def costs(self) -> plots.Costs:
+        """Bytes, MACs and latency, as fractions of the float network's."""
+        now, before = self.smaller.network, self.network
+        times = self.latency
+        faster = times and times["smaller"].median_us / times["float32"].median_us
+        return plots.Costs(len(now) / len(before), now.macs / before.macs, faster)
+
+
+def compute(
+    network: str = "mlp",
+    criterion: str = "norm",
+    fraction: float = 0.5,
+    scope: str = "layer",
+    blocks: tuple[str, ...] | None = None,
+    layers: tuple[str, ...] | None = None,
+    channels: str = CHANNELS[0],
+    cancelled: Cancelled = never,
+) -> Iterator[Position]:
+    """Better and better measurements of one setting; the last has every figure.
+
+    network: a name of the zoo. criterion, scope: of `unit_choice`. fraction: of the
+    units to remove, 0 to 1. blocks: the residual additions whose branches stay, None
+    for all. layers: bundles to take units from, None for all. channels: whether each
+    channel left gets its mean and deviation back.
+    """
+    settings = {
+        "network": network,
+        "criterion": criterion,
+        "fraction": fraction,
+        "scope": scope,
+        "blocks": blocks,
+        "layers": layers,
+        "channels": channels,
+    }
+    base, split = zoo.load(network), zoo.dataset(network).test
+    with LOCK:
+        smaller = unit_choice.smaller(
+            network,
+            criterion,
+            fraction,
+            scope,
+            layers=layers,
+            blocks=blocks,
+            repaired=channels == CHANNELS[1],
+        )
+    position = Position(settings, base, len(split), smaller)
+    both = base, smaller.network
+    found = measuring.side_by_side(*both, split, stages(base), cancelled)
+    for before, after in found:
+        position = replace(position, base_accuracy=before, accuracy=after)
+        yield position
+    if not cancelled():
+        yield replace(position, **_slow_figures(position))
+
+
+def _slow_figures(position: Position) -> dict:
+    """Deflated bytes and latency, which come last."""
+    runs = {"float32": position.network, "smaller": position.smaller.network}
+    files = {name: run.to_bytes() for name, run in runs.items()}
+    return measuring.slow_figures(files, runs)
+
+
+def _bundles(settings: Settings) -> tuple[str, ...]:
+    return unit_choice.bundle_names(settings["network"], settings["blocks"])
+
+
+LESSON = Lesson(
+    title="units",
+    controls=(
+        Control("network", "Network", zoo.NAMES),
+        Control("criterion", "Rank by", CRITERIA, texts=report.CRITERION_TEXTS),
+        Control(
+            "fraction",
+            "Remove",
+            FRACTIONS,
+            default=0.5,
+            texts={f: report.fraction_text(f) for f in FRACTIONS},
+        ),
+        Control("scope", "Ranked", SCOPES, texts=report.SCOPE_TEXTS),
+        Control(
+            "blocks",
+            "Residual branches that stay",
+            lambda settings: unit_choice.block_names(settings["network"]),
+            several=True,
+            advanced=True,
+        ),
+        Control(
+            "layers",
+            "Layers to take units from",
+            _bundles,
+            several=True,
+            advanced=True,
+        ),
+        Control("channels", "Channels' mean and deviation", CHANNELS, advanced=True),
+    ),
+    compute=compute,
+    draw=plots.draw,
+    points=lambda position: position.points,
+    lines=report.lines,
+    state=report.state,
+    ledger=report.rows,
+    files=report.files,
+    code=report.code,
+    prepare=test_images,
+    size=(8.6, 4.8),
+)
+
+
+def units_panel(network: str = "mlp", guess: float | None = None, **settings) -> Panel:
+    """The panel, to stand as the last line of a cell.
+
+    network: a name of the zoo. guess: the accuracy that the reader predicts, 0 to 1.
+    settings: as for `compute`; those left out begin at their defaults.
+    """
+    return Panel(LESSON, guess, network=network, **settings)

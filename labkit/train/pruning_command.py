@@ -1,0 +1,100 @@
+"""`python -m labkit prune`, `… filters`, `… gradients`: compute, and put in place."""
+
+import hashlib
+import json
+from dataclasses import asdict
+
+from labkit import data, zoo
+from labkit.files import write_bytes, write_text
+from labkit.measure import accuracy
+from labkit.network import Network, NetworkError
+from labkit.pruned import prune_network
+from labkit.train import convert, filters, pruning
+from labkit.train.command import RUNS
+from labkit.train.gradients import gradients
+from labkit.train.recipes import Recipe
+
+
+def prune(name: str, sparsity: float, seed: int = 0) -> dict:
+    """Prune `name` to a sparsity like 0.92 while it trains, and return its record.
+
+    Writes data/models/pruned/NAME-SPARSITY.packed and .json; checkpoints are in runs/.
+    """
+    title = f"{name}-{sparsity:g}"
+    model, log = pruning.run(name, sparsity, RUNS / f"{title}-seed{seed}", seed)
+    recipe = pruning.recipe_for(name, sparsity)
+    trained = Network.from_bytes(convert.to_tflite(model))
+    kept = {layer: kernel != 0 for layer, kernel in trained.kernels.items()}
+    compressed = prune_network(trained, kept, "smallest")
+    record = {
+        **_record(compressed.network, log, recipe.training),
+        "command": f"python -m labkit prune {name} {sparsity:g} --seed {seed}",
+        "sparsity": sparsity,
+        "kept": {layer: int(mask.sum()) for layer, mask in kept.items()},
+        "recipe": asdict(recipe),
+    }
+    return _publish(f"{title}.packed", compressed.packed, record)
+
+
+def remove_filters(name: str, saving: float, seed: int = 0) -> dict:
+    """Remove filters of `name` that cost a fraction of its MACs, and train the rest.
+
+    Writes data/models/pruned/NAME-macs-SAVING.tflite and .json; checkpoints are in
+    runs/. Returns the record.
+    """
+    title = f"{name}-macs-{saving:g}"
+    model, log = filters.run(name, saving, RUNS / f"{title}-seed{seed}", seed)
+    recipe = filters.RECIPES[name]
+    network = Network.from_bytes(convert.to_tflite(model))
+    record = {
+        **_record(network, log, recipe),
+        "command": f"python -m labkit filters {name} {saving:g} --seed {seed}",
+        "saving": saving,
+        "macs": network.macs,
+        "widths": log["widths"],
+        "recipe": asdict(recipe),
+    }
+    return _publish(f"{title}.tflite", network.to_bytes(), record)
+
+
+def keep_gradients(name: str) -> None:
+    """Compute the gradients of `name` on its calibration images, unless they are there.
+
+    Writes data/models/gradients/NAME.npz.
+    """
+    try:
+        zoo.gradients(name)
+    except NetworkError:
+        found = gradients(name, zoo.load(name), zoo.dataset(name).calibration)
+        write_bytes(zoo.GRADIENTS_FOLDER / f"{name}.npz", found.to_bytes())
+
+
+def _record(network: Network, log: dict, recipe: Recipe) -> dict:
+    """What all records have in common; the accuracies are LiteRT's."""
+    dataset = data.load(recipe.dataset, full=True)
+    return {
+        "name": log["name"],
+        "dataset": dataset.name,
+        "seed": log["seed"],
+        "epochs": len(log["epochs"]),
+        "seconds": round(sum(row["seconds"] for row in log["epochs"])),
+        "training_images": len(dataset.train),
+        "validation_accuracy": accuracy(network, dataset.validation).value,
+        "test_accuracy": accuracy(network, dataset.test).value,
+        "parameters": network.parameters,
+        "starts_from": zoo.record(log["name"])["sha256"],
+        "history": log["epochs"],
+    }
+
+
+def _publish(file_name: str, content: bytes, record: dict) -> dict:
+    """Write a file and its record into data/models/pruned; return the record."""
+    record = record | {
+        "size_bytes": len(content),
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "history": record["history"],
+    }
+    path = write_bytes(zoo.PRUNED_FOLDER / file_name, content)
+    text = json.dumps(record, indent=1) + "\n"
+    write_text(path.with_name(f"{path.name.rpartition('.')[0]}.json"), text)
+    return record

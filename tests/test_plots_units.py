@@ -1,0 +1,99 @@
+"""The picture of removed units: every number moves pixels, and what it says is true."""
+
+import io
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from matplotlib.image import imread
+
+from labkit.plots import units
+from labkit.plots.base import figure
+from labkit.plots.plane import Marks, Point
+from labkit.plots.units import Costs, Widths
+
+FLOAT = Point("a", "net", "float", 0.98, 0.977, 0.983, 10_000, 1_000_000, True)
+SMALLER = Point("b", "net", "deployable", 0.95, 0.94, 0.96, 10_000, 500_000, True)
+WIDTHS = Widths({"conv1": 20, "fc1": 500, "fc2": 10}, {"conv1": 11, "fc1": 0, "fc2": 9})
+COSTS = Costs(0.5, 0.4, 0.7)
+
+
+def result(points=(FLOAT, SMALLER), widths=WIDTHS, costs=COSTS):
+    return SimpleNamespace(points=points, best=0.997, widths=widths, costs=costs)
+
+
+def drawn(shown, marks=None, picture=None):
+    picture = picture or figure(8.6, 4.8)
+    units.draw(picture, shown, marks or Marks())
+    return imread(io.BytesIO(picture.png()))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"points": (FLOAT, replace(SMALLER, size_bytes=300_000))},
+        {"points": (FLOAT, replace(SMALLER, accuracy=0.9))},
+        {"widths": replace(WIDTHS, left={**WIDTHS.left, "conv1": 12})},
+        {"widths": replace(WIDTHS, left={**WIDTHS.left, "fc1": 499})},
+        {"widths": replace(WIDTHS, left={**WIDTHS.left, "fc2": 10})},
+        {"costs": replace(COSTS, size=0.6)},
+        {"costs": replace(COSTS, macs=1.0)},
+        {"costs": replace(COSTS, latency=None)},
+        {"costs": replace(COSTS, latency=1.2)},
+    ],
+)
+def test_every_number_moves_pixels(change):
+    assert (drawn(result()) != drawn(result(**change))).any()
+
+
+BEFORE = replace(SMALLER, accuracy=0.8)
+
+
+@pytest.mark.parametrize(
+    "marks", [Marks(trail=(BEFORE,)), Marks(pinned=(BEFORE,)), Marks(guess=0.5)]
+)
+def test_every_mark_is_drawn(marks):
+    assert (drawn(result()) != drawn(result(), marks)).any()
+
+
+def test_a_frame_that_is_kept_shows_the_same_picture():
+    picture = figure(8.6, 4.8)
+    drawn(result(costs=Costs(1, 1, 1)), Marks(guess=0.5), picture)
+    again = drawn(result(), picture=picture)
+    np.testing.assert_array_equal(again, drawn(result()))
+
+
+def test_the_alt_text_says_the_figures():
+    picture = figure(8.6, 4.8)
+    text = units.draw(picture, result(costs=Costs(0.5, 0.4, None)), Marks(guess=0.5))
+    assert text == picture.alt
+    for part in (
+        "deployable file: 95.00 % (94.00 to 96.00, 10,000 images), 500,000 bytes",
+        "Of float32: bytes 50 %, MACs 40 %, µs ….",
+        "Units: conv1 11 of 20, fc1 0 of 500, fc2 9 of 10.",
+        "Your guess: 50.00 %.",
+    ):
+        assert part in text
+
+
+@pytest.mark.parametrize("latency", [0.2, 1.0, 1.2])
+def test_no_figure_lies_on_its_bar(latency):
+    picture = figure(8.6, 4.8)
+    units.draw(picture, result(costs=Costs(0.5, 0.4, latency)))
+    axes = picture.axes[1]
+    for text in axes.texts:
+        start, place = text.get_position()
+        ends = [
+            bar.get_width()
+            for bar in axes.patches
+            if bar.get_y() <= place <= bar.get_y() + bar.get_height()
+        ]
+        assert start > max(ends)
+
+
+def test_bars_are_drawn_to_one_scale():
+    picture = figure(8.6, 4.8)
+    units.draw(picture, result())
+    bars = [bar.get_width() for bar in picture.axes[2].patches]
+    assert bars == [20, 500, 10, 11, 0, 9]
