@@ -38,8 +38,8 @@ from labkit.sensitivity import score
 STEPS = {
     "mlp": (0, 50, 100, 200),
     "lenet5": (0, 50, 100, 200),
-    "resnet8": (0, 25, 50, 100),
-    "resnet20": (0, 5, 10, 20),
+    "resnet8": (0, 20, 40, 80),
+    "resnet20": (0, 4, 8, 16),
 }
 BITS = range(2, 9)
 LOSS_IMAGES = 500

@@ -414,12 +414,12 @@ steps it starts a training from the rounded network: batches of 128 images, at m
 seconds on two cores. The right half shows the loss falling, **Cancel** ends it. In a
 running cell the kernel's stop button does.
 
-**Predict 4.** `resnet8`, W2A4, 100 steps: what accuracy, from 0 to 1?
+**Predict 4.** `resnet8`, W2A4, 80 steps: what accuracy, from 0 to 1?
 """
 
 # %%
 accuracy_guess = None  # a number from 0 to 1, such as 0.5
-guesses.guess("4. accuracy of resnet8, W2A4, 100 steps", accuracy_guess)
+guesses.guess("4. accuracy of resnet8, W2A4, 80 steps", accuracy_guess)
 
 # %%
 from labkit.panels import qat_panel
@@ -431,16 +431,16 @@ panel
 r"""
 Drive it, and answer before you read on.
 
-1. At W4A4, what do 25 steps gain? And 100?
+1. At W4A4, what do 20 steps gain? And 80?
 2. Which is harder to mend: few bits in the weights, or few in the activations?
 3. Try `lenet5`. Is there anything left to gain?
 """
 
 # %%
 start = panel.set(network="resnet8", weights=2, activations=4, steps=0)
-result = panel.set(steps=100)
+result = panel.set(steps=80)
 value = result.trained_accuracy.value
-print(guesses.settle("4. accuracy of resnet8, W2A4, 100 steps", value, 0.08))
+print(guesses.settle("4. accuracy of resnet8, W2A4, 80 steps", value, 0.08))
 print(f"rounded {start.accuracy.value:.3f}, float32 {start.base_accuracy.value:.3f}")
 losses = [loss for _, loss in result.course.losses]
 assert value > start.accuracy.value + 0.3
@@ -449,9 +449,9 @@ assert losses[0] < start.course.levels["rounded"] / 2
 
 # %% [markdown]
 r"""
-The triangle stands far above the dot, at almost the same bytes: a hundred steps won
+The triangle stands far above the dot, at almost the same bytes: eighty steps won
 back more than 30 points. The loss falls towards the dotted line of the float network.
-It does not get there with a hundred batches, drawn from the 5,000 training images that
+It does not get there with eighty batches, drawn from the 5,000 training images that
 the lab carries.
 
 Why does it begin so far below the dashed line, after so few steps? While it trains,
@@ -561,7 +561,7 @@ kernels, and notebook 02 measures them.
 
 ## 6. The long runs
 
-A hundred steps are a taste. The lab carries networks that were trained for their grid
+Eighty steps are a taste. The lab carries networks that were trained for their grid
 on all training images, for the epochs that the table names. `python -m labkit qat
 resnet8 W4A4` trains one again, `python -m benchmarks.qat` measures all of them.
 """
