@@ -2,6 +2,8 @@
 
 import argparse
 import json
+from argparse import ArgumentTypeError
+from math import nan
 from pathlib import Path
 
 from labkit import data, zoo
@@ -57,6 +59,17 @@ def overview() -> str:
     return "\n\n".join("\n  ".join([title, *lines]) for title, lines in parts.items())
 
 
+def _fraction(text: str) -> float:
+    """A sparsity as the command line has it: 0 or more, below 1."""
+    try:
+        fraction = float(text)
+    except ValueError:
+        fraction = nan
+    if not 0 <= fraction < 1:
+        raise ArgumentTypeError(f"{text!r} is no fraction from 0 to below 1, like 0.92")
+    return fraction
+
+
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         "python -m labkit", description="Without a command: what the lab holds."
@@ -73,6 +86,12 @@ def main(arguments: list[str] | None = None) -> None:
     qat.add_argument("name", choices=zoo.NAMES)
     qat.add_argument("setting", help="bits of weights and activations: W4A8, W2A4 …")
     qat.add_argument("--seed", type=int, default=0)
+    prune = commands.add_parser(
+        "prune", help="train a network further while its least weights are removed"
+    )
+    prune.add_argument("name", choices=zoo.NAMES)
+    prune.add_argument("sparsity", type=_fraction, help="fraction to remove: 0.92 …")
+    prune.add_argument("--seed", type=int, default=0)
     chosen = parser.parse_args(arguments)
     if chosen.command is None:
         print(overview())
@@ -84,6 +103,9 @@ def main(arguments: list[str] | None = None) -> None:
         parser.error(f"training needs {error.name}: pip install -e '.[train]'")
     if chosen.command == "train":
         command.main(chosen.name, chosen.seed)
+        return
+    if chosen.command == "prune":
+        command.main_prune(chosen.name, chosen.sparsity, chosen.seed)
         return
     try:
         setting = Setting.named(chosen.setting)

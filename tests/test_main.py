@@ -36,6 +36,23 @@ def test_train_passes_name_and_seed_on(monkeypatch):
     assert calls == [("lenet5", 3), ("mlp", None)]
 
 
+def test_prune_passes_name_sparsity_and_seed_on(monkeypatch):
+    pytest.importorskip("keras", reason="the extra `train` is not installed")
+    calls = []
+    training = SimpleNamespace(main_prune=lambda *given: calls.append(given))
+    monkeypatch.setattr(labkit.train, "command", training, raising=False)
+    command.main(["prune", "mlp", "0.92", "--seed", "3"])
+    command.main(["prune", "resnet20", "0.69"])
+    assert calls == [("mlp", 0.92, 3), ("resnet20", 0.69, 0)]
+
+
+@pytest.mark.parametrize("sparsity", ["92", "1", "-0.1", "nan", "12x"])
+def test_prune_refuses_what_is_no_fraction(sparsity, capsys):
+    with pytest.raises(SystemExit):
+        command.main(["prune", "mlp", sparsity])
+    assert "is no fraction from 0 to below 1" in capsys.readouterr().err
+
+
 def test_train_without_keras_says_what_to_install(monkeypatch, capsys):
     monkeypatch.delattr(labkit.train, "command", raising=False)
     monkeypatch.setitem(sys.modules, "labkit.train.command", None)

@@ -1,15 +1,17 @@
-"""`python -m labkit train NAME` and `… qat NAME SETTING`: train, and put in place."""
+"""`python -m labkit train`, `… qat`, `… prune`: train, and put in place."""
 
 import hashlib
 import json
 from dataclasses import asdict
 from pathlib import Path
 
+import numpy as np
+
 from labkit import data, zoo
 from labkit.files import write_bytes, write_text, write_whole
 from labkit.measure import accuracy
 from labkit.network import Network
-from labkit.train import convert, fit, qat, quantized
+from labkit.train import convert, fit, pruning, qat, quantized
 from labkit.train.recipes import RECIPES
 
 RUNS = data.ROOT / "runs"
@@ -98,5 +100,49 @@ def _qat_record(name, setting, log: dict, network: Network, packed: bytes) -> di
         "sha256": hashlib.sha256(packed).hexdigest(),
         "starts_from": zoo.record(name)["sha256"],
         "recipe": asdict(qat.RECIPES[name]),
+        "history": log["epochs"],
+    }
+
+
+def main_prune(name: str, sparsity: float, seed: int = 0) -> dict:
+    """Prune `name` to a sparsity like 0.92 while it trains, and return its record.
+
+    Writes pruned.tflite and .json beside the checkpoints, in runs/NAME-SPARSITY-seedN.
+    """
+    folder = RUNS / f"{name}-{sparsity:g}-seed{seed}"
+    model, log = pruning.run(name, sparsity, folder, seed)
+    network = Network.from_bytes(convert.to_tflite(model))
+    record = _pruning_record(name, log, network)
+    network.save(folder / "pruned.tflite")
+    write_text(folder / "pruned.json", json.dumps(record, indent=1) + "\n")
+    return record
+
+
+def _pruning_record(name: str, log: dict, network: Network) -> dict:
+    """What the zoo says of a pruned network, LiteRT's accuracy among it."""
+    recipe = pruning.RECIPES[name]
+    dataset = data.load(recipe.training.dataset, full=True)
+    kept = {
+        layer: int(np.count_nonzero(kernel))
+        for layer, kernel in network.kernels.items()
+    }
+    return {
+        "name": name,
+        "sparsity": log["sparsity"],
+        "dataset": dataset.name,
+        "command": f"python -m labkit prune {name} {log['sparsity']:g} "
+        f"--seed {log['seed']}",
+        "seed": log["seed"],
+        "epochs": len(log["epochs"]),
+        "seconds": round(sum(row["seconds"] for row in log["epochs"])),
+        "training_images": len(dataset.train),
+        "validation_accuracy": accuracy(network, dataset.validation).value,
+        "test_accuracy": accuracy(network, dataset.test).value,
+        "parameters": network.parameters,
+        "kept": kept,
+        "size_bytes": len(network),
+        "sha256": network.digest,
+        "starts_from": zoo.record(name)["sha256"],
+        "recipe": asdict(recipe),
         "history": log["epochs"],
     }

@@ -8,7 +8,7 @@ interrupted run sees what an uninterrupted one would have seen.
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -103,26 +103,47 @@ def go_on(
 
     Returns the log with a row for each epoch.
     """
-    compile_by(recipe, model, _steps(recipe, len(dataset.train)))
-    if (folder / CHECKPOINT).exists():
-        model.optimizer.build(model.trainable_variables)
-        model.load_weights(folder / CHECKPOINT)  # the optimizer's state too
-        log = json.loads((folder / LOG).read_text())
-    _train(model, log, recipe, dataset, folder)
+    log = restore(model, log, recipe, dataset, folder)
+    train(model, log, recipe, dataset, folder)
     return log
 
 
-def _steps(recipe: Recipe, images: int) -> int:
-    return -(-images // recipe.batch_size)
+def restore(
+    model: keras.Model, log: dict, recipe: Recipe, dataset: data.Dataset, folder: Path
+) -> dict:
+    """Compile the model and put it where the run in `folder` stopped, if there is one.
+
+    Returns the log of that run, or the one given.
+    """
+    compile_by(recipe, model, steps_per_epoch(recipe, dataset))
+    if not (folder / CHECKPOINT).exists():
+        return log
+    model.optimizer.build(model.trainable_variables)
+    model.load_weights(folder / CHECKPOINT)  # the optimizer's state too
+    return json.loads((folder / LOG).read_text())
 
 
-def _train(
-    model, log: dict, recipe: Recipe, dataset: data.Dataset, folder: Path
+def steps_per_epoch(recipe: Recipe, dataset: data.Dataset) -> int:
+    """How many batches an epoch has, the last one smaller."""
+    return -(-len(dataset.train) // recipe.batch_size)
+
+
+def train(
+    model: keras.Model,
+    log: dict,
+    recipe: Recipe,
+    dataset: data.Dataset,
+    folder: Path,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> None:
+    """The epochs that are missing; each adds a row to the log and saves a checkpoint.
+
+    callbacks: Keras', called in each epoch.
+    """
     shape = model.input_shape[1:]
     validation = as_inputs(dataset.validation.images, shape), dataset.validation.labels
     before = recipe.all_epochs - recipe.epochs
-    done = int(model.optimizer.iterations.numpy()) // _steps(recipe, len(dataset.train))
+    done = int(model.optimizer.iterations) // steps_per_epoch(recipe, dataset)
     for epoch in range(before + done, recipe.all_epochs):
         start = time.perf_counter()
         _seed_dropout(model, log["seed"], epoch)
@@ -132,6 +153,7 @@ def _train(
             validation_batch_size=500,
             initial_epoch=epoch,
             epochs=epoch + 1,
+            callbacks=list(callbacks),
             shuffle=False,  # Batches has shuffled
             verbose="auto" if os.isatty(1) else 2,
         ).history
