@@ -120,7 +120,7 @@ def main_prune(name: str, sparsity: float, seed: int = 0) -> dict:
 
 def _pruning_record(name: str, log: dict, network: Network) -> dict:
     """What the zoo says of a pruned network, LiteRT's accuracy among it."""
-    recipe = pruning.RECIPES[name]
+    recipe = pruning.recipe_for(name, log["sparsity"])
     dataset = data.load(recipe.training.dataset, full=True)
     kept = {
         layer: int(np.count_nonzero(kernel))

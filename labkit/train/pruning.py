@@ -33,8 +33,6 @@ class PruningRecipe:
     scope: str = "global"
 
 
-# Dropout is less than in the zoo's recipes: fewer weights remember fewer images (Han et
-# al. 2015, arXiv 1506.02626, sec. 3.2).
 _MNIST = Recipe(
     "mnist",
     epochs=60,
@@ -42,7 +40,7 @@ _MNIST = Recipe(
     learning_rate=1e-3,
     weight_decay=1e-4,
     shift=1,
-    dropout=0.05,
+    dropout=0.1,
 )
 _CIFAR10 = Recipe(
     "cifar10",
@@ -60,6 +58,21 @@ RECIPES = {
     "resnet8": PruningRecipe(_CIFAR10),
     "resnet20": PruningRecipe(_CIFAR10),
 }
+# The few weights that are left beyond this sparsity fit their training images worse
+# than others: moved images and dropout make that worse still.
+FEW_LEFT = 0.95
+
+
+def recipe_for(name: str, sparsity: float) -> PruningRecipe:
+    """How `name` is pruned to a sparsity: on MNIST without regularization at the end.
+
+    Han et al. 2015, arXiv:1506.02626, sec. 3.2, lower dropout likewise.
+    """
+    recipe = RECIPES[name]
+    if recipe.training.dataset != "mnist" or sparsity < FEW_LEFT:
+        return recipe
+    plain = replace(recipe.training, shift=0, dropout=0.0, learning_rate=2e-3)
+    return replace(recipe, training=plain)
 
 
 class Pruner(keras.callbacks.Callback):
@@ -120,7 +133,7 @@ def run(
     Returns the pruned network, as Keras' own float32 layers, and the log, as `fit.run`
     does.
     """
-    recipe = RECIPES[name]
+    recipe = recipe_for(name, sparsity)
     dataset = data.load(recipe.training.dataset, full=True)
     log = {"name": name, "sparsity": sparsity, "seed": seed, "epochs": []}
     with fit.precision(recipe.training):
