@@ -92,6 +92,10 @@ def main(arguments: list[str] | None = None) -> None:
     prune.add_argument("name", choices=zoo.NAMES)
     prune.add_argument("sparsity", type=_fraction, help="fraction to remove: 0.92 …")
     prune.add_argument("--seed", type=int, default=0)
+    gradients = commands.add_parser(
+        "gradients", help="gradients by a network's weights, on calibration images"
+    )
+    gradients.add_argument("name", choices=zoo.NAMES)
     chosen = parser.parse_args(arguments)
     if chosen.command is None:
         print(overview())
@@ -103,6 +107,9 @@ def main(arguments: list[str] | None = None) -> None:
         parser.error(f"training needs {error.name}: pip install -e '.[train]'")
     if chosen.command == "train":
         command.main(chosen.name, chosen.seed)
+        return
+    if chosen.command == "gradients":
+        command.main_gradients(chosen.name)
         return
     if chosen.command == "prune":
         command.main_prune(chosen.name, chosen.sparsity, chosen.seed)

@@ -5,11 +5,14 @@ import json
 from functools import lru_cache
 
 from labkit import data
+from labkit.gradients import Gradients
 from labkit.network import Network, NetworkError
 
 NAMES = ("mlp", "lenet5", "resnet8", "resnet20")
 FOLDER = data.FOLDER / "models"
 QAT_FOLDER = FOLDER / "qat"
+PRUNED_FOLDER = FOLDER / "pruned"
+GRADIENTS_FOLDER = FOLDER / "gradients"
 
 
 def record(name: str) -> dict:
@@ -84,6 +87,24 @@ def load_packed(name: str, setting: str) -> bytes:
             "restore both with `git checkout -- data`"
         )
     return packed
+
+
+@lru_cache(maxsize=len(NAMES))
+def gradients(name: str) -> Gradients:
+    """The gradients of `name` on its calibration images, from a committed file.
+
+    Raises NetworkError where there is none, or one of another network.
+    """
+    path = GRADIENTS_FOLDER / f"{_known(name)}.npz"
+    if not path.exists():
+        raise NetworkError(f"{path} is missing: run `git checkout -- data`")
+    found = Gradients.from_bytes(path.read_bytes())
+    if found.digest != record(name)["sha256"]:
+        raise NetworkError(
+            f"{path} has the gradients of another network than {name}.tflite: run "
+            f"`python -m labkit gradients {name}`"
+        )
+    return found
 
 
 def dataset(name: str) -> data.Dataset:

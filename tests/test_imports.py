@@ -31,6 +31,7 @@ ALLOWED = {
     "entropy": (CORE, "numpy"),
     "files": (CORE, ""),
     "formats": (CORE, "numpy ml_dtypes"),
+    "gradients": (CORE, "numpy"),
     "grids": (CORE, "numpy"),
     "groups": (CORE, "numpy"),
     "intervals": (CORE, "numpy"),

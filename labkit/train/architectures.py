@@ -42,11 +42,11 @@ def _conv_norm(x, channels, stride, name, batch_norm):
         3,
         stride,
         "same",
-        use_bias=False,
+        use_bias=batch_norm is None,
         kernel_initializer="he_normal",
         name=name,
     )
-    return batch_norm(name=f"{name}_norm")(conv(x))
+    return conv(x) if batch_norm is None else batch_norm(name=f"{name}_norm")(conv(x))
 
 
 def _residual_block(x, channels, stride, name, batch_norm, shortcut):
@@ -85,11 +85,14 @@ def _resnet(name, blocks_per_stage, shortcut, batch_norm) -> keras.Model:
     return keras.Model(pixels, logits, name=name)
 
 
-def resnet8(batch_norm: Callable = layers.BatchNormalization) -> keras.Model:
-    """MLPerf Tiny's image classification network."""
+def resnet8(batch_norm: Callable | None = layers.BatchNormalization) -> keras.Model:
+    """MLPerf Tiny's image classification network.
+
+    batch_norm: a layer's class; None gives the convolutions biases in its place.
+    """
     return _resnet("resnet8", 1, _projection, batch_norm)
 
 
-def resnet20(batch_norm: Callable = layers.BatchNormalization) -> keras.Model:
-    """He et al.'s network of n = 3 for CIFAR-10."""
+def resnet20(batch_norm: Callable | None = layers.BatchNormalization) -> keras.Model:
+    """He et al.'s network of n = 3 for CIFAR-10. batch_norm: as for `resnet8`."""
     return _resnet("resnet20", 3, _subsample_and_pad, batch_norm)

@@ -10,8 +10,9 @@ import numpy as np
 from labkit import data, zoo
 from labkit.files import write_bytes, write_text, write_whole
 from labkit.measure import accuracy
-from labkit.network import Network
+from labkit.network import Network, NetworkError
 from labkit.train import convert, fit, pruning, qat, quantized
+from labkit.train.gradients import gradients
 from labkit.train.recipes import RECIPES
 
 RUNS = data.ROOT / "runs"
@@ -146,3 +147,15 @@ def _pruning_record(name: str, log: dict, network: Network) -> dict:
         "recipe": asdict(recipe),
         "history": log["epochs"],
     }
+
+
+def main_gradients(name: str) -> None:
+    """Compute the gradients of `name` on its calibration images, unless they are there.
+
+    Writes data/models/gradients/NAME.npz.
+    """
+    try:
+        zoo.gradients(name)
+    except NetworkError:
+        found = gradients(name, zoo.load(name), zoo.dataset(name).calibration)
+        write_bytes(zoo.GRADIENTS_FOLDER / f"{name}.npz", found.to_bytes())
