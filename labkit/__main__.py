@@ -8,6 +8,7 @@ from pathlib import Path
 
 from labkit import data, zoo
 from labkit.network import NetworkError
+from labkit.post_training import Setting
 
 NOTEBOOKS = data.ROOT / "notebooks"
 SOURCES = """\
@@ -70,6 +71,13 @@ def _fraction(text: str) -> float:
     return fraction
 
 
+def _setting(text: str) -> Setting:
+    try:
+        return Setting.named(text)
+    except ValueError as error:
+        raise ArgumentTypeError(error) from error
+
+
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         "python -m labkit", description="Without a command: what the lab holds."
@@ -84,7 +92,9 @@ def main(arguments: list[str] | None = None) -> None:
         "qat", help="train a network further with its weights and activations rounded"
     )
     qat.add_argument("name", choices=zoo.NAMES)
-    qat.add_argument("setting", help="bits of weights and activations: W4A8, W2A4 …")
+    qat.add_argument(
+        "setting", type=_setting, help="bits of weights and activations: W4A8, W2A4 …"
+    )
     qat.add_argument("--seed", type=int, default=0)
     prune = commands.add_parser(
         "prune", help="train a network further while its least weights are removed"
@@ -92,6 +102,12 @@ def main(arguments: list[str] | None = None) -> None:
     prune.add_argument("name", choices=zoo.NAMES)
     prune.add_argument("sparsity", type=_fraction, help="fraction to remove: 0.92 …")
     prune.add_argument("--seed", type=int, default=0)
+    filters = commands.add_parser(
+        "filters", help="remove filters of a ResNet's blocks and train the rest further"
+    )
+    filters.add_argument("name", choices=("resnet8", "resnet20"))
+    filters.add_argument("saving", type=_fraction, help="of the MACs: 0.27 …")
+    filters.add_argument("--seed", type=int, default=0)
     gradients = commands.add_parser(
         "gradients", help="gradients by a network's weights, on calibration images"
     )
@@ -101,24 +117,29 @@ def main(arguments: list[str] | None = None) -> None:
         print(overview())
         return
     try:
-        from labkit.train import command
-        from labkit.train.qat import Setting
+        _run(chosen)
     except ModuleNotFoundError as error:
         parser.error(f"training needs {error.name}: pip install -e '.[train]'")
-    if chosen.command == "train":
-        command.main(chosen.name, chosen.seed)
+
+
+def _run(chosen: argparse.Namespace) -> None:
+    """Start what the command line asks for."""
+    if chosen.command in ("train", "qat"):
+        from labkit.train import command
+
+        if chosen.command == "train":
+            command.main(chosen.name, chosen.seed)
+        else:
+            command.main_qat(chosen.name, chosen.setting, chosen.seed)
         return
-    if chosen.command == "gradients":
-        command.main_gradients(chosen.name)
-        return
+    from labkit.train import pruning_command
+
     if chosen.command == "prune":
-        command.main_prune(chosen.name, chosen.sparsity, chosen.seed)
-        return
-    try:
-        setting = Setting.named(chosen.setting)
-    except ValueError as error:
-        parser.error(str(error))
-    command.main_qat(chosen.name, setting, chosen.seed)
+        pruning_command.prune(chosen.name, chosen.sparsity, chosen.seed)
+    elif chosen.command == "filters":
+        pruning_command.remove_filters(chosen.name, chosen.saving, chosen.seed)
+    else:
+        pruning_command.keep_gradients(chosen.name)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import pytest
 import labkit.train
 from labkit import __main__ as command
 from labkit import zoo
+from labkit.post_training import Setting
 
 
 def test_overview_names_lessons_networks_and_data():
@@ -36,14 +37,34 @@ def test_train_passes_name_and_seed_on(monkeypatch):
     assert calls == [("lenet5", 3), ("mlp", None)]
 
 
-def test_prune_passes_name_sparsity_and_seed_on(monkeypatch):
-    pytest.importorskip("keras", reason="the extra `train` is not installed")
+@pytest.mark.parametrize(
+    ("line", "name", "given"),
+    [
+        ("prune mlp 0.92 --seed 3", "prune", ("mlp", 0.92, 3)),
+        ("prune resnet20 0.69", "prune", ("resnet20", 0.69, 0)),
+        ("filters resnet20 0.27", "remove_filters", ("resnet20", 0.27, 0)),
+        ("gradients resnet8", "keep_gradients", ("resnet8",)),
+    ],
+)
+def test_the_commands_of_pruning_pass_on_what_they_are_given(
+    monkeypatch, line, name, given
+):
     calls = []
-    training = SimpleNamespace(main_prune=lambda *given: calls.append(given))
+    pruning = SimpleNamespace(**{name: lambda *arguments: calls.append(arguments)})
+    monkeypatch.setattr(labkit.train, "pruning_command", pruning, raising=False)
+    command.main(line.split())
+    assert calls == [given]
+
+
+def test_qat_reads_a_setting_or_refuses_it(monkeypatch, capsys):
+    calls = []
+    training = SimpleNamespace(main_qat=lambda *given: calls.append(given))
     monkeypatch.setattr(labkit.train, "command", training, raising=False)
-    command.main(["prune", "mlp", "0.92", "--seed", "3"])
-    command.main(["prune", "resnet20", "0.69"])
-    assert calls == [("mlp", 0.92, 3), ("resnet20", 0.69, 0)]
+    command.main(["qat", "mlp", "W4A8"])
+    assert calls == [("mlp", Setting(4, 8), 0)]
+    with pytest.raises(SystemExit):
+        command.main(["qat", "mlp", "W1A8"])
+    assert "no setting: write W4A8" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("sparsity", ["92", "1", "-0.1", "nan", "12x"])

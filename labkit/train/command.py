@@ -1,18 +1,15 @@
-"""`python -m labkit train`, `… qat`, `… prune`: train, and put in place."""
+"""`python -m labkit train` and `… qat`: train, and put in place."""
 
 import hashlib
 import json
 from dataclasses import asdict
 from pathlib import Path
 
-import numpy as np
-
 from labkit import data, zoo
 from labkit.files import write_bytes, write_text, write_whole
 from labkit.measure import accuracy
-from labkit.network import Network, NetworkError
-from labkit.train import convert, fit, pruning, qat, quantized
-from labkit.train.gradients import gradients
+from labkit.network import Network
+from labkit.train import convert, fit, qat, quantized
 from labkit.train.recipes import RECIPES
 
 RUNS = data.ROOT / "runs"
@@ -103,59 +100,3 @@ def _qat_record(name, setting, log: dict, network: Network, packed: bytes) -> di
         "recipe": asdict(qat.RECIPES[name]),
         "history": log["epochs"],
     }
-
-
-def main_prune(name: str, sparsity: float, seed: int = 0) -> dict:
-    """Prune `name` to a sparsity like 0.92 while it trains, and return its record.
-
-    Writes pruned.tflite and .json beside the checkpoints, in runs/NAME-SPARSITY-seedN.
-    """
-    folder = RUNS / f"{name}-{sparsity:g}-seed{seed}"
-    model, log = pruning.run(name, sparsity, folder, seed)
-    network = Network.from_bytes(convert.to_tflite(model))
-    record = _pruning_record(name, log, network)
-    network.save(folder / "pruned.tflite")
-    write_text(folder / "pruned.json", json.dumps(record, indent=1) + "\n")
-    return record
-
-
-def _pruning_record(name: str, log: dict, network: Network) -> dict:
-    """What the zoo says of a pruned network, LiteRT's accuracy among it."""
-    recipe = pruning.recipe_for(name, log["sparsity"])
-    dataset = data.load(recipe.training.dataset, full=True)
-    kept = {
-        layer: int(np.count_nonzero(kernel))
-        for layer, kernel in network.kernels.items()
-    }
-    return {
-        "name": name,
-        "sparsity": log["sparsity"],
-        "dataset": dataset.name,
-        "command": f"python -m labkit prune {name} {log['sparsity']:g} "
-        f"--seed {log['seed']}",
-        "seed": log["seed"],
-        "epochs": len(log["epochs"]),
-        "seconds": round(sum(row["seconds"] for row in log["epochs"])),
-        "training_images": len(dataset.train),
-        "validation_accuracy": accuracy(network, dataset.validation).value,
-        "test_accuracy": accuracy(network, dataset.test).value,
-        "parameters": network.parameters,
-        "kept": kept,
-        "size_bytes": len(network),
-        "sha256": network.digest,
-        "starts_from": zoo.record(name)["sha256"],
-        "recipe": asdict(recipe),
-        "history": log["epochs"],
-    }
-
-
-def main_gradients(name: str) -> None:
-    """Compute the gradients of `name` on its calibration images, unless they are there.
-
-    Writes data/models/gradients/NAME.npz.
-    """
-    try:
-        zoo.gradients(name)
-    except NetworkError:
-        found = gradients(name, zoo.load(name), zoo.dataset(name).calibration)
-        write_bytes(zoo.GRADIENTS_FOLDER / f"{name}.npz", found.to_bytes())

@@ -8,7 +8,7 @@ interrupted run sees what an uninterrupted one would have seen.
 import json
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -27,14 +27,21 @@ CHECKPOINT, LOG = "checkpoint.keras", "log.json"
 MOMENTUM = 0.9
 
 
-def build(name: str, recipe: Recipe | None = None) -> keras.Model:
-    """The untrained network `name`; with a recipe, in the form that is trained."""
+def build(
+    name: str,
+    recipe: Recipe | None = None,
+    widths: Mapping[str, int] = architectures.AS_NAMED,
+) -> keras.Model:
+    """The untrained network `name`; with a recipe, in the form that is trained.
+
+    widths: layer name -> its units, where they are not as many as in the zoo.
+    """
     make = getattr(architectures, name)
     if recipe is None:
-        return make()
+        return make(widths=widths)
     if name.startswith("resnet"):
-        return make(batch_norm=FusedBatchNormalization)
-    return make(dropout=recipe.dropout)
+        return make(batch_norm=FusedBatchNormalization, widths=widths)
+    return make(dropout=recipe.dropout, widths=widths)
 
 
 def compile_by(recipe: Recipe, model: keras.Model, steps_per_epoch: int) -> None:
@@ -173,9 +180,13 @@ def _seed_dropout(model, seed: int, epoch: int) -> None:
             layer.seed_generator.state.assign(state.astype(np.uint32))
 
 
-def in_float32(name: str, trained: keras.Model) -> keras.Model:
+def in_float32(
+    name: str,
+    trained: keras.Model,
+    widths: Mapping[str, int] = architectures.AS_NAMED,
+) -> keras.Model:
     """The same network in Keras' own float32 layers, with the trained weights."""
-    model = build(name)
+    model = build(name, widths=widths)
     for layer in model.layers:
         layer.set_weights(trained.get_layer(layer.name).get_weights())
     return model
