@@ -3,8 +3,10 @@
 import hashlib
 import json
 from functools import lru_cache
+from pathlib import Path
 
 from labkit import data
+from labkit.compress import unpack
 from labkit.gradients import Gradients
 from labkit.network import Network, NetworkError
 
@@ -32,16 +34,7 @@ def load(name: str) -> Network:
 
     Raises NetworkError for an unknown name and for a file that is not the trained one.
     """
-    path = FOLDER / f"{_known(name)}.tflite"
-    if not path.exists():
-        raise NetworkError(f"{path} is missing: run `git checkout -- data`")
-    content = path.read_bytes()
-    if hashlib.sha256(content).hexdigest() != record(name)["sha256"]:
-        raise NetworkError(
-            f"{path} is truncated or changed (not the sha256 in {name}.json): restore "
-            "both with `git checkout -- data`"
-        )
-    return _view(content)
+    return _view(_checked(FOLDER / f"{_known(name)}.tflite", record(name)))
 
 
 @lru_cache(maxsize=len(NAMES))
@@ -77,16 +70,44 @@ def load_packed(name: str, setting: str) -> bytes:
     the trained one.
     """
     record = quantized_record(name, setting)
-    path = QAT_FOLDER / f"{name}-{setting}.packed"
-    if not path.exists():
-        raise NetworkError(f"{path} is missing: run `git checkout -- data`")
-    packed = path.read_bytes()
-    if hashlib.sha256(packed).hexdigest() != record["sha256"]:
+    return _checked(QAT_FOLDER / f"{name}-{setting}.packed", record)
+
+
+def pruned_names() -> list[str]:
+    """The networks pruned in training: "lenet5-0.92", "resnet20-macs-0.27", …
+
+    The number is the fraction of the kernels' weights that is zero, or with "macs" the
+    fraction of the MACs that removed filters took with them.
+    """
+    return sorted(
+        path.name.removesuffix(".json") for path in PRUNED_FOLDER.glob("*.json")
+    )
+
+
+def pruned_record(title: str) -> dict:
+    """How a network of `pruned_names` was trained: the JSON beside its file.
+
+    Keys: as in `record`; starts_from (sha256 of the network before); sparsity and kept
+    (layer -> non-zero weights), or saving, macs and widths (layer -> filters).
+    """
+    path = PRUNED_FOLDER / f"{title}.json"
+    if title not in pruned_names():
         raise NetworkError(
-            f"{path} is truncated or changed (not the sha256 in {path.stem}.json): "
-            "restore both with `git checkout -- data`"
+            f"there is no pruned network {title!r}: there are "
+            f"{', '.join(pruned_names())}"
         )
-    return packed
+    return json.loads(path.read_text())
+
+
+def load_pruned(title: str) -> Network:
+    """A network of `pruned_names`, from its packed file or its .tflite file.
+
+    Raises NetworkError for a file that is not the trained one.
+    """
+    record = pruned_record(title)
+    kind = "packed" if "sparsity" in record else "tflite"
+    content = _checked(PRUNED_FOLDER / f"{title}.{kind}", record)
+    return unpack(content) if kind == "packed" else _view(content)
 
 
 @lru_cache(maxsize=len(NAMES))
@@ -117,6 +138,19 @@ def keras_model(name: str):
     import keras
 
     return keras.models.load_model(FOLDER / f"{_known(name)}.keras", compile=False)
+
+
+def _checked(path: Path, record: dict) -> bytes:
+    """A file's bytes; NetworkError unless they are those of its record."""
+    if not path.exists():
+        raise NetworkError(f"{path} is missing: run `git checkout -- data`")
+    content = path.read_bytes()
+    if hashlib.sha256(content).hexdigest() != record["sha256"]:
+        raise NetworkError(
+            f"{path} is truncated or changed (not the sha256 in the .json beside it): "
+            "restore both with `git checkout -- data`"
+        )
+    return content
 
 
 def _known(name: str) -> str:

@@ -1,15 +1,18 @@
 """Masked training: a zero stays a zero, counts are exact, an interrupt is harmless."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from labkit import data, zoo
+from labkit.measure import accuracy
+from labkit.network import NetworkError
 from labkit.prune.masking import masks, removed_count
 
 keras = pytest.importorskip("keras", reason="the extra `train` is not installed")
-from labkit.train import fit, masked, pruning  # noqa: E402
+from labkit.train import fit, masked, pruning, pruning_command  # noqa: E402
 
 
 def zeros(model):
@@ -130,3 +133,41 @@ def test_the_largest_weights_are_kept():
     after = kernel_values(model)
     np.testing.assert_array_equal(after[after != 0], before[after != 0])
     assert np.abs(before[after == 0]).max() <= np.abs(after[after != 0]).min()
+
+
+def test_the_command_writes_a_file_and_a_record_that_agree(
+    small, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(zoo, "PRUNED_FOLDER", tmp_path / "pruned")
+    monkeypatch.setattr(pruning_command, "RUNS", tmp_path / "runs")
+    dataset = data.load("mnist")
+    dataset.__dict__["test"] = dataset.validation
+    record = pruning_command.prune("mlp", 0.9)
+    network = zoo.load_pruned("mlp-0.9")
+    assert zoo.pruned_names() == ["mlp-0.9"]
+    assert zoo.pruned_record("mlp-0.9") == json.loads(json.dumps(record))
+    assert record["command"] == "python -m labkit prune mlp 0.9 --seed 0"
+    assert record["test_accuracy"] == accuracy(network, dataset.test).value
+    for layer, kernel in network.kernels.items():
+        assert np.count_nonzero(kernel) == record["kept"][layer]
+    kernels = 266_200
+    assert sum(record["kept"].values()) == kernels - removed_count(0.9, kernels)
+    assert record["size_bytes"] < 0.18 * len(network)
+    (tmp_path / "pruned" / "mlp-0.9.packed").write_bytes(b"x")
+    with pytest.raises(NetworkError, match="truncated or changed"):
+        zoo.load_pruned("mlp-0.9")
+    with pytest.raises(NetworkError, match="no pruned network 'mlp-0.8'.*mlp-0.9"):
+        zoo.load_pruned("mlp-0.8")
+
+
+@pytest.mark.parametrize("title", zoo.pruned_names())
+def test_a_committed_network_reaches_what_its_record_says(title):
+    record, network = zoo.pruned_record(title), zoo.load_pruned(title)
+    assert record["starts_from"] == zoo.load(record["name"]).digest
+    validation = zoo.dataset(record["name"]).validation
+    found = accuracy(network, validation).value
+    assert found == pytest.approx(record["validation_accuracy"], abs=2e-3)
+    for layer, count in record.get("kept", {}).items():
+        assert np.count_nonzero(network.kernels[layer]) == count
+    for layer, units in record.get("widths", {}).items():
+        assert len(network.kernels[layer]) == units

@@ -1,38 +1,39 @@
 """`python -m labkit prune`, `… filters`, `… gradients`: compute, and put in place."""
 
+import hashlib
 import json
 from dataclasses import asdict
-from pathlib import Path
-
-import numpy as np
 
 from labkit import data, zoo
 from labkit.files import write_bytes, write_text
 from labkit.measure import accuracy
 from labkit.network import Network, NetworkError
+from labkit.pruned import prune_network
 from labkit.train import convert, filters, pruning
 from labkit.train.command import RUNS
 from labkit.train.gradients import gradients
+from labkit.train.recipes import Recipe
 
 
 def prune(name: str, sparsity: float, seed: int = 0) -> dict:
     """Prune `name` to a sparsity like 0.92 while it trains, and return its record.
 
-    Writes pruned.tflite and .json beside the checkpoints, in runs/NAME-SPARSITY-seedN.
+    Writes data/models/pruned/NAME-SPARSITY.packed and .json; checkpoints are in runs/.
     """
-    folder = RUNS / f"{name}-{sparsity:g}-seed{seed}"
-    model, log = pruning.run(name, sparsity, folder, seed)
+    title = f"{name}-{sparsity:g}"
+    model, log = pruning.run(name, sparsity, RUNS / f"{title}-seed{seed}", seed)
     recipe = pruning.recipe_for(name, sparsity)
-    network = Network.from_bytes(convert.to_tflite(model))
-    kept = {
-        layer: int(np.count_nonzero(kernel))
-        for layer, kernel in network.kernels.items()
+    trained = Network.from_bytes(convert.to_tflite(model))
+    kept = {layer: kernel != 0 for layer, kernel in trained.kernels.items()}
+    compressed = prune_network(trained, kept, "smallest")
+    record = {
+        **_record(compressed.network, log, recipe.training),
+        "command": f"python -m labkit prune {name} {sparsity:g} --seed {seed}",
+        "sparsity": sparsity,
+        "kept": {layer: int(mask.sum()) for layer, mask in kept.items()},
+        "recipe": asdict(recipe),
     }
-    facts = {"sparsity": sparsity, "kept": kept, "recipe": asdict(recipe)}
-    command = f"prune {name} {sparsity:g}"
-    return _published(
-        folder / "pruned", network, log, command, recipe.training.dataset, facts
-    )
+    return _publish(f"{title}.packed", compressed.packed, record)
 
 
 def remove_filters(name: str, saving: float, seed: int = 0) -> dict:
@@ -45,15 +46,15 @@ def remove_filters(name: str, saving: float, seed: int = 0) -> dict:
     model, log = filters.run(name, saving, RUNS / f"{title}-seed{seed}", seed)
     recipe = filters.RECIPES[name]
     network = Network.from_bytes(convert.to_tflite(model))
-    facts = {
+    record = {
+        **_record(network, log, recipe),
+        "command": f"python -m labkit filters {name} {saving:g} --seed {seed}",
         "saving": saving,
         "macs": network.macs,
         "widths": log["widths"],
         "recipe": asdict(recipe),
     }
-    command = f"filters {name} {saving:g}"
-    path = zoo.PRUNED_FOLDER / title
-    return _published(path, network, log, command, recipe.dataset, facts)
+    return _publish(f"{title}.tflite", network.to_bytes(), record)
 
 
 def keep_gradients(name: str) -> None:
@@ -68,29 +69,32 @@ def keep_gradients(name: str) -> None:
         write_bytes(zoo.GRADIENTS_FOLDER / f"{name}.npz", found.to_bytes())
 
 
-def _published(
-    path: Path, network: Network, log: dict, command: str, dataset: str, facts: dict
-) -> dict:
-    """Write the network and its record side by side; return the record."""
-    images = data.load(dataset, full=True)
-    record = {
+def _record(network: Network, log: dict, recipe: Recipe) -> dict:
+    """What all records have in common; the accuracies are LiteRT's."""
+    dataset = data.load(recipe.dataset, full=True)
+    return {
         "name": log["name"],
-        "dataset": dataset,
-        "command": f"python -m labkit {command} --seed {log['seed']}",
+        "dataset": dataset.name,
         "seed": log["seed"],
         "epochs": len(log["epochs"]),
         "seconds": round(sum(row["seconds"] for row in log["epochs"])),
-        "training_images": len(images.train),
-        "validation_accuracy": accuracy(network, images.validation).value,
-        "test_accuracy": accuracy(network, images.test).value,
+        "training_images": len(dataset.train),
+        "validation_accuracy": accuracy(network, dataset.validation).value,
+        "test_accuracy": accuracy(network, dataset.test).value,
         "parameters": network.parameters,
-        "size_bytes": len(network),
-        "sha256": network.digest,
         "starts_from": zoo.record(log["name"])["sha256"],
-        **facts,
         "history": log["epochs"],
     }
-    network.save(path.with_name(f"{path.name}.tflite"))
+
+
+def _publish(file_name: str, content: bytes, record: dict) -> dict:
+    """Write a file and its record into data/models/pruned; return the record."""
+    record = record | {
+        "size_bytes": len(content),
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "history": record["history"],
+    }
+    path = write_bytes(zoo.PRUNED_FOLDER / file_name, content)
     text = json.dumps(record, indent=1) + "\n"
-    write_text(path.with_name(f"{path.name}.json"), text)
+    write_text(path.with_name(f"{path.name.rpartition('.')[0]}.json"), text)
     return record
