@@ -9,12 +9,14 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from queue import Empty, Queue
 from tempfile import TemporaryDirectory, TemporaryFile
 from threading import Thread
+
+import numpy as np
 
 LOOK_SECONDS = 0.1
 
@@ -48,8 +50,19 @@ def train_quantized(
 
     As `training`; progress is called every few steps. None if it was cancelled.
     """
+    return result(training(name, setting, steps, seed, cancelled), progress)
+
+
+def result(
+    seen: Iterable[Progress], progress: Callable[[Progress], object] = lambda _: None
+) -> bytes | None:
+    """The packed file that a training ends with, None if it was cancelled.
+
+    seen: what `training`, `fine_tuning` or `pruning` returned. progress is called with
+    each Progress before the last.
+    """
     packed = None
-    for now in training(name, setting, steps, seed, cancelled):
+    for now in seen:
         packed = now.packed
         if packed is None:
             progress(now)
@@ -70,6 +83,54 @@ def training(
     second; once it says True the child is ended and nothing more comes.
     Raises TrainingError where the child fails, or TensorFlow is not installed.
     """
+    yield from _training(["qat", name, setting], steps, seed, cancelled)
+
+
+def fine_tuning(
+    name: str,
+    masks: Mapping[str, np.ndarray],
+    steps: int,
+    seed: int = 0,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> Iterator[Progress]:
+    """Training of a zoo's network with masks kept, from its trained weights.
+
+    masks: layer name -> bool array in the shape of the kernel in the file, True = kept,
+    as `labkit.prune.masking` makes them; layers without one keep all their weights.
+    Everything else as for `training`; ends with the packed file of the pruned network.
+    """
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "masks.npz"
+        np.savez_compressed(file, **masks)
+        yield from _training(
+            ["masked", name, "--masks", str(file)], steps, seed, cancelled
+        )
+
+
+def pruning(
+    name: str,
+    sparsity: float,
+    steps: int,
+    schedule: str = "cubic",
+    scope: str = "global",
+    seed: int = 0,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> Iterator[Progress]:
+    """Training of a zoo's network while its smallest weights are removed.
+
+    sparsity: the fraction of its kernels' weights that is gone at the end, from 0 to
+    below 1. schedule: "one-shot", "iterative" or "cubic", see `labkit.prune.schedules`:
+    the first half of the steps prunes. scope: as for `labkit.prune.masking.masks`.
+    Everything else as for `fine_tuning`.
+    """
+    how = [str(sparsity), "--schedule", schedule, "--scope", scope]
+    yield from _training(["prune", name, *how], steps, seed, cancelled)
+
+
+def _training(
+    arguments: list[str], steps: int, seed: int, cancelled: Callable[[], bool]
+) -> Iterator[Progress]:
+    """What a child that trains says, and at the end the file that it wrote."""
     if steps < 1:
         raise ValueError(f"steps is {steps}: give 1 or more")
     if importlib.util.find_spec("tensorflow") is None:
@@ -77,7 +138,7 @@ def training(
     with TemporaryDirectory() as folder:
         out = Path(folder) / "trained.packed"
         command = [
-            *(sys.executable, "-m", "labkit.train.live", name, setting),
+            *(sys.executable, "-m", "labkit.train.live", *arguments),
             *("--steps", str(steps), "--seed", str(seed), "--out", str(out)),
         ]
         for line in _lines(command, cancelled):

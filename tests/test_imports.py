@@ -36,7 +36,7 @@ ALLOWED = {
     "groups": (CORE, "numpy"),
     "intervals": (CORE, "numpy"),
     "kmeans": (CORE, "numpy"),
-    "live": (CORE, ""),
+    "live": (CORE, "numpy"),
     "packing": (CORE, "numpy"),
     "prune": (CORE, "numpy"),
     "quantize": (CORE, "numpy"),

@@ -1,6 +1,5 @@
 """A training of some seconds, in a process of its own: `python -m labkit.train.live`.
 
-It begins at the scales of rounding alone, so that what it gains is the training's.
 Prints one JSON line every few steps and writes the packed file at the end. The lessons
 start it through `labkit.live`, so that their kernels never import TensorFlow. It runs
 on the images in data/ alone: of CIFAR-10 these are 5,000 training images.
@@ -8,77 +7,178 @@ on the images in data/ alone: of CIFAR-10 these are 5,000 training images.
 
 import argparse
 import json
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from itertools import count, islice
 from pathlib import Path
 
 import keras
+import numpy as np
 
-from labkit import data
+from labkit import data, zoo
 from labkit.files import write_bytes
-from labkit.train import fit, qat, quantized
+from labkit.network import Network
+from labkit.prune.masking import SCOPES
+from labkit.prune.schedules import SCHEDULES
+from labkit.pruned import check_mask, prune_network
+from labkit.train import convert, fit, masked, pruning, qat, quantized
 from labkit.train.batches import Batches
+from labkit.train.folded import to_keras
+from labkit.train.recipes import Recipe
 
 EVERY = 5
-# Batch normalization's running averages forget in 10 batches what quantization shifted,
+# Batch normalization's running averages forget in 10 batches what compression shifted,
 # instead of Keras' 100: that is about as long as the whole training.
 MOMENTUM = 0.9
 # A short training cannot recover from large steps (chosen on validation images).
 LEARNING_RATES = {"mlp": 3e-4, "lenet5": 3e-4, "resnet8": 0.01, "resnet20": 0.003}
+# Fewer weights are further from a minimum.
+PRUNED_LEARNING_RATES = {"mlp": 2e-3, "lenet5": 1e-3, "resnet8": 0.02, "resnet20": 0.01}
+PRUNINGS = 50
+
+Report = Callable[[int, float], object]
 
 
-def batches(split, recipe, input_shape, seed: int):
+def train(name: str, setting: qat.Setting, steps: int, seed: int, report) -> bytes:
+    """The packed file of `name` after `steps` batches of quantization-aware training.
+
+    It begins at the scales of rounding alone, so that what it gains is the training's.
+    report(step, loss): called every few steps with the mean loss of those steps.
+    """
+    recipe = _short(qat.RECIPES[name], LEARNING_RATES[name])
+    keras.utils.set_random_seed(seed)
+    model = qat.start(name, setting, recipe, as_rounded=True)
+    run(model, recipe, steps, seed, report)
+    return quantized.as_file(name, model)[1]
+
+
+def fine_tune(
+    name: str, masks: Mapping[str, np.ndarray], steps: int, seed: int, report: Report
+) -> bytes:
+    """The packed file of `name` after `steps` batches with some masks kept.
+
+    masks: layer name -> bool array in the file's layout, True = kept.
+    """
+    kernels = zoo.load(name).kernels
+    for layer, kept in masks.items():
+        check_mask(layer, kept, kernels)
+    recipe, model = _begin_pruning(name, seed)
+    masked.prune(model, {layer: to_keras(kept) for layer, kept in masks.items()})
+    run(model, recipe, steps, seed, report)
+    return _pruned_file(name, model)
+
+
+def prune(
+    name: str,
+    sparsity: float,
+    schedule: str,
+    scope: str,
+    steps: int,
+    seed: int,
+    report: Report,
+) -> bytes:
+    """The packed file of `name`, pruned by magnitude within half of `steps` batches."""
+    recipe, model = _begin_pruning(name, seed)
+    how = pruning.PruningRecipe(recipe, schedule, PRUNINGS, until=0.5, scope=scope)
+    pruner = pruning.Pruner(how, sparsity, steps)
+    pruner.set_model(model)
+    run(model, recipe, steps, seed, report, pruner.before_step)
+    return _pruned_file(name, model)
+
+
+def run(
+    model: keras.Model,
+    recipe: Recipe,
+    steps: int,
+    seed: int,
+    report: Report,
+    before_step: Callable[[int], object] = lambda step: None,
+) -> None:
+    """Train the model for `steps` batches under the recipe's whole schedule."""
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.momentum = MOMENTUM
+    fit.compile_by(recipe, model, steps)
+    split = data.load(recipe.dataset).train
+    losses = []
+    stream = islice(_batches(split, recipe, model.input_shape[1:], seed), steps)
+    for step, (inputs, labels) in enumerate(stream):
+        before_step(step)
+        losses.append(float(model.train_on_batch(inputs, labels)[0]))
+        model.reset_metrics()
+        if (step + 1) % EVERY == 0 or step + 1 == steps:
+            report(step + 1, sum(losses) / len(losses))
+            losses.clear()
+
+
+def _short(recipe: Recipe, learning_rate: float) -> Recipe:
+    """A recipe for a training of one short epoch."""
+    return replace(
+        recipe,
+        epochs=1,
+        warmup_epochs=0.1,
+        dropout=0.0,
+        learning_rate=learning_rate,
+        mixed_precision=False,
+    )
+
+
+def _begin_pruning(name: str, seed: int) -> tuple[Recipe, keras.Model]:
+    recipe = _short(pruning.RECIPES[name].training, PRUNED_LEARNING_RATES[name])
+    keras.utils.set_random_seed(seed)
+    model = pruning.start(name, recipe)
+    masked.keep_zeros(model)
+    return recipe, model
+
+
+def _pruned_file(name: str, model: keras.Model) -> bytes:
+    network = Network.from_bytes(convert.to_tflite(fit.in_float32(name, model)))
+    kept = {layer: kernel != 0 for layer, kernel in network.kernels.items()}
+    return prune_network(network, kept, "smallest").packed
+
+
+def _batches(split, recipe, input_shape, seed: int):
     """Batches without end, epoch after epoch."""
     for epoch in count():
         epoch_batches = Batches(split, recipe, input_shape, seed, epoch)
         yield from (epoch_batches[k] for k in range(len(epoch_batches)))
 
 
-def train(name: str, setting: qat.Setting, steps: int, seed: int, report) -> bytes:
-    """The packed file of `name` after `steps` batches of quantization-aware training.
-
-    report(step, loss): called every few steps with the mean loss of those steps.
-    """
-    recipe = replace(
-        qat.RECIPES[name],
-        epochs=1,
-        warmup_epochs=0.1,
-        dropout=0.0,
-        learning_rate=LEARNING_RATES[name],
-        mixed_precision=False,
-    )
-    with fit.precision(recipe):
-        keras.utils.set_random_seed(seed)
-        model = qat.start(name, setting, recipe, as_rounded=True)
-        for layer in model.layers:
-            if isinstance(layer, keras.layers.BatchNormalization):
-                layer.momentum = MOMENTUM
-        fit.compile_by(recipe, model, steps)
-        split = data.load(recipe.dataset).train
-        stream = batches(split, recipe, model.input_shape[1:], seed)
-        losses = []
-        for step, (inputs, labels) in enumerate(islice(stream, steps), 1):
-            losses.append(float(model.train_on_batch(inputs, labels)[0]))
-            model.reset_metrics()
-            if step % EVERY == 0 or step == steps:
-                report(step, sum(losses) / len(losses))
-                losses.clear()
-    return quantized.as_file(name, model)[1]
+def _parser() -> argparse.ArgumentParser:
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("name", choices=zoo.NAMES)
+    common.add_argument("--steps", type=int, required=True)
+    common.add_argument("--seed", type=int, default=0)
+    common.add_argument("--out", type=Path, required=True)
+    parser = argparse.ArgumentParser("python -m labkit.train.live")
+    commands = parser.add_subparsers(dest="command", required=True)
+    rounded = commands.add_parser("qat", parents=[common])
+    rounded.add_argument("setting", type=qat.Setting.named)
+    with_masks = commands.add_parser("masked", parents=[common])
+    with_masks.add_argument("--masks", type=Path, required=True)
+    gradually = commands.add_parser("prune", parents=[common])
+    gradually.add_argument("sparsity", type=float)
+    gradually.add_argument("--schedule", choices=SCHEDULES, default="cubic")
+    gradually.add_argument("--scope", choices=SCOPES, default="global")
+    return parser
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser("python -m labkit.train.live")
-    parser.add_argument("name", choices=qat.RECIPES)
-    parser.add_argument("setting", type=qat.Setting.named)
-    parser.add_argument("--steps", type=int, required=True)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, required=True)
-    chosen = parser.parse_args()
+    chosen = _parser().parse_args()
 
     def report(step: int, loss: float) -> None:
         print(json.dumps({"step": step, "loss": loss}), flush=True)
 
-    packed = train(chosen.name, chosen.setting, chosen.steps, chosen.seed, report)
+    how = chosen.steps, chosen.seed, report
+    if chosen.command == "qat":
+        packed = train(chosen.name, chosen.setting, *how)
+    elif chosen.command == "masked":
+        with np.load(chosen.masks) as file:
+            packed = fine_tune(chosen.name, dict(file), *how)
+    else:
+        packed = prune(
+            chosen.name, chosen.sparsity, chosen.schedule, chosen.scope, *how
+        )
     write_bytes(chosen.out, packed)
 
 
