@@ -36,7 +36,6 @@ ALLOWED = {
     "groups": (CORE, "numpy"),
     "intervals": (CORE, "numpy"),
     "kmeans": (CORE, "numpy"),
-    "live": (CORE, ""),
     "memory": (CORE, ""),
     "live": (CORE, "numpy"),
     "packing": (CORE, "numpy"),

@@ -8,7 +8,7 @@ from labkit.codec import payload_bytes
 from labkit.compress import quantize_network, unpack
 from labkit.network import Network, NetworkError
 from labkit.prune.masking import masks
-from labkit.pruned import apply
+from labkit.pruned import apply, prune_network
 from labkit.quantize import GRANULARITIES
 from labkit.repair.batch_norm import (
     reestimate_batch_norm,
@@ -134,6 +134,24 @@ def test_batch_norm_on_other_grids(grid, bits, granularity):
         np.testing.assert_array_equal(tensor.q, compressed.quantized[layer].q)
     before = accuracy(compressed.network, "lenet5")
     assert accuracy(repaired.network, "lenet5") > min(before, 0.98)
+
+
+@pytest.mark.parametrize(
+    ("name", "sparsity", "gained"), [("resnet8", 0.5, 0.1), ("lenet5", 0.85, 0.3)]
+)
+def test_batch_norm_after_pruning(name, sparsity, gained):
+    network = zoo.load(name)
+    scores = {layer: np.abs(kernel) for layer, kernel in network.kernels.items()}
+    pruned = prune_network(network, masks(scores, sparsity), "bitmap")
+    repaired = reestimate_batch_norm(network, pruned, calibration(name))
+    assert unpack(repaired.packed).to_bytes() == repaired.network.to_bytes()
+    assert len(repaired.packed) == len(pruned.packed)
+    for layer, kernel in pruned.network.kernels.items():
+        new = repaired.network.kernels[layer]
+        np.testing.assert_array_equal(new == 0, kernel == 0)
+        assert (np.sign(new) == np.sign(kernel)).all()
+    before = accuracy(pruned.network, name)
+    assert accuracy(repaired.network, name) > before + gained
 
 
 @pytest.mark.parametrize("repair", REPAIRS)

@@ -1,9 +1,9 @@
 """Batch-norm re-estimation, for files in which batch normalization is folded.
 
 Batch normalization was trained to give each channel a certain mean and deviation. Its
-stored statistics are those of the float weights; with rounded weights a channel comes
-out shifted and stretched, and re-estimating the statistics on some images normalizes it
-again (Hubara et al. 2020, arXiv:2006.10518, on batch-norm tuning).
+stored statistics are those of the float weights; with rounded or pruned weights a
+channel comes out shifted and stretched, and re-estimating the statistics on some images
+normalizes it again (Hubara et al. 2020, arXiv:2006.10518, on batch-norm tuning).
 
 A .tflite file has no batch normalization left: it is folded into the kernel and the
 bias of the convolution before it. What is done here is the folded form. On calibration
@@ -13,7 +13,8 @@ deviation d that they have in the float network, where m_hat and d_hat were foun
     y = g (w_hat x + b_hat - m_hat) + m,    g = d / d_hat
 
 The gain g goes into the channel's scales and the rest into its bias. The codes stay.
-It works for layers that never had batch normalization too.
+It works for layers that never had batch normalization too. In a pruned network the gain
+goes into the weights that are left; zeros stay zeros.
 """
 
 from collections.abc import Mapping
@@ -31,6 +32,7 @@ from labkit.repair.statistics import (
     biased_layers,
     channel_statistics,
 )
+from labkit.sparse.storage import Sparse, sparse
 
 # A deviation below this part of the layer's largest is float rounding.
 _CONSTANT = 1e-6
@@ -44,8 +46,9 @@ def reestimate_batch_norm(
     network: the float network that `compressed` was made from. images: calibration
     images, as the network takes them. A layer is measured with the layers before it
     repaired already. A tensor with one scale gets one for each channel, 4 bytes each;
-    otherwise the packed file keeps its length. A channel that is constant in either
-    network keeps its scale. Raises ValueError for a layer without bias, or no images.
+    otherwise the packed file keeps its length, as a pruned one does. A channel that is
+    constant in either network keeps its scale. Raises ValueError for a layer without
+    bias, or no images.
     """
     repaired, quantized = compressed.network, dict(compressed.quantized)
     for layer in biased_layers(network):
@@ -96,11 +99,14 @@ def reestimate_channels(
     return repaired
 
 
-def rescaled(quantized: Quantized | Coded, gain: np.ndarray) -> Quantized | Coded:
-    """The same codes with each output channel's scales multiplied by a gain.
+def rescaled(
+    quantized: Quantized | Coded | Sparse, gain: np.ndarray
+) -> Quantized | Coded | Sparse:
+    """The same codes, or zeros, with each output channel multiplied by a gain.
 
     gain: float (channels,), above 0. One scale for the tensor becomes one a channel.
-    Scales that were powers of two are so no longer.
+    Scales that were powers of two are so no longer. Of a pruned kernel the weights are
+    multiplied, dense (out, in) or convolution (out, height, width, in).
 
     >>> codes = np.array([[1, -1], [1, 0]], np.int8)
     >>> tensor = Quantized(codes, np.ones(1, np.float32), bits=2, granularity="tensor")
@@ -108,6 +114,9 @@ def rescaled(quantized: Quantized | Coded, gain: np.ndarray) -> Quantized | Code
     [[1.0, -1.0], [0.5, 0.0]]
     """
     gain = np.asarray(gain, np.float32)
+    if isinstance(quantized, Sparse):
+        each_output = gain.reshape(-1, *[1] * (quantized.w.ndim - 1))
+        return sparse(quantized.w * each_output, quantized.storage)
     if quantized.granularity == "block":
         return replace(quantized, scale=quantized.scale * gain[:, None])
     return replace(quantized, scale=quantized.scale * gain, granularity="channel")

@@ -11,6 +11,7 @@ from labkit.coded import Coded
 from labkit.compress import Compressed, pack
 from labkit.network import Network
 from labkit.quantize import Quantized
+from labkit.sparse.storage import Sparse
 
 _IMAGES_AT_ONCE = 500  # of resnet20's widest layer: 33 MB
 
@@ -56,11 +57,12 @@ def channel_statistics(
 
 
 def assembled(
-    network: Network, quantized: Mapping[str, Quantized | Coded]
+    network: Network, quantized: Mapping[str, Quantized | Coded | Sparse]
 ) -> Compressed:
     """A repaired network and its codes as one position, packed anew.
 
-    network: float, its kernels the decoded ones. quantized: layer name -> codes.
+    network: float, its kernels the decoded ones. quantized: layer name -> codes, or the
+    kernel without its zeros.
     """
     codes = MappingProxyType(dict(quantized))
     return Compressed(network, pack(network, codes), codes)

@@ -58,21 +58,21 @@ RECIPES = {
     "resnet8": PruningRecipe(_CIFAR10),
     "resnet20": PruningRecipe(_CIFAR10),
 }
-# The few weights that are left beyond this sparsity fit their training images worse
-# than others: moved images and dropout make that worse still.
+# Beyond this sparsity few weights are left. They remember less (so no dropout: Han et
+# al. 2015, arXiv:1506.02626, sec. 3.2, lower it) and have further to go. Without moved
+# images they still remember: mlp at 98.4 % then had a validation loss of 0.077 in place
+# of 0.062.
 FEW_LEFT = 0.95
+FEW_LEFT_RATES = {"mlp": 3e-3, "lenet5": 2e-3}
 
 
 def recipe_for(name: str, sparsity: float) -> PruningRecipe:
-    """How `name` is pruned to a sparsity: on MNIST without regularization at the end.
-
-    Han et al. 2015, arXiv:1506.02626, sec. 3.2, lower dropout likewise.
-    """
+    """How `name` is pruned to a sparsity."""
     recipe = RECIPES[name]
-    if recipe.training.dataset != "mnist" or sparsity < FEW_LEFT:
+    if name not in FEW_LEFT_RATES or sparsity < FEW_LEFT:
         return recipe
-    plain = replace(recipe.training, shift=0, dropout=0.0, learning_rate=2e-3)
-    return replace(recipe, training=plain)
+    training = replace(recipe.training, dropout=0.0, learning_rate=FEW_LEFT_RATES[name])
+    return replace(recipe, training=training, until=0.6)
 
 
 class Pruner(keras.callbacks.Callback):
