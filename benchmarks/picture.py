@@ -45,6 +45,8 @@ SHOTS = {
     "activations_panel": Shot('"resnet8", images=100', 1, 4 * ("ArrowLeft",)),
     "budget_panel": Shot('"resnet8", budget=15', 0, 4 * ("ArrowLeft",)),
     "qat_panel": Shot('"resnet8", weights=2', 2, ("End",)),
+    "pruning_panel": Shot('"mlp", sparsity=0.5', 1, 4 * ("ArrowRight",)),
+    "units_panel": Shot('"resnet8", fraction=0.1', 0, 2 * ("ArrowRight",)),
 }
 
 
