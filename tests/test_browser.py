@@ -107,7 +107,7 @@ def test_the_other_controls_by_keyboard(panel):
     panel.wait_for("mlp, 3 bits, tensor, least squares")
     panel.push("Advanced")
     before = panel.picture()
-    panel.press("End", slider=2)
+    panel.press("End", slider=3)
     panel.wait_until_drawn(before)
     panel.push("fc2")
     panel.wait_for("mlp, 3 bits, tensor, least squares, 2 layers")

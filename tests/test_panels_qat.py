@@ -244,7 +244,7 @@ def test_a_training_that_fails_is_in_sight(small_test_set, monkeypatch):
     [
         ({"weights": 1}, "weights is 1: give a whole number from 2 to 8"),
         ({"activations": 16}, "activations is 16: give a whole number from 2 to 8"),
-        ({"steps": 7}, "steps is 7: choose one of 0, 25, 50, 100"),
+        ({"steps": 7}, "steps is 7: choose one of 0, 20, 40, 80"),
         ({"network": "vgg"}, "network is 'vgg': choose one of 'mlp'"),
     ],
 )
