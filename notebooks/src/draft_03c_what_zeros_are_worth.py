@@ -1,0 +1,666 @@
+# %% [markdown]
+r"""
+# Cash in on zeros, or take the units out
+
+**What you'll do.** Store the same pruned weights in six ways and count bytes, run them
+in three ways and count microseconds. Then take whole neurons and filters out of a model
+file, so that it *is* smaller.
+
+**What you'll learn**
+- to say from which sparsity on a storage pays, by formula and by measurement;
+- to say why a runtime does not skip zeros, and what can;
+- to remove a unit with everything that depends on it, also across a residual addition;
+- to rank units, and to prove that removing equals masking;
+- to read a 2:4 mask.
+
+**What you'll need.** Notebook 03: masks, criteria. About 70 minutes of yours, one and a
+half of two cores. Three exercises, 12 points.
+
+**Three beliefs that this notebook tests**
+1. "A network with 90 % zeros is ten times smaller."
+2. "And ten times faster."
+3. "Structured pruning builds a smaller network." So does the article that this lab grew
+   out of: a fresh one.
+"""
+
+# %%
+import numpy as np
+import pandas as pd
+
+from labkit import pruned, structured, zoo
+from labkit.checks import Predictions
+from labkit.latency import machine
+from labkit.measure import accuracy
+from labkit.plots.base import figure
+from labkit.plots.curves import Curve, Look, draw_curves
+from labkit.prune import masking
+from labkit.sparse.storage import STORAGES, encode
+
+guesses = Predictions()
+N = 1000  # validation images
+networks = {name: zoo.load(name) for name in zoo.NAMES}
+validation = {name: zoo.dataset(name).validation for name in zoo.NAMES}
+print(" · ".join(f"{key} {value}" for key, value in machine().items()))
+
+# %% [markdown]
+r"""
+## 1. Where are the zeros?
+
+A file that leaves zeros out must say where they were. Here are two rows of six weights.
+"""
+
+# %%
+w = np.zeros((2, 6), np.float32)
+w[0, 1], w[0, 4], w[1, 3] = 0.5, -1.25, 2.0
+values = w[w != 0]
+bitmap = (w != 0).astype(int)
+row_ends, columns = np.cumsum(bitmap.sum(axis=1)), np.nonzero(w)[1]
+gaps = np.diff(np.flatnonzero(w), prepend=-1) - 1
+print("values", values, "in all storages but the dense one")
+print("bitmap", bitmap.ravel(), "· CSR row ends", row_ends, "columns", columns)
+print("relative index: zeros skipped before each value", gaps)
+
+# %% [markdown]
+r"""
+- **dense**: all twelve values, 32 bits each, zeros included;
+- **bitmap**: one bit for each place, and the values;
+- **CSR**, compressed sparse rows: a column for each value, and where each row ends;
+- **relative index**: the gap to the next value, in few bits; a longer gap is bridged by
+  storing a zero (Deep Compression, Han et al. 2016, arXiv:1510.00149, fig. 2);
+- **Rice code**: the same gaps, short ones in fewer bits, near the entropy;
+- **deflated**: the dense bytes through zlib.
+
+**Predict 1.** Values have 32 bits. From which sparsity on is a bitmap shorter than the
+dense storage? And CSR, with 32 bits a column?
+"""
+
+# %%
+guesses.guess("1a. bitmap pays from a sparsity of", None)  # 0 to 1
+guesses.guess("1b. CSR pays from a sparsity of", None)  # 0 to 1
+
+# %% [markdown]
+r"""
+**Exercise 1** (5 minutes, 4 points). Write `bitmap_break_even(bits)`: the sparsity from
+which a bitmap with values of `bits` bits takes no more than the dense storage.
+"""
+
+
+# %%
+def bitmap_break_even(bits):
+    raise NotImplementedError
+
+
+# %%
+from labkit.checks import check_bitmap_break_even
+
+check_bitmap_break_even(bitmap_break_even)
+
+# %% [markdown]
+r"""
+<details><summary>Hint</summary>
+
+With a sparsity $s$, a weight takes $1 + b\,(1 - s)$ bits on average with a bitmap, and
+$b$ without. Where are the two equal?
+
+</details>
+<details><summary>Solution</summary>
+
+```python
+def bitmap_break_even(bits):
+    return 1 / bits
+```
+
+</details>
+"""
+
+# %%
+from labkit.sparse.sizes import break_even
+
+rows = {}
+for bits in (32, 8, 4):
+    rows[f"{bits}-bit values"] = {
+        storage: break_even(storage, bits=bits)
+        for storage in ("bitmap", "csr", "relative", "rice")
+    }
+at = pd.DataFrame(rows).T
+print(guesses.settle("1a. bitmap pays from a sparsity of", at["bitmap"].iloc[0], 0.02))
+print(guesses.settle("1b. CSR pays from a sparsity of", at["csr"].iloc[0], 0.05))
+at.round(3)
+
+# %% [markdown]
+r"""
+A bitmap pays from $1/b$ on, next to nothing with 32-bit values, a quarter with 4-bit
+ones. CSR needs half of the weights to go, and with 4-bit values nearly nine in ten: its
+index is then longer than the value. The formulas take zeros at random places. Trained
+masks are not random. Here are the real bytes of `fc1` of `mlp`, pruned globally:
+"""
+
+# %%
+SPARSITIES = (0.0, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 0.95, 0.98, 0.99)
+mlp = networks["mlp"]
+magnitudes = {layer: np.abs(kernel) for layer, kernel in mlp.kernels.items()}
+masks = {s: masking.masks(magnitudes, s, "global") for s in SPARSITIES}
+kernel, rng = mlp.kernels["fc1"], np.random.default_rng(0)
+sizes = {}
+for s, kept in masks.items():
+    trained = np.where(kept["fc1"], kernel, 0)
+    scattered = rng.permutation(trained.ravel()).reshape(trained.shape)
+    for storage in STORAGES:
+        found = len(encode(trained, storage)), len(encode(scattered, storage))
+        sizes[storage, s] = found
+
+# %%
+columns = ["the trained mask", "the same values, scattered"]
+bytes_of = pd.DataFrame(sizes, index=columns).T
+plots = {
+    title: {
+        storage: Curve(SPARSITIES, list(bytes_of[title][storage]))
+        for storage in STORAGES
+    }
+    for title in columns
+}
+look = Look("sparsity of the network", "bytes of fc1", yscale="log", one_scale=True)
+draw_curves(figure(8.6, 3.4), plots, look)
+
+# %%
+real, scattered = bytes_of[columns[0]], bytes_of[columns[1]]
+ratio = (real / scattered).unstack(0)[["rice", "relative", "deflated"]].loc[0.9]
+print("trained over scattered, at 90 %:", ratio.round(3).to_dict())
+
+# %%
+assert real["csr"][0.2] > real["dense"][0.2] and real["csr"][0.65] < real["dense"][0.65]
+assert real["bitmap"][0.98] > real["rice"][0.98]
+assert ratio["deflated"] < 0.97 < ratio["rice"]
+assert 7 < real["dense"][0.9] / real["bitmap"][0.9] < 10
+
+# %% [markdown]
+r"""
+On a log axis: the dense storage is flat; CSR starts at twice the bytes and crosses it;
+the bitmap never falls below its one bit a place, where Rice code and relative index go
+on. At the left and at the right the curves are nearly alike: the picture in the mask,
+its empty border, is hardly worth a byte to codes of gaps. Only deflate, which looks for
+repeats, finds some of it.
+
+Belief 1 is nearly true, for a file of our own: at 90 % less than ten times, as places
+must be said. It is false for a file that a runtime takes as it is, as next.
+
+## 2. Do zeros run faster?
+
+**Predict 2.** `mlp` through LiteRT, one image, one thread. How many times faster is the
+file with 99 % zeros than the float file?
+"""
+
+# %%
+guesses.guess("2. times faster with 99 % zeros", None)  # a number
+
+# %%
+from labkit.latency import latency
+
+files = {f"{s:.0%} zeros": pruned.apply(mlp, masks[s]) for s in (0.0, 0.5, 0.9, 0.99)}
+times = latency(files)
+for title, found in times.items():
+    size = len(files[title].to_bytes())
+    print(f"{title:>9}: {found.median_us:6.1f} µs, {size:,} bytes, {mlp.macs:,} MACs")
+faster = times["0% zeros"].median_us / times["99% zeros"].median_us
+print(guesses.settle("2. times faster with 99 % zeros", faster, 0.3))
+assert faster < 1.5
+
+# %% [markdown]
+r"""
+Not at all. The kernel multiplies eight or sixteen numbers at once, in a loop that never
+looks at them. Asking each weight whether it is 0 would take longer than multiplying.
+Belief 2 fails, here and in most runtimes.
+
+What can skip zeros? A kernel that walks through CSR pays an index and a jump for each
+value. Or a smaller layer, whose rows are gone. Here are all three on `fc1`, in turns,
+for the same fraction of weights removed.
+"""
+
+# %%
+import time
+
+from scipy.sparse import csr_matrix
+
+
+def in_turns(calls, rounds=60, repeats=20):
+    """Name -> median microseconds a call; a slow moment meets all of them."""
+    samples = {name: [] for name in calls}
+    for _ in range(rounds):
+        for name, call in calls.items():
+            start = time.perf_counter()
+            for _ in range(repeats):
+                call()
+            samples[name].append((time.perf_counter() - start) / repeats * 1e6)
+    return {name: float(np.median(found)) for name, found in samples.items()}
+
+
+# %%
+x = zoo.dataset("mlp").test.images[0].reshape(-1).astype(np.float32) / 255
+calls = {}
+for s in SPARSITIES:
+    kept = masking.mask(np.abs(kernel), s)
+    dense = np.where(kept, kernel, 0)
+    sparse, fewer = csr_matrix(dense), kernel[: max(1, round((1 - s) * len(kernel)))]
+    calls["dense with zeros", s] = lambda a=dense: a @ x
+    calls["scipy CSR", s] = lambda a=sparse: a @ x
+    calls["fewer rows", s] = lambda a=fewer: a @ x
+took = pd.Series(in_turns(calls)).unstack(0)
+
+# %%
+lines = {name: Curve(SPARSITIES, list(took[name])) for name in took.columns}
+look = Look("weights removed", "µs, one image", yscale="log")
+draw_curves(figure(7, 3.2), {"": lines}, look)
+
+
+# %%
+def pays_from(name):
+    wins = took[name] < took["dense with zeros"].median()
+    losing = wins[~wins].index
+    return min(
+        (s for s in SPARSITIES if not len(losing) or s > losing.max()), default=1
+    )
+
+
+for name in ("scipy CSR", "fewer rows"):
+    print(f"{name} pays from {pays_from(name):.0%} on this machine")
+assert took["scipy CSR"][0.0] > took["dense with zeros"][0.0]
+assert pays_from("fewer rows") <= pays_from("scipy CSR")
+assert took["fewer rows"][0.98] < took["dense with zeros"].median() / 2
+
+# %% [markdown]
+r"""
+The dense line is flat. CSR begins far above it and crosses only where most weights are
+gone; Deep Compression (sec. 6.3) measured a threefold gain for layers with a tenth of
+their weights, in a network whose layers do not fit the cache. Fewer rows pay at once,
+for they are the same kernel with less to do. That is *structured* pruning.
+
+## 3. Take a unit out
+
+A unit is a neuron, or a filter. It is a row of its own layer's kernel, an entry of the
+bias, *and* a column of the layer that reads it.
+"""
+
+# %%
+rng = np.random.default_rng(1)
+w1, b1, w2 = rng.normal(size=(4, 3)), rng.normal(size=4), rng.normal(size=(2, 4))
+image = rng.normal(size=3)
+
+
+def two_layers(w1, b1, w2):
+    return w2 @ np.maximum(w1 @ image + b1, 0)
+
+
+keep = np.array([True, True, False, True])
+masked = two_layers(w1 * keep[:, None], b1 * keep, w2)
+removed = two_layers(w1[keep], b1[keep], w2[:, keep])
+print(masked, removed)
+np.testing.assert_allclose(masked, removed)
+
+# %% [markdown]
+r"""
+Masked and removed compute the same. Forget the bias, and they do not: a unit with
+zero weights still says its bias.
+
+**Exercise 2** (10 minutes, 4 points). Write `removed_units(w1, b1, w2, units)`, which
+returns the three smaller arrays. `units` lists the numbers of the units that go.
+"""
+
+
+# %%
+def removed_units(w1, b1, w2, units):
+    raise NotImplementedError
+
+
+# %%
+from labkit.checks import check_removed_units
+
+check_removed_units(removed_units)
+
+# %% [markdown]
+r"""
+<details><summary>Hint</summary>
+
+`np.delete(w1, units, axis=0)` takes rows out, all at once. Which axis of `w2` do the
+units stand on?
+
+</details>
+<details><summary>Solution</summary>
+
+```python
+def removed_units(w1, b1, w2, units):
+    stay = np.setdiff1d(np.arange(len(w1)), units)
+    return w1[stay], b1[stay], w2[:, stay]
+```
+
+</details>
+
+The article's "structured pruning" creates a smaller network with new random weights,
+and goes on with that. What its units had learned is gone:
+"""
+
+# %%
+norms = structured.weight_norms(mlp)
+keep = {layer: masking.mask(norms[layer], 0.5) for layer in ("fc1", "fc2")}
+half = structured.remove_units(mlp, keep)
+fresh = {name: rng.normal(0, a.std(), a.shape) for name, a in half.weights.items()}
+for title, network in {"fresh": half.with_weights(fresh), "removed": half}.items():
+    found = accuracy(network, validation["mlp"], N).value
+    print(f"{title:>8}: {found:.1%}, {len(network):,} bytes, {network.macs:,} MACs")
+assert found > 0.9
+
+# %% [markdown]
+r"""
+Equal bytes, equal MACs, and one of them reads digits. Belief 3 mixes up the *shape* of
+a network and the network. (Whether a fresh one, *trained* as long, would do as well is
+a fair question, and section 6's.)
+
+**Predict 3.** Which half? Rank the units of `lenet5` by the sum of their weights'
+magnitudes and take a quarter of each layer's out. What accuracy is left, from 0 to 1?
+"""
+
+# %%
+accuracy_guess = None  # a number from 0 to 1, such as 0.9
+guesses.guess("3. accuracy of lenet5 without a quarter", accuracy_guess)
+
+# %%
+from labkit.panels import units_panel
+
+panel = units_panel("lenet5", guess=accuracy_guess, fraction=0.1)
+panel
+
+# %% [markdown]
+r"""
+Every position is a .tflite file that is smaller, drawn to scale at the right: a bar a
+layer, as long as it has units. Below the plane are its bytes, MACs and measured time.
+
+1. Go up to 50 %. Which of the three costs falls fastest? Which lags behind?
+2. Rank by *random*. How much is the norm worth?
+3. Choose *global*. Which layers lose, which stay?
+4. Choose `resnet8` at 10 %, and in *Advanced* give the channels their mean and
+   deviation back.
+"""
+
+# %%
+quarter = panel.set(fraction=0.25)
+value = quarter.accuracy.value
+print(guesses.settle("3. accuracy of lenet5 without a quarter", value, 0.05))
+by_chance = panel.set(criterion="random").accuracy.value
+print(f"by norm {value:.1%}, by chance {by_chance:.1%}")
+
+# %%
+broken = panel.set(network="resnet8", criterion="norm", fraction=0.1).accuracy.value
+mended = panel.set(channels="re-estimated").accuracy.value
+print(f"resnet8 without a tenth: {broken:.1%}, channels re-estimated {mended:.1%}")
+assert mended > broken + 0.2 and by_chance > value
+
+# %% [markdown]
+r"""
+Units are coarse: without training far fewer of them can go than single weights. And did
+you see what chance can do? Of `lenet5` a random quarter costs *less* than the quarter
+with the smallest norms. Section 4 looks closer. In the residual network a tenth wrecks
+everything, until each channel that is left gets the mean and deviation that it had
+(notebook 03b).
+
+### What hangs together
+
+In `resnet20` a block adds its output to its input, channel by channel. So channel 5 of
+one layer is channel 5 of all layers that add to it. The lab follows the graph, and
+calls the filters that must go together a *bundle*.
+"""
+
+# %%
+for name, bundle in structured.bundles(networks["resnet20"]).items():
+    print(f"{len(bundle):3} channels, {len(bundle.layers):2} layers: {name}")
+
+# %% [markdown]
+r"""
+The first bundle has ten layers: to narrow that stream by one channel, ten filters go.
+The inner layer of a block has a bundle to itself. Many papers prune only those.
+
+Is a removed unit really the same as a masked one, through additions, pooling and
+flattening? Within a ten-thousandth of the largest logit:
+"""
+
+# %%
+rows = {}
+for name, network in networks.items():
+    bundles = structured.bundles(network)
+    scored = structured.bundle_scores(bundles, structured.weight_norms(network))
+    keep = {k: masking.mask(s, 0.25) for k, s in scored.items()}
+    masked = structured.mask_units(network, keep)
+    small = structured.remove_units(network, keep)
+    images = validation[name].images[:100]
+    wanted = masked.predict(images)
+    error = np.abs(small.predict(images) - wanted).max() / np.abs(wanted).max()
+    took = latency({"masked": masked, "removed": small})
+    speed = took["masked"].median_us / took["removed"].median_us
+    rows[name] = error, len(masked) / len(small), masked.macs / small.macs, speed
+columns = ["largest difference", "bytes, times fewer", "MACs", "µs"]
+cost = pd.DataFrame(rows, index=columns).T
+assert (cost["largest difference"] < 1e-4).all()
+assert (cost[["bytes, times fewer", "MACs"]] > 1.3).all().all()
+cost.map("{:.2g}".format)
+
+# %% [markdown]
+r"""
+A quarter of the units of every layer: bytes and MACs fall by more than a quarter, since
+a layer shrinks on both of its sides, to three quarters of three quarters. (`mlp` keeps
+all its 784 inputs.) The time rarely falls as much as the MACs: a layer also costs its
+call, and kernels like widths that are multiples of eight.
+
+**Predict 4.** Instead of filters, whole residual branches can go: the addition hands
+its shortcut on. `resnet20` has nine. How many points of accuracy does it lose with the
+*least* important one taken out, nothing trained?
+"""
+
+# %%
+guesses.guess("4. points lost without one branch", None)  # percentage points
+
+# %%
+resnet20 = networks["resnet20"]
+base = accuracy(resnet20, validation["resnet20"], N).value
+blocks = {}
+for layer in resnet20.layers:
+    if layer.kind == "ADD":
+        short = resnet20.remove_branch(layer.name)
+        found = accuracy(short, validation["resnet20"], N).value
+        blocks[layer.name] = 100 * (base - found), short.macs / resnet20.macs
+lost = pd.DataFrame(blocks, index=["points lost", "MACs left"]).T
+lost.round(2)
+
+# %%
+least = lost["points lost"].min()
+print(guesses.settle("4. points lost without one branch", least, 2))
+assert lost["points lost"].idxmax() == "stage1_block1_add" and least < 10
+assert base - lost["points lost"].max() / 100 < 1 / 3
+
+# %% [markdown]
+r"""
+Residual networks forgive: a branch adds a correction, and some corrections are small
+(Veit et al. 2016, arXiv:1605.06431, removed layers at test time). Not all are: without
+its first branch the network falls below one in three.
+
+## 4. Which unit?
+
+A norm looks at a unit's own weights. Its mean output looks at data, as the article
+wanted. The Taylor score asks the loss: if the unit went, all its weights would go to 0
+at once, and to first order the loss would change by
+
+$$ \Big| \sum_{w\ \text{of the unit}} g\, w \Big| $$
+
+(Molchanov et al. 2019, arXiv:1906.10771).
+
+**Exercise 3** (5 minutes, 4 points). Write `taylor_units(kernel, gradient)`, one score
+for each unit. The units are on the first axis of the kernel, whatever axes follow.
+"""
+
+
+# %%
+def taylor_units(kernel, gradient):
+    raise NotImplementedError
+
+
+# %%
+from labkit.checks import check_taylor_units
+
+check_taylor_units(taylor_units)
+
+# %% [markdown]
+r"""
+<details><summary>Hint</summary>
+
+`reshape(len(kernel), -1)` makes a row of each unit. Sum before you take the magnitude:
+within a unit the changes may cancel, since all of them happen.
+
+</details>
+<details><summary>Solution</summary>
+
+```python
+def taylor_units(kernel, gradient):
+    rows = (kernel * gradient).reshape(len(kernel), -1)
+    return np.abs(rows.sum(axis=1))
+```
+
+</details>
+
+**Predict 5.** Which criterion keeps most of `lenet5` when 40 % of each layer's units
+go: `norm`, `activation`, `taylor` or `random`?
+"""
+
+# %%
+guesses.guess("5. best for lenet5 at 40 %", None)  # one of the four words
+
+# %%
+from labkit.panels.unit_choice import CRITERIA, smaller
+
+FRACTIONS, DRAWS = (0.0, 0.1, 0.2, 0.3, 0.4), {"random": 3}
+
+
+def left_after(name, criterion, fraction, seed):
+    fix = name == "resnet8"
+    file = smaller(name, criterion, fraction, repaired=fix, seed=seed).network
+    return accuracy(file, validation[name], N // 2).value
+
+
+curves = {
+    (name, criterion, f): [
+        left_after(name, criterion, f, seed) for seed in range(DRAWS.get(criterion, 1))
+    ]
+    for name in ("mlp", "lenet5", "resnet8")
+    for criterion in CRITERIA
+    for f in FRACTIONS
+}
+
+# %%
+plots = {}
+for name in ("mlp", "lenet5", "resnet8"):
+    title = f"{name}, re-estimated" if name == "resnet8" else name
+    plots[title] = {}
+    for criterion in CRITERIA:
+        found = [curves[name, criterion, f] for f in FRACTIONS]
+        mean, low, high = (list(map(f, found)) for f in (np.mean, min, max))
+        gone = [100 * f for f in FRACTIONS]
+        plots[title][criterion] = Curve(gone, mean, low, high)
+look = Look("units removed, %", "accuracy", percent=True, whole=True, columns=3)
+draw_curves(figure(8.6, 3), plots, look)
+
+# %%
+at = pd.Series({key: np.mean(found) for key, found in curves.items()}).unstack(1)
+print(guesses.settle("5. best for lenet5 at 40 %", at.loc["lenet5", 0.4].idxmax()))
+print(at.loc["lenet5", 0.4].round(3).to_dict())
+
+# %%
+assert at["random"]["lenet5", 0.4] > at["norm"]["lenet5", 0.4]
+assert at["taylor"]["lenet5", 0.4] > max(curves["lenet5", "random", 0.4])
+assert abs(at["random"] - at["norm"])["mlp", 0.3] < 0.02
+assert at["random"]["lenet5", 0.4] > at["activation"]["lenet5", 0.4]
+assert at["random"]["resnet8", 0.2] > at["norm"]["resnet8", 0.2]
+
+# %% [markdown]
+r"""
+The band around random is the range of three draws. On `lenet5` Taylor stands above all
+draws, the norm falls *below* chance, and at 40 % so does the mean activation. On `mlp`
+chance is as good as the norm, and `resnet8` has the norm below chance as well. Why? A
+norm is high where many inputs are served a little; it doesn't say whether another unit
+serves them as well. Random units are at least spread evenly. Mittal et al. 2018
+(arXiv:1801.10447) found the same on large networks, with training after it. So no claim
+for a criterion without the random line.
+
+## 5. Two of four
+
+Between single weights and whole units lies a pattern that hardware can skip. With
+**2:4** masks two of every four neighbouring weights stay, so each output loses just
+half of its inputs, and 2 bits say where each one stood (Mishra et al. 2021,
+arXiv:2104.08378). What does the pattern cost, against half of the weights chosen
+freely?
+"""
+
+# %%
+from labkit.prune.patterns import n_of_m
+
+rows = {}
+for name, network in networks.items():
+    sizes = {k: np.abs(w) for k, w in network.kernels.items() if w.shape[-1] % 4 == 0}
+    options = {
+        "2:4": {k: n_of_m(s) for k, s in sizes.items()},
+        "half of each output": masking.masks(sizes, 0.5, "output"),
+        "half of each layer": masking.masks(sizes, 0.5, "layer"),
+    }
+    found = {"float32": accuracy(network, validation[name], N).value}
+    for title, kept in options.items():
+        file = pruned.apply(network, kept)
+        found[title] = accuracy(file, validation[name], N).value
+    rows[name] = found
+patterns = pd.DataFrame(rows).T
+patterns
+
+# %%
+assert (patterns["2:4"] <= patterns["half of each output"] + 0.005).all()
+kept = n_of_m(np.abs(mlp.kernels["fc1"]))
+assert (kept.reshape(-1, 4).sum(axis=1) == 2).all()
+print({f"{b}-bit values": f"{(b + 2) / 2:g} bits a weight" for b in (32, 8, 4)})
+
+# %% [markdown]
+r"""
+The pattern has a price beside the free choice of half of each output's weights, small
+on the digits and large on the photographs. In exchange the index shrinks to 2 bits a
+value, and some GPUs multiply such layers twice as fast. No kernel on this machine does,
+so no latency is shown. Layers whose inputs are no multiple of four stay dense here.
+
+## Recap
+
+- Zeros must be said where they are. A bitmap pays from $1/b$, CSR with 32-bit values
+  from a half; codes of gaps go on where a bitmap stops.
+- A dense kernel runs zeros at the dense speed. CSR pays only where nearly all is zero;
+  fewer rows pay at once.
+- A unit leaves with its row, its bias and the columns that read it, and in a residual
+  network with all units of its channel. Then masking and removing agree.
+- Bytes and MACs fall with both sides of a layer, the time less.
+- The more regular a mask, the more accuracy it costs and the more it is worth.
+- Chance is a criterion, too, and hard to beat for units: always draw its line.
+
+**Where this stops being true.** The times are of this machine, one image, one thread,
+and small layers that stay in the cache. On large ones memory decides, and CSR can pay
+earlier. Nothing was trained here: after fine-tuning far more units can go.
+"""
+
+# %%
+print(guesses.table())
+
+# %% [markdown]
+r"""
+**Transfer question.** A doorbell camera has flash for a fifth of your network, a small
+processor with dense 8-bit kernels, and must answer within a twentieth of a second. Your
+network fits neither. You may remove 85 % of the weights one by one, or 40 % of the
+filters, with equal accuracy after training. Which do you ship, and how do you store it?
+
+<details><summary>One answer</summary>
+
+The filters, for the time: the dense kernels run 85 % zeros as slowly as none, and only
+fewer filters mean fewer MACs: with 40 % gone on both sides of a layer about a third of
+them is left. If the file is still too large, store its 8-bit weights deflated and
+unpack them at the start, if the memory has room. Were only the flash short and the time
+fine, the 85 % in Rice code would be the better choice.
+
+</details>
+"""
