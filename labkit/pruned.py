@@ -43,6 +43,12 @@ def prune_network(
     return Compressed(masked, pack(masked, kernels), MappingProxyType(kernels))
 
 
+def pack_zeros(network: Network, storage: str = "smallest") -> Compressed:
+    """A network that is pruned already, packed without its kernels' zeros."""
+    masks = {layer: kernel != 0 for layer, kernel in network.kernels.items()}
+    return prune_network(network, masks, storage)
+
+
 def check_mask(name: str, kept: np.ndarray, kernels: Mapping[str, np.ndarray]) -> None:
     """Raise ValueError unless `kept` is a mask of the layer's kernel."""
     if name not in kernels:

@@ -28,7 +28,7 @@ from labkit.panels import activations_report as report
 from labkit.panels import measuring, readings
 from labkit.panels.base import Panel
 from labkit.panels.controls import Control, Settings
-from labkit.panels.lesson import Lesson
+from labkit.panels.lesson import Lesson, told_by
 from labkit.panels.one_by_one import images_for, one_by_one
 from labkit.panels.positions import NetworkPosition, is_quick, stages, test_images
 from labkit.panels.readings import FLOAT_BITS
@@ -249,11 +249,7 @@ LESSON = Lesson(
     compute=compute,
     draw=plots.draw,
     points=lambda position: position.points,
-    lines=report.lines,
-    state=report.state,
-    ledger=report.rows,
-    files=report.files,
-    code=report.code,
+    **told_by(report),
     prepare=test_images,
 )
 

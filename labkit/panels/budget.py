@@ -24,8 +24,9 @@ from labkit.mixed import Choices, Mixed
 from labkit.network import Network
 from labkit.panels import budget_report as report
 from labkit.panels import measuring
-from labkit.panels.base import Lesson, Panel
+from labkit.panels.base import Panel
 from labkit.panels.controls import Control, Settings
+from labkit.panels.lesson import Lesson, told_by
 from labkit.panels.memo import Memo
 from labkit.panels.positions import (
     NetworkPosition,
@@ -261,11 +262,7 @@ LESSON = Lesson(
     compute=compute,
     draw=plots.draw,
     points=lambda position: position.points,
-    lines=report.lines,
-    state=report.state,
-    ledger=report.rows,
-    files=report.files,
-    code=report.code,
+    **told_by(report),
     prepare=test_images,
     size=(8.6, 4.6),
 )

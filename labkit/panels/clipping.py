@@ -25,13 +25,13 @@ from labkit.panels import clipping_report as report
 from labkit.panels.base import Panel
 from labkit.panels.controls import Control
 from labkit.panels.histogram import histogram
-from labkit.panels.lesson import Lesson
+from labkit.panels.lesson import Lesson, told_by
 from labkit.panels.positions import (
     NetworkPosition,
     largest_layer,
     layer_names,
-    stages,
     test_images,
+    to_the_end,
 )
 from labkit.panels.worker import Cancelled, never
 from labkit.plots import clipping as plots
@@ -111,13 +111,7 @@ def compute(
         curves = clip_curves.curves(base, layer, bits)
     bars = replace(bars, clipped=beyond)
     position = Position(settings, base, len(split), compressed, bars, curves)
-    both = base, compressed.network
-    found = measuring.side_by_side(*both, split, stages(base), cancelled)
-    for before, after in found:
-        position = replace(position, base_accuracy=before, accuracy=after)
-        yield position
-    if not cancelled():
-        yield replace(position, **_slow_figures(position))
+    yield from to_the_end(position, compressed.network, _slow_figures, cancelled)
 
 
 def _slow_figures(position: Position) -> dict:
@@ -154,11 +148,7 @@ LESSON = Lesson(
     compute=compute,
     draw=plots.draw,
     points=lambda position: position.points,
-    lines=report.lines,
-    state=report.state,
-    ledger=report.rows,
-    files=report.files,
-    code=report.code,
+    **told_by(report),
     prepare=test_images,
     size=(8.6, 5.0),
 )

@@ -1,9 +1,8 @@
 """What the clip panel says of a position: readout, ledger, files, code."""
 
-from labkit import ledger, measure
+from labkit import ledger
 from labkit.panels.controls import Settings
-from labkit.panels.words import change, filled, measured, progress
-from labkit.plots.base import percent
+from labkit.panels.words import beside_float, filled, measured, progress
 from labkit.plots.clipping import loss
 
 SCOPE_TEXTS = {"all": "all layers", "one": "only this layer"}
@@ -31,13 +30,11 @@ def name(settings: Settings) -> str:
 def lines(position) -> list[str]:
     """The readout: accuracy and bytes, the paired test, the layer's errors."""
     size, full = position.compressed.size_bytes, len(position.network)
-    paired = measure.compare(position.base_accuracy, position.accuracy)
     return [
         f"{position.settings['network']}, {name(position.settings)}: "
         f"{measured(position.accuracy)}, packed in {size:,} bytes, "
         f"{full / size:.2f}× smaller",
-        f"float32: {percent(position.base_accuracy.value)}; on the same images "
-        f"{change(paired)}",
+        beside_float(position),
         _layer_line(position),
     ]
 

@@ -1,12 +1,16 @@
 """What the positions of all panels have in common."""
 
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
 
 from labkit import zoo
 from labkit.data import Split
 from labkit.measure import Accuracy
 from labkit.network import Network
+from labkit.panels import measuring
 from labkit.panels.controls import Settings
+from labkit.panels.worker import Cancelled
 from labkit.plots.plane import Point
 
 FIRST = 250
@@ -57,6 +61,26 @@ class NetworkPosition:
             exact=accuracy.n == self.total,
             **more,
         )
+
+
+def to_the_end(
+    position,
+    other,
+    slow_figures: Callable[[Any], dict],
+    cancelled: Cancelled,
+) -> Iterator:
+    """The position with better and better figures; the last has all.
+
+    other: what is compared with the float network on the same test images: its
+    `base_accuracy` and `accuracy`. slow_figures: position -> the fields that come last.
+    """
+    base, split = position.network, test_images(position.settings)
+    ends = stages(base)
+    for before, after in measuring.side_by_side(base, other, split, ends, cancelled):
+        position = replace(position, base_accuracy=before, accuracy=after)
+        yield position
+    if not cancelled():
+        yield replace(position, **slow_figures(position))
 
 
 def is_quick(network: Network) -> bool:

@@ -11,7 +11,7 @@ file that a runtime takes as it is, and its latency is measured.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -24,16 +24,17 @@ from labkit.panels import measuring, pruning_picture
 from labkit.panels import pruning_report as report
 from labkit.panels.base import Panel
 from labkit.panels.controls import Control, Settings
-from labkit.panels.lesson import Lesson
+from labkit.panels.lesson import Lesson, told_by
 from labkit.panels.memo import Memo
 from labkit.panels.positions import (
     NetworkPosition,
     largest_layer,
     layer_names,
-    stages,
     test_images,
+    to_the_end,
 )
 from labkit.panels.pruning_scores import CRITERIA, IMAGES, criterion_scores
+from labkit.panels.words import AS_THEY_ARE, CHANNELS, RE_ESTIMATED, fraction_text
 from labkit.panels.worker import Cancelled, never
 from labkit.plots import pruning as plots
 from labkit.plots.plane import Point
@@ -53,7 +54,6 @@ PER_CENT = (
     99.5,
 )
 SPARSITIES = tuple(round(p / 100, 4) for p in PER_CENT)
-CHANNELS = ("as they are", "re-estimated")
 _FILES = Memo(8)  # at most 3 MB each
 
 
@@ -95,7 +95,7 @@ def compute(
     layers: tuple[str, ...] | None = None,
     shown: str | None = None,
     storage: str = "bitmap",
-    channels: str = CHANNELS[0],
+    channels: str = AS_THEY_ARE,
     seed: int = 0,
     cancelled: Cancelled = never,
 ) -> Iterator[Position]:
@@ -121,13 +121,9 @@ def compute(
     base, split = zoo.load(network), zoo.dataset(network).test
     with LOCK:
         position = _position(settings, base, len(split))
-    both = base, position.compressed.network
-    found = measuring.side_by_side(*both, split, stages(base), cancelled)
-    for before, after in found:
-        position = replace(position, base_accuracy=before, accuracy=after)
-        yield position
-    if not cancelled():
-        yield replace(position, **_slow_figures(position))
+    yield from to_the_end(
+        position, position.compressed.network, _slow_figures, cancelled
+    )
 
 
 def _position(settings: Settings, base: Network, total: int) -> Position:
@@ -156,12 +152,11 @@ def _masks(settings: Settings) -> dict[str, np.ndarray]:
 
 
 def _file(settings: Settings, base: Network, kept: dict[str, np.ndarray]) -> Compressed:
-    compressed = pruned.prune_network(base, kept, settings["storage"])
-    if settings["channels"] == CHANNELS[0]:
-        return compressed
-    images = zoo.dataset(settings["network"]).calibration.images[:IMAGES]
-    repaired = reestimate_channels(base, compressed.network, images)
-    return pruned.prune_network(repaired, kept, settings["storage"])
+    masked = pruned.apply(base, kept)
+    if settings["channels"] == RE_ESTIMATED:
+        images = zoo.dataset(settings["network"]).calibration.images[:IMAGES]
+        masked = reestimate_channels(base, masked, images)
+    return pruned.prune_network(masked, kept, settings["storage"])
 
 
 def _slow_figures(position: Position) -> dict:
@@ -186,7 +181,7 @@ LESSON = Lesson(
             "Remove",
             SPARSITIES,
             default=0.8,
-            texts={s: report.sparsity_text(s) for s in SPARSITIES},
+            texts={s: fraction_text(s) for s in SPARSITIES},
         ),
         Control("scope", "Ranked", SCOPES, texts=report.SCOPE_TEXTS),
         Control("layers", "Layers to prune", layer_names, several=True, advanced=True),
@@ -210,11 +205,7 @@ LESSON = Lesson(
     compute=compute,
     draw=plots.draw,
     points=lambda position: position.points,
-    lines=report.lines,
-    state=report.state,
-    ledger=report.rows,
-    files=report.files,
-    code=report.code,
+    **told_by(report),
     prepare=test_images,
     size=(8.6, 4.8),
 )

@@ -2,11 +2,18 @@
 
 import numpy as np
 
-from labkit import ledger, measure
+from labkit import ledger
 from labkit.panels.controls import Settings
 from labkit.panels.pruning_scores import IMAGES
-from labkit.panels.words import change, filled, measured, progress
-from labkit.plots.base import percent
+from labkit.panels.words import (
+    AS_THEY_ARE,
+    beside_float,
+    chosen_layers,
+    filled,
+    fraction_text,
+    measured,
+    progress,
+)
 
 CRITERION_TEXTS = {
     "magnitude": "magnitude",
@@ -35,15 +42,6 @@ _CALLS = {
 }
 
 
-def sparsity_text(sparsity: float) -> str:
-    """A sparsity as the slider shows it.
-
-    >>> sparsity_text(0.985)
-    '98.5 %'
-    """
-    return f"{100 * sparsity:.3g} %"
-
-
 def name(settings: Settings) -> str:
     """A position in words.
 
@@ -54,37 +52,24 @@ def name(settings: Settings) -> str:
     parts = [
         CRITERION_TEXTS[settings["criterion"]],
         SCOPE_TEXTS[settings["scope"]],
-        f"{sparsity_text(settings['sparsity'])} removed",
+        f"{fraction_text(settings['sparsity'])} removed",
         STORAGE_TEXTS.get(settings["storage"], settings["storage"]),
     ]
     if settings["layers"] is not None:
-        parts.append(_chosen(settings["layers"]))
-    if settings["channels"] != "as they are":
+        parts.append(chosen_layers(settings["layers"]))
+    if settings["channels"] != AS_THEY_ARE:
         parts.append("channels re-estimated")
     return ", ".join(parts)
-
-
-def _chosen(layers: tuple[str, ...]) -> str:
-    """Which layers, in at most a name.
-
-    >>> _chosen(()), _chosen(("fc1",)), _chosen(("fc1", "fc2"))
-    ('no layer', 'only fc1', '2 layers')
-    """
-    if len(layers) > 1:
-        return f"{len(layers)} layers"
-    return f"only {layers[0]}" if layers else "no layer"
 
 
 def lines(position) -> list[str]:
     """The readout: accuracy and bytes, the paired test, weights left and latency."""
     size, full = position.compressed.size_bytes, len(position.network)
-    paired = measure.compare(position.base_accuracy, position.accuracy)
     return [
         f"{position.settings['network']}, {name(position.settings)}: "
         f"{measured(position.accuracy)}, packed in {size:,} bytes, "
         f"{full / size:.2f}× smaller",
-        f"float32: {percent(position.base_accuracy.value)}; on the same images "
-        f"{change(paired)}",
+        beside_float(position),
         f"{_left(position)}; {_with_zeros(position)}",
     ]
 
@@ -130,7 +115,7 @@ def files(position) -> dict[str, bytes]:
     """The packed file, and the one with zeros in it."""
     now = position.settings
     part = "" if now["layers"] is None else f"-{len(now['layers'])}layers"
-    channels = "" if now["channels"] == "as they are" else "-channels"
+    channels = "" if now["channels"] == AS_THEY_ARE else "-channels"
     start = (
         f"{now['network']}-{now['criterion']}-{now['scope']}"
         f"-{100 * now['sparsity']:.3g}{part}{channels}"
@@ -167,7 +152,7 @@ print(f"packed: {{accuracy.value:.2%}}, {{compressed.size_bytes:,}} bytes")
 
 
 def _repair(settings: Settings) -> str:
-    if settings["channels"] == "as they are":
+    if settings["channels"] == AS_THEY_ARE:
         return ""
     return f"""\
 repaired = reestimate_channels(

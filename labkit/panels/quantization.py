@@ -22,9 +22,10 @@ from labkit.latency import Latency
 from labkit.measure import Accuracy
 from labkit.panels import measuring
 from labkit.panels import quantization_report as report
-from labkit.panels.base import Lesson, Panel
+from labkit.panels.base import Panel
 from labkit.panels.controls import Control, Settings
 from labkit.panels.histogram import histogram
+from labkit.panels.lesson import Lesson, told_by
 from labkit.panels.positions import (
     NetworkPosition,
     is_quick,
@@ -230,11 +231,7 @@ LESSON = Lesson(
     compute=compute,
     draw=plots.draw,
     points=lambda position: position.points,
-    lines=report.lines,
-    state=report.state,
-    ledger=report.rows,
-    files=report.files,
-    code=report.code,
+    **told_by(report),
     prepare=test_images,
 )
 

@@ -4,7 +4,7 @@ from labkit import ledger, measure
 from labkit.compress import UNIFORM
 from labkit.groups import BLOCK
 from labkit.panels.controls import Settings
-from labkit.panels.words import change, filled, measured, progress
+from labkit.panels.words import change, chosen_layers, filled, measured, progress
 from labkit.plots.base import percent
 
 RULE_TEXTS = {
@@ -50,7 +50,7 @@ def name(settings: Settings) -> str:
     text = f"{settings['bits']} bits, {granularity}{length}, {levels}"
     if settings["layers"] is None:
         return text
-    return f"{text}, {_chosen(settings['layers'])}"
+    return f"{text}, {chosen_layers(settings['layers'])}"
 
 
 def grid_text(grid: str) -> str:
@@ -61,17 +61,6 @@ def grid_text(grid: str) -> str:
 def rule(settings: Settings) -> str:
     """The range rule as `compress.quantize_network` takes it."""
     return settings["rule"] if settings["grid"] == UNIFORM else "minmax"
-
-
-def _chosen(layers: tuple[str, ...]) -> str:
-    """Which layers, in at most a name.
-
-    >>> _chosen(()), _chosen(("fc1",)), _chosen(("fc1", "fc2"))
-    ('no layer', 'only fc1', '2 layers')
-    """
-    if len(layers) > 1:
-        return f"{len(layers)} layers"
-    return f"only {layers[0]}" if layers else "no layer"
 
 
 def not_deployable(settings: Settings) -> str | None:

@@ -23,7 +23,7 @@ from labkit.panels import measuring
 from labkit.panels import training_report as report
 from labkit.panels.base import Panel
 from labkit.panels.controls import Control
-from labkit.panels.lesson import Lesson
+from labkit.panels.lesson import Lesson, told_by
 from labkit.panels.memo import Memo
 from labkit.panels.positions import FIRST, STAGES, NetworkPosition, test_images
 from labkit.panels.worker import Cancelled, never
@@ -223,11 +223,7 @@ LESSON = Lesson(
     compute=compute,
     draw=plots.draw,
     points=lambda position: position.points,
-    lines=report.lines,
-    state=report.state,
-    ledger=report.rows,
-    files=report.files,
-    code=report.code,
+    **told_by(report),
     prepare=test_images,
     cancel={"steps": 0},
 )

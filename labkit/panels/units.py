@@ -12,7 +12,7 @@ a runtime takes as it is, with fewer bytes, fewer MACs and a latency of its own.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from labkit import zoo
 from labkit.latency import Latency
@@ -21,9 +21,10 @@ from labkit.panels import measuring, unit_choice
 from labkit.panels import units_report as report
 from labkit.panels.base import Panel
 from labkit.panels.controls import Control, Settings
-from labkit.panels.lesson import Lesson
-from labkit.panels.positions import NetworkPosition, stages, test_images
+from labkit.panels.lesson import Lesson, told_by
+from labkit.panels.positions import NetworkPosition, test_images, to_the_end
 from labkit.panels.unit_choice import CRITERIA, SCOPES, Smaller
+from labkit.panels.words import AS_THEY_ARE, CHANNELS, RE_ESTIMATED, fraction_text
 from labkit.panels.worker import Cancelled, never
 from labkit.plots import units as plots
 from labkit.plots.plane import Point
@@ -31,7 +32,6 @@ from labkit.plots.showing import LOCK
 
 PER_CENT = (*range(0, 50, 5), *range(50, 95, 5), 95)
 FRACTIONS = tuple(p / 100 for p in PER_CENT)
-CHANNELS = ("as they are", "re-estimated")
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,7 +81,7 @@ def compute(
     scope: str = "layer",
     blocks: tuple[str, ...] | None = None,
     layers: tuple[str, ...] | None = None,
-    channels: str = CHANNELS[0],
+    channels: str = AS_THEY_ARE,
     cancelled: Cancelled = never,
 ) -> Iterator[Position]:
     """Better and better measurements of one setting; the last has every figure.
@@ -109,16 +109,10 @@ def compute(
             scope,
             layers=layers,
             blocks=blocks,
-            repaired=channels == CHANNELS[1],
+            repaired=channels == RE_ESTIMATED,
         )
     position = Position(settings, base, len(split), smaller)
-    both = base, smaller.network
-    found = measuring.side_by_side(*both, split, stages(base), cancelled)
-    for before, after in found:
-        position = replace(position, base_accuracy=before, accuracy=after)
-        yield position
-    if not cancelled():
-        yield replace(position, **_slow_figures(position))
+    yield from to_the_end(position, smaller.network, _slow_figures, cancelled)
 
 
 def _slow_figures(position: Position) -> dict:
@@ -142,7 +136,7 @@ LESSON = Lesson(
             "Remove",
             FRACTIONS,
             default=0.5,
-            texts={f: report.fraction_text(f) for f in FRACTIONS},
+            texts={f: fraction_text(f) for f in FRACTIONS},
         ),
         Control("scope", "Ranked", SCOPES, texts=report.SCOPE_TEXTS),
         Control(
@@ -164,11 +158,7 @@ LESSON = Lesson(
     compute=compute,
     draw=plots.draw,
     points=lambda position: position.points,
-    lines=report.lines,
-    state=report.state,
-    ledger=report.rows,
-    files=report.files,
-    code=report.code,
+    **told_by(report),
     prepare=test_images,
     size=(8.6, 4.8),
 )

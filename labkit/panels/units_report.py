@@ -1,9 +1,16 @@
 """What the panel of removed units says of a position: readout, ledger, files, code."""
 
-from labkit import ledger, measure
+from labkit import ledger
 from labkit.panels.controls import Settings
-from labkit.panels.words import change, filled, measured, progress
-from labkit.plots.base import percent
+from labkit.panels.words import (
+    AS_THEY_ARE,
+    beside_float,
+    chosen_layers,
+    filled,
+    fraction_text,
+    measured,
+    progress,
+)
 
 CRITERION_TEXTS = {
     "norm": "weight norm",
@@ -12,15 +19,6 @@ CRITERION_TEXTS = {
     "random": "random",
 }
 SCOPE_TEXTS = {"layer": "per layer", "global": "global"}
-
-
-def fraction_text(fraction: float) -> str:
-    """A fraction as the slider shows it.
-
-    >>> fraction_text(0.35)
-    '35 %'
-    """
-    return f"{100 * fraction:.3g} %"
 
 
 def name(settings: Settings) -> str:
@@ -36,35 +34,22 @@ def name(settings: Settings) -> str:
         f"{fraction_text(settings['fraction'])} of the units removed",
     ]
     if settings["layers"] is not None:
-        parts.append(_chosen(settings["layers"]))
+        parts.append(chosen_layers(settings["layers"]))
     if settings["blocks"] is not None:
         parts.append(f"branches left: {len(settings['blocks'])}")
-    if settings["channels"] != "as they are":
+    if settings["channels"] != AS_THEY_ARE:
         parts.append("channels re-estimated")
     return ", ".join(parts)
-
-
-def _chosen(layers: tuple[str, ...]) -> str:
-    """Which layers, in at most a name.
-
-    >>> _chosen(()), _chosen(("fc1",)), _chosen(("fc1", "fc2"))
-    ('no layer', 'only fc1', '2 layers')
-    """
-    if len(layers) > 1:
-        return f"{len(layers)} layers"
-    return f"only {layers[0]}" if layers else "no layer"
 
 
 def lines(position) -> list[str]:
     """The readout: accuracy and bytes, the paired test, MACs and latency."""
     small = position.smaller.network
     size, full = len(small), len(position.network)
-    paired = measure.compare(position.base_accuracy, position.accuracy)
     return [
         f"{position.settings['network']}, {name(position.settings)}: "
         f"{measured(position.accuracy)}, {size:,} bytes, {full / size:.2f}× smaller",
-        f"float32: {percent(position.base_accuracy.value)}; on the same images "
-        f"{change(paired)}",
+        beside_float(position),
         f"{small.macs:,} MACs (float32: {position.network.macs:,}){_time(position)}",
     ]
 
@@ -96,7 +81,7 @@ def files(position) -> dict[str, bytes]:
     now = position.settings
     part = "" if now["layers"] is None else f"-{len(now['layers'])}layers"
     part += "" if now["blocks"] is None else f"-{len(now['blocks'])}branches"
-    part += "" if now["channels"] == "as they are" else "-channels"
+    part += "" if now["channels"] == AS_THEY_ARE else "-channels"
     start = f"{now['network']}-units-{now['criterion']}-{now['scope']}"
     file = f"{start}-{100 * now['fraction']:.3g}{part}.tflite"
     return {file: position.smaller.network.to_bytes()}
@@ -113,7 +98,7 @@ network = smaller(
     {settings["network"]!r}, {settings["criterion"]!r}, {settings["fraction"]}, \
 {settings["scope"]!r},
     layers={settings["layers"]!r}, blocks={settings["blocks"]!r},
-    repaired={settings["channels"] != "as they are"},
+    repaired={settings["channels"] != AS_THEY_ARE},
 ).network
 accuracy = measure.accuracy(network, test)
 print(f"{{accuracy.value:.2%}}, {{len(network):,}} bytes, {{network.macs:,}} MACs")

@@ -3,8 +3,11 @@
 from dataclasses import replace
 
 from labkit.ledger import Row
-from labkit.measure import Accuracy, Paired
+from labkit.measure import Accuracy, Paired, compare
 from labkit.plots.base import percent
+
+# What pruning leaves of a channel's mean and deviation: a panel's choices.
+AS_THEY_ARE, RE_ESTIMATED = CHANNELS = ("as they are", "re-estimated")
 
 
 def measured(accuracy: Accuracy) -> str:
@@ -75,3 +78,30 @@ def filled(rows: dict[str, Row], position) -> list[Row]:
         )
         for name, row in rows.items()
     ]
+
+
+def beside_float(position) -> str:
+    """The line of a readout that compares with the float network, image by image."""
+    paired = compare(position.base_accuracy, position.accuracy)
+    before = percent(position.base_accuracy.value)
+    return f"float32: {before}; on the same images {change(paired)}"
+
+
+def chosen_layers(layers: tuple[str, ...]) -> str:
+    """Which layers, in at most a name.
+
+    >>> chosen_layers(()), chosen_layers(("fc1",)), chosen_layers(("fc1", "fc2"))
+    ('no layer', 'only fc1', '2 layers')
+    """
+    if len(layers) > 1:
+        return f"{len(layers)} layers"
+    return f"only {layers[0]}" if layers else "no layer"
+
+
+def fraction_text(fraction: float) -> str:
+    """A fraction as a slider shows it.
+
+    >>> fraction_text(0.985), fraction_text(0.35)
+    ('98.5 %', '35 %')
+    """
+    return f"{100 * fraction:.3g} %"

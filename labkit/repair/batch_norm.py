@@ -17,8 +17,9 @@ It works for layers that never had batch normalization too. In a pruned network 
 goes into the weights that are left; zeros stay zeros.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from types import MappingProxyType
 
 import numpy as np
 
@@ -26,16 +27,12 @@ from labkit.coded import Coded
 from labkit.compress import Compressed
 from labkit.network import Network
 from labkit.quantize import Quantized
-from labkit.repair.statistics import (
-    ChannelStatistics,
-    assembled,
-    biased_layers,
-    channel_statistics,
-)
+from labkit.repair.statistics import assembled, biased_layers, channel_statistics
 from labkit.sparse.storage import Sparse, sparse
 
 # A deviation below this part of the layer's largest is float rounding.
 _CONSTANT = 1e-6
+PARTS = "kernel", "bias"
 
 
 def reestimate_batch_norm(
@@ -50,19 +47,17 @@ def reestimate_batch_norm(
     constant in either network keeps its scale. Raises ValueError for a layer without
     bias, or no images.
     """
-    repaired, quantized = compressed.network, dict(compressed.quantized)
-    for layer in biased_layers(network):
-        wanted = channel_statistics(network, images, layer)
-        found = channel_statistics(repaired, images, layer)
-        gain = np.ones(len(found.mean), np.float32)
-        if layer in quantized:
-            gain = _gain(wanted.deviation, found.deviation)
-            quantized[layer] = rescaled(quantized[layer], gain)
-        bias = repaired.weights[f"{layer}/bias"]
-        changes = {f"{layer}/bias": gain * (bias - found.mean) + wanted.mean}
-        if layer in quantized:
-            changes[f"{layer}/kernel"] = quantized[layer].decode()
-        repaired = repaired.with_weights(changes)
+    quantized = dict(compressed.quantized)
+
+    def stretched(
+        layer: str, kernel: np.ndarray, gain: np.ndarray
+    ) -> np.ndarray | None:
+        if layer not in quantized:
+            return None
+        quantized[layer] = rescaled(quantized[layer], gain)
+        return quantized[layer].decode()
+
+    repaired = _normalized(network, compressed.network, images, stretched)
     return assembled(repaired, quantized)
 
 
@@ -79,24 +74,39 @@ def reestimate_channels(
     their order; None, or a layer left out, for all. The gain goes into each channel's
     weights. Raises ValueError for a layer without bias, or no images.
     """
-    repaired = changed
-    for layer in biased_layers(changed):
-        wanted = channel_statistics(network, images, layer)
-        if channels and layer in channels:
-            wanted = ChannelStatistics(
-                wanted.mean[channels[layer]], wanted.deviation[channels[layer]]
-            )
-        found = channel_statistics(repaired, images, layer)
-        gain = _gain(wanted.deviation, found.deviation)
-        kernel, bias = (repaired.weights[f"{layer}/{w}"] for w in ("kernel", "bias"))
+
+    def stretched(layer: str, kernel: np.ndarray, gain: np.ndarray) -> np.ndarray:
         axis = 3 if network.layer(layer).kind == "DEPTHWISE_CONV_2D" else 0
-        along = np.moveaxis(kernel, axis, -1) * gain
-        changes = {
-            f"{layer}/kernel": np.moveaxis(along, -1, axis),
-            f"{layer}/bias": gain * (bias - found.mean) + wanted.mean,
-        }
-        repaired = repaired.with_weights(changes)
-    return repaired
+        return np.moveaxis(np.moveaxis(kernel, axis, -1) * gain, -1, axis)
+
+    return _normalized(network, changed, images, stretched, channels or {})
+
+
+def _normalized(
+    network: Network,
+    changed: Network,
+    images: np.ndarray,
+    stretched: Callable[[str, np.ndarray, np.ndarray], np.ndarray | None],
+    channels: Mapping[str, np.ndarray] = MappingProxyType({}),
+) -> Network:
+    """`changed` with the means and deviations of `network`, layer by layer.
+
+    stretched: layer, its kernel and the channels' gains -> the kernel times the gains,
+    or None for one that has to stay as it is. channels: as for `reestimate_channels`.
+    """
+    for layer in biased_layers(changed):
+        wanted = channel_statistics(network, images, layer).of(channels.get(layer))
+        found = channel_statistics(changed, images, layer)
+        gain = _gain(wanted.deviation, found.deviation)
+        kernel, bias = (changed.weights[f"{layer}/{part}"] for part in PARTS)
+        kernel = stretched(layer, kernel, gain)
+        if kernel is None:
+            gain = np.ones_like(gain)
+        changes = {f"{layer}/bias": gain * (bias - found.mean) + wanted.mean}
+        if kernel is not None:
+            changes[f"{layer}/kernel"] = kernel
+        changed = changed.with_weights(changes)
+    return changed
 
 
 def rescaled(

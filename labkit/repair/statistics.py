@@ -23,6 +23,12 @@ class ChannelStatistics:
     mean: np.ndarray
     deviation: np.ndarray
 
+    def of(self, channels: np.ndarray | None) -> "ChannelStatistics":
+        """Those of some channels, by their numbers; None: of all."""
+        if channels is None:
+            return self
+        return ChannelStatistics(self.mean[channels], self.deviation[channels])
+
 
 def pre_activations(network: Network, images: np.ndarray, layer: str) -> np.ndarray:
     """w x + b of one layer for each image, float32 (n, …, channels).

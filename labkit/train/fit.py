@@ -186,7 +186,11 @@ def in_float32(
     widths: Mapping[str, int] = architectures.AS_NAMED,
 ) -> keras.Model:
     """The same network in Keras' own float32 layers, with the trained weights."""
-    model = build(name, widths=widths)
+    return with_weights_of(trained, build(name, widths=widths))
+
+
+def with_weights_of(trained: keras.Model, model: keras.Model) -> keras.Model:
+    """The model, with the weights of the layers that have the same names."""
     for layer in model.layers:
         layer.set_weights(trained.get_layer(layer.name).get_weights())
     return model

@@ -20,7 +20,7 @@ from labkit.files import write_bytes
 from labkit.network import Network
 from labkit.prune.masking import SCOPES
 from labkit.prune.schedules import SCHEDULES
-from labkit.pruned import check_mask, prune_network
+from labkit.pruned import check_mask, pack_zeros
 from labkit.train import convert, fit, masked, pruning, qat, quantized
 from labkit.train.batches import Batches
 from labkit.train.folded import to_keras
@@ -133,8 +133,7 @@ def _begin_pruning(name: str, seed: int) -> tuple[Recipe, keras.Model]:
 
 def _pruned_file(name: str, model: keras.Model) -> bytes:
     network = Network.from_bytes(convert.to_tflite(fit.in_float32(name, model)))
-    kept = {layer: kernel != 0 for layer, kernel in network.kernels.items()}
-    return prune_network(network, kept, "smallest").packed
+    return pack_zeros(network).packed
 
 
 def _batches(split, recipe, input_shape, seed: int):

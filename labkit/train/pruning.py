@@ -119,10 +119,7 @@ class Pruner(keras.callbacks.Callback):
 
 def start(name: str, recipe: Recipe) -> keras.Model:
     """The trained network `name` in the form that is trained, nothing pruned yet."""
-    trained, model = zoo.keras_model(name), fit.build(name, recipe)
-    for layer in model.layers:
-        layer.set_weights(trained.get_layer(layer.name).get_weights())
-    return model
+    return fit.with_weights_of(zoo.keras_model(name), fit.build(name, recipe))
 
 
 def run(

@@ -4,11 +4,13 @@ import hashlib
 import json
 from dataclasses import asdict
 
+import numpy as np
+
 from labkit import data, zoo
 from labkit.files import write_bytes, write_text
 from labkit.measure import accuracy
 from labkit.network import Network, NetworkError
-from labkit.pruned import prune_network
+from labkit.pruned import pack_zeros
 from labkit.train import convert, filters, pruning
 from labkit.train.command import RUNS
 from labkit.train.gradients import gradients
@@ -23,14 +25,13 @@ def prune(name: str, sparsity: float, seed: int = 0) -> dict:
     title = f"{name}-{sparsity:g}"
     model, log = pruning.run(name, sparsity, RUNS / f"{title}-seed{seed}", seed)
     recipe = pruning.recipe_for(name, sparsity)
-    trained = Network.from_bytes(convert.to_tflite(model))
-    kept = {layer: kernel != 0 for layer, kernel in trained.kernels.items()}
-    compressed = prune_network(trained, kept, "smallest")
+    compressed = pack_zeros(Network.from_bytes(convert.to_tflite(model)))
+    kernels = compressed.network.kernels
     record = {
         **_record(compressed.network, log, recipe.training),
         "command": f"python -m labkit prune {name} {sparsity:g} --seed {seed}",
         "sparsity": sparsity,
-        "kept": {layer: int(mask.sum()) for layer, mask in kept.items()},
+        "kept": {layer: int(np.count_nonzero(w)) for layer, w in kernels.items()},
         "recipe": asdict(recipe),
     }
     return _publish(f"{title}.packed", compressed.packed, record)

@@ -91,9 +91,8 @@ def start(
 
     as_rounded: with the scales of rounding alone, where a short training should begin.
     """
-    trained, model = zoo.keras_model(name), fit.build(name, recipe)
-    for layer in model.layers:
-        layer.set_weights(trained.get_layer(layer.name).get_weights())
+    trained = zoo.keras_model(name)
+    model = fit.with_weights_of(trained, fit.build(name, recipe))
     images = data.load(recipe.dataset).calibration.images[:BEGIN_IMAGES]
     inputs = layer_inputs(trained, as_inputs(images, trained.input_shape[1:]))
     return quantized_clone(model, grids(inputs, setting), inputs, as_rounded)
