@@ -10,7 +10,7 @@ from labkit.files import write_bytes, write_text, write_whole
 from labkit.measure import accuracy
 from labkit.network import Network
 from labkit.train import convert, fit, qat, quantized
-from labkit.train.recipes import RECIPES
+from labkit.train.recipes import RECIPES, Recipe
 
 RUNS = data.ROOT / "runs"
 SEEDS = data.FOLDER / "results" / "seeds"
@@ -79,24 +79,31 @@ def main_qat(name: str, setting: qat.Setting, seed: int = 0) -> dict:
 
 
 def _qat_record(name, setting, log: dict, network: Network, packed: bytes) -> dict:
-    """What the zoo says of a network trained with quantization, LiteRT's accuracy."""
-    dataset = data.load(qat.RECIPES[name].dataset, full=True)
+    """What the zoo says of a network trained with quantization."""
     first, *_, last = network.kernels
     return {
-        "name": name,
+        **compressed_record(network, log, qat.RECIPES[name]),
         "setting": str(setting),
         "kept_at_8_bits": [first, last],
-        "dataset": dataset.name,
         "command": f"python -m labkit qat {name} {setting} --seed {log['seed']}",
+        "size_bytes": len(packed),
+        "sha256": hashlib.sha256(packed).hexdigest(),
+        "recipe": asdict(qat.RECIPES[name]),
+        "history": log["epochs"],
+    }
+
+
+def compressed_record(network: Network, log: dict, recipe: Recipe) -> dict:
+    """What the records of all compressed networks say; the accuracies are LiteRT's."""
+    dataset = data.load(recipe.dataset, full=True)
+    return {
+        "name": log["name"],
+        "dataset": dataset.name,
         "seed": log["seed"],
         "epochs": len(log["epochs"]),
         "seconds": round(sum(row["seconds"] for row in log["epochs"])),
         "training_images": len(dataset.train),
         "validation_accuracy": accuracy(network, dataset.validation).value,
         "test_accuracy": accuracy(network, dataset.test).value,
-        "size_bytes": len(packed),
-        "sha256": hashlib.sha256(packed).hexdigest(),
-        "starts_from": zoo.record(name)["sha256"],
-        "recipe": asdict(qat.RECIPES[name]),
-        "history": log["epochs"],
+        "starts_from": zoo.record(log["name"])["sha256"],
     }

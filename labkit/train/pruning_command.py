@@ -6,13 +6,12 @@ from dataclasses import asdict
 
 import numpy as np
 
-from labkit import data, zoo
+from labkit import zoo
 from labkit.files import write_bytes, write_text
-from labkit.measure import accuracy
 from labkit.network import Network, NetworkError
 from labkit.pruned import pack_zeros
 from labkit.train import convert, filters, pruning
-from labkit.train.command import RUNS
+from labkit.train.command import RUNS, compressed_record
 from labkit.train.gradients import gradients
 from labkit.train.recipes import Recipe
 
@@ -71,19 +70,9 @@ def keep_gradients(name: str) -> None:
 
 
 def _record(network: Network, log: dict, recipe: Recipe) -> dict:
-    """What all records have in common; the accuracies are LiteRT's."""
-    dataset = data.load(recipe.dataset, full=True)
     return {
-        "name": log["name"],
-        "dataset": dataset.name,
-        "seed": log["seed"],
-        "epochs": len(log["epochs"]),
-        "seconds": round(sum(row["seconds"] for row in log["epochs"])),
-        "training_images": len(dataset.train),
-        "validation_accuracy": accuracy(network, dataset.validation).value,
-        "test_accuracy": accuracy(network, dataset.test).value,
+        **compressed_record(network, log, recipe),
         "parameters": network.parameters,
-        "starts_from": zoo.record(log["name"])["sha256"],
         "history": log["epochs"],
     }
 
