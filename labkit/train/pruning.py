@@ -44,7 +44,7 @@ _MNIST = Recipe(
 )
 _CIFAR10 = Recipe(
     "cifar10",
-    epochs=25,
+    epochs=20,
     optimizer="sgd",
     learning_rate=0.02,
     weight_decay=5e-4,
