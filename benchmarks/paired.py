@@ -46,7 +46,7 @@ def paired(first: Mapping[int, float], second: Mapping[int, float]) -> Paired:
     n, middle = len(seeds), mean(differences)
     if n == 1:
         return Paired(middle, float("-inf"), float("inf"), 1)
-    half = t.ppf((1 + LEVEL) / 2, n - 1) * stdev(differences) / sqrt(n)
+    half = float(t.ppf((1 + LEVEL) / 2, n - 1)) * stdev(differences) / sqrt(n)
     return Paired(middle, middle - half, middle + half, n)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from benchmarks import lottery_tables, pruned
+from benchmarks import lottery_tables, pruned, seed_tables
 from benchmarks.files import markdown_table, read_json
 from benchmarks.quantization_tables import run_line
 from labkit import zoo
@@ -180,4 +180,4 @@ What was to be reached, on test images, with every choice made on validation ima
 
 {run_line(run)}
 
-{lottery_tables.sections()}"""
+{lottery_tables.sections()}{seed_tables.sections()}"""

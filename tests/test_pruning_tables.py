@@ -6,18 +6,12 @@ import math
 import numpy as np
 import pytest
 from scipy import stats
+from tables import cells
 
 from benchmarks import lottery, lottery_tables, pruned, pruning_tables
 from benchmarks.paired import Paired, paired, points, spread
 from benchmarks.pruning_tables import TARGETS, candidate, reached, targets_table
 from labkit import zoo
-
-
-def cells(table: str) -> list[list[str]]:
-    """The rows of a Markdown table, without its head."""
-    return [
-        [c.strip() for c in line.split("|")[1:-1]] for line in table.split("\n")[2:]
-    ]
 
 
 def test_the_run_is_of_the_networks_that_are_here():
