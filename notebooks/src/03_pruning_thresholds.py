@@ -724,9 +724,7 @@ for layer, kernel in resnet.kernels.items():
         scan[layer, sparsity] = score(pruned.apply(resnet, {layer: kept}), scan_images)
 
 # %%
-from types import SimpleNamespace
-
-from labkit.plots.sensitivity import draw_maps
+from labkit.plots.sensitivity import LossMap, draw_loss_maps
 
 
 def table(field):
@@ -734,14 +732,10 @@ def table(field):
     return pd.Series(values).unstack()[list(LEVELS)].loc[list(resnet.kernels)]
 
 
-percent = [round(100 * s) for s in LEVELS[1:]]
-shown = SimpleNamespace(
-    layers=list(resnet.kernels),
-    bits=percent,
-    base=float_score,
-    table=lambda field: table(field)[list(LEVELS[1:])].to_numpy(),
-)
-draw_maps(figure(6.4, 4), {"resnet8, points lost": shown}, unit="% removed")
+lost = 100 * (float_score.accuracy - table("accuracy")[list(LEVELS[1:])]).clip(lower=0)
+percents = [round(100 * s) for s in LEVELS[1:]]
+shown = LossMap(list(lost.index), percents, lost.to_numpy())
+draw_loss_maps(figure(6.4, 4), {"resnet8, points lost": shown}, "% removed")
 
 # %%
 worst = table("accuracy")[0.5].idxmin()
