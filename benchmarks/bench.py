@@ -30,6 +30,7 @@ TARGETS = {
     "resnet8": (100, 1500, 200),
     "resnet20": (200, 4500, None),
 }
+SPARSITIES, FRACTIONS = (0.3, 0.4, 0.5, 0.56), (0.1, 0.2, 0.3, 0.4)
 # Row -> a panel's module and positions that no cache knows; the first warms up.
 PANELS = {
     "clipping, mlp": ("clipping", [{"clip": clip} for clip in (90, 80, 70, 60)]),
@@ -45,6 +46,28 @@ PANELS = {
     "training, resnet8, 20 steps": (
         "training",
         [{"steps": 20, "seed": seed} for seed in range(4)],
+    ),
+    "pruning, resnet8, by magnitude": (
+        "pruning",
+        [{"network": "resnet8", "sparsity": s} for s in SPARSITIES],
+    ),
+    "pruning, resnet8, by Fisher": (
+        "pruning",
+        [
+            {"network": "resnet8", "criterion": "fisher", "sparsity": s}
+            for s in SPARSITIES
+        ],
+    ),
+    "units, resnet8, by norm": (
+        "units",
+        [{"network": "resnet8", "fraction": f} for f in FRACTIONS],
+    ),
+    "units, resnet8, by Taylor": (
+        "units",
+        [
+            {"network": "resnet8", "criterion": "taylor", "fraction": f}
+            for f in FRACTIONS
+        ],
     ),
 }
 
