@@ -199,22 +199,46 @@ assert spread < 0.9
 r"""
 **Predict 2.** `resnet8` with half of each layer removed by magnitude is right on little
 more than half of the images, see notebook 03. What accuracy has it, from 0 to 1, after
-each channel got its mean and deviation back?
+each channel got its mean and deviation back? Your guess is drawn into the panel.
 """
 
 # %%
-guesses.guess("2. accuracy of resnet8, re-estimated", None)  # 0 to 1
+accuracy_guess = None  # a number from 0 to 1, such as 0.6
+guesses.guess("2. accuracy of resnet8, re-estimated", accuracy_guess)
+
+# %%
+from labkit.panels import pruning_panel
+
+panel = pruning_panel("resnet8", guess=accuracy_guess, sparsity=0.5)
+panel
+
+# %% [markdown]
+r"""
+1. In *Advanced*, turn *Channels' mean and deviation* to *re-estimated*. Do the bytes
+   change?
+2. Go up to 70 %. How far does the repair carry?
+3. Rank by *Fisher*. Does it still have as much to gain?
+"""
+
+# %%
+mended = panel.set(channels="re-estimated")
+print(guesses.settle("2. accuracy of resnet8, re-estimated",
+                     mended.accuracy.value, 0.05))  # fmt: skip
+before = panel.set(channels="as they are")
+sizes = [now.points[1].size_bytes for now in (before, mended)]
+assert before.accuracy.value < 0.6 and sizes[0] == sizes[1]
 
 # %%
 SPARSITY = {"mlp": 0.8, "lenet5": 0.8, "resnet8": 0.5, "resnet20": 0.5}
+calibration = {name: zoo.dataset(name).calibration.images[:100] for name in zoo.NAMES}
+
+# %%
 rows = {}
 for name, network in networks.items():
     sizes = {layer: np.abs(kernel) for layer, kernel in network.kernels.items()}
     kept = masking.masks(sizes, SPARSITY[name])
     file = pruned.apply(network, kept)
-    fixed = reestimate_channels(
-        network, file, zoo.dataset(name).calibration.images[:100]
-    )
+    fixed = reestimate_channels(network, file, calibration[name])
     steps = {"float32": network, "pruned": file, "re-estimated": fixed}
     found = {k: accuracy(n, validation[name], N).value for k, n in steps.items()}
     rows[name, SPARSITY[name]] = found
@@ -222,8 +246,6 @@ repair = pd.DataFrame(rows).T
 repair
 
 # %%
-print(guesses.settle("2. accuracy of resnet8, re-estimated",
-                     repair["re-estimated"]["resnet8", 0.5], 0.05))  # fmt: skip
 won = repair["re-estimated"] - repair["pruned"]
 assert 0.5 < repair["pruned"]["resnet8", 0.5] < 0.6
 assert (won > 0.03).all() and won.max() > 0.4
@@ -232,8 +254,7 @@ assert (repair["re-estimated"] < repair["float32"] + 0.005).all()
 # %% [markdown]
 r"""
 A hundred images, no slope, and every network gains, `lenet5` most of all. Whoever
-compares a training with a broken network should compare it with *this* one. The panel
-of notebook 03 has the switch in its *Advanced* fold.
+compares a training with a broken network should compare it with *this* one.
 
 ## 3. How fast to prune
 
@@ -306,6 +327,7 @@ def watched(name):
     return show
 
 
+# %%
 trained = {"cubic": live.result(live.pruning("mlp", SPARSE, STEPS), watched("cubic"))}
 
 # %%
@@ -322,8 +344,11 @@ draw_curves(figure(7.5, 3), {"": lines}, look)
 sizes = {layer: np.abs(kernel) for layer, kernel in mlp.kernels.items()}
 untrained = pruned.apply(mlp, masking.masks(sizes, SPARSE, "global"))
 files = {name: unpack(packed) for name, packed in trained.items()}
+split = validation["mlp"]
+
+# %%
 judged = {
-    name: (accuracy(file, validation["mlp"]).value, zeros_in(file.kernels))
+    name: (accuracy(file, split).value, zeros_in(file.kernels))
     for name, file in {"untrained": untrained, **files}.items()
 }
 table = pd.DataFrame(judged, index=["accuracy", "zeros"]).T
@@ -332,13 +357,14 @@ table
 # %%
 from labkit.measure import compare
 
-split = validation["mlp"]
 slow, at_once = (accuracy(files[name], split) for name in ("cubic", "one-shot"))
 pair = compare(at_once, slow)
-print(guesses.settle("3a. mlp, 95 % zeros, cubic, 400 steps", slow.value, 0.01))
-behind = 100 * pair.difference
-print(guesses.settle("3b. points that one-shot stays behind", behind, 0.5))
 print(f"on the same {pair.n:,} images: p = {pair.p_value:.2g}")
+behind = 100 * pair.difference
+
+# %%
+print(guesses.settle("3a. mlp, 95 % zeros, cubic, 400 steps", slow.value, 0.01))
+print(guesses.settle("3b. points that one-shot stays behind", behind, 0.5))
 assert table["accuracy"]["untrained"] < 0.5 < 0.9 < table["accuracy"]["one-shot"]
 
 # %%
@@ -368,6 +394,8 @@ guesses.guess("4. mlp, 95 % removed at random, trained", None)  # 0 to 1
 rng = np.random.default_rng(0)
 rolled = {layer: rng.random(w.shape) for layer, w in mlp.kernels.items()}
 ranked = {"random": rolled, "magnitude": sizes}
+
+# %%
 after = {}
 for name, scores in ranked.items():
     masks = masking.masks(scores, SPARSE, "global")
@@ -422,8 +450,8 @@ for _, of_one in sparse.groupby("network"):
 # %% [markdown]
 r"""
 With twelve times fewer weights `mlp` and `lenet5` make no more errors than their dense
-networks; with more zeros the same network makes more. A packed file is less often
-smaller than its weights are fewer, for places must be said (notebook 03c). Where a name
+networks; with more zeros the same network makes more. A packed file shrinks
+less than the count of its weights, for places must be said (notebook 03c). Where a name
 says *macs*, there are no zeros: filters were taken out, and the file is a smaller one
 that runs as it is.
 
