@@ -21,6 +21,9 @@ MOVES = {
     "01b_where_bits_matter": [(0, "ArrowRight", "ArrowLeft")],
     "02_integers_only": [(1, "ArrowRight", "ArrowLeft")],
     "02b_train_for_it": [(2, "Home", "End")],
+    "03_pruning_thresholds": [(0, "ArrowRight", "ArrowLeft")],
+    "03b_train_under_a_mask": [(0, "ArrowRight", "ArrowLeft")],
+    "03c_what_zeros_are_worth": [(0, "ArrowRight", "ArrowLeft")],
 }
 # Widgets' messages while a cell runs, or after it: both ways for the quickest lesson.
 RUNS = [(name, False) for name in LESSONS]

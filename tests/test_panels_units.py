@@ -96,6 +96,14 @@ def test_a_masked_network_says_the_same_as_the_smaller_one(name, criterion):
     assert len(small.network) < len(network) and small.network.macs < network.macs
 
 
+def test_a_seed_draws_other_units_and_the_same_ones_again():
+    one, other, again = (smaller("mlp", "random", 0.5, seed=k) for k in (1, 2, 1))
+    assert (one.kept["fc1"] != other.kept["fc1"]).any()
+    np.testing.assert_array_equal(one.kept["fc1"], again.kept["fc1"])
+    digests = {smaller("mlp", "norm", 0.5, seed=k).network.digest for k in (1, 2)}
+    assert len(digests) == 1
+
+
 @pytest.mark.parametrize("scope", unit_choice.SCOPES)
 def test_the_units_left_are_those_of_the_largest_scores(scope):
     small = smaller("lenet5", "norm", 0.5, scope)

@@ -9,7 +9,13 @@ from matplotlib.text import Text
 
 from labkit.plots.base import figure
 from labkit.plots.labelled import File, apart, columns, draw_files
-from labkit.plots.sensitivity import draw_additivity, draw_maps, points_lost
+from labkit.plots.sensitivity import (
+    LossMap,
+    draw_additivity,
+    draw_loss_maps,
+    draw_maps,
+    points_lost,
+)
 from labkit.sensitivity import Cell, Score, Sensitivity
 
 # Bytes as four networks' widths make them, and accuracies that all but coincide.
@@ -84,6 +90,16 @@ def test_maps_have_a_figure_in_every_cell_and_name_the_worst_layer():
     assert [len(axes.texts) for axes in shown] == [4, 10, 6]
     assert "a, most for fc2 at 2 bits, 20.0" in picture.alt
     assert shown[0].texts[2].get_text() == "20"
+
+
+def test_a_map_of_other_levels_names_its_unit_and_its_worst_cell():
+    points = np.array([[0.0, 1.5, 30.0], [0.0, 0.2, 4.0]])
+    lost = LossMap(["conv1", "fc"], [30, 50, 95], points)
+    picture = draw_loss_maps(figure(5, 3), {"net": lost}, "% removed")
+    (axes,) = picture.axes
+    assert axes.get_xlabel() == "% removed"
+    assert [text.get_text() for text in axes.get_xticklabels()] == ["30", "50", "95"]
+    assert "net, most for conv1 at 95 % removed, 30.0" in picture.alt
 
 
 def test_a_gain_counts_as_nothing_lost():

@@ -47,6 +47,21 @@ def test_channel_ranges_are_taken_along_the_axis(axis):
     assert "from 0.3 to 4" in picture.alt
 
 
+def test_a_ring_points_out_a_place_and_the_alt_text_says_it():
+    plain = Curve([0, 0.5, 1], [2, 1, 0.5])
+    ringed = Curve([0, 0.5, 1], [2, 1, 0.5], ring=(0.5, 1.0))
+    look = Look("sparsity", "bytes", xticks=(0, 0.5, 0.9))
+    pictures = [
+        draw_curves(figure(4, 3), {"": {"csr": c}}, look) for c in (plain, ringed)
+    ]
+    lines = [picture.axes[0].lines for picture in pictures]
+    assert [len(found) for found in lines] == [1, 2]
+    assert lines[1][1].get_xydata().tolist() == [[0.5, 1.0]]
+    assert pictures[1].alt.endswith("csr from 2 at 0 to 0.5 at 1, ring at 0.5, 1")
+    ticks = [text.get_text() for text in pictures[0].axes[0].get_xticklabels()]
+    assert ticks == ["0", "0.5", "0.9"]
+
+
 def test_curves_keep_baselines_and_hide_empty_places():
     curves = {"a": Curve([2, 4], [0.5, 0.9], [0.4, 0.8], [0.6, 1.0])}
     plots = {name: curves for name in ("one", "two", "three")}

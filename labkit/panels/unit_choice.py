@@ -56,22 +56,23 @@ def smaller(
     layers: tuple[str, ...] | None = None,
     blocks: tuple[str, ...] | None = None,
     repaired: bool = False,
+    seed: int = 0,
 ) -> Smaller:
     """A network of the zoo without its least units.
 
     criterion: one of CRITERIA. fraction, scope: as for `labkit.prune.units.choose`.
     layers: the bundles that lose units, None for all. blocks: the residual additions
     whose branches stay, None for all. repaired: whether the channels that are left get
-    their mean and deviation back, on calibration images.
+    their mean and deviation back, on calibration images. seed: of "random" scores.
     """
-    key = (name, criterion, fraction, scope, layers, blocks, repaired)
+    key = (name, criterion, fraction, scope, layers, blocks, repaired, seed)
     return _SMALLER.get(key, lambda: _made(*key))
 
 
-def _made(name, criterion, fraction, scope, layers, blocks, repaired) -> Smaller:
+def _made(name, criterion, fraction, scope, layers, blocks, repaired, seed) -> Smaller:
     base = zoo.load(name)
     network = _without_branches(base, name, blocks)
-    bundles, scores = _bundles(network), unit_scores(name, criterion)
+    bundles, scores = _bundles(network), unit_scores(name, criterion, seed)
     summed = structured.bundle_scores(bundles, scores)
     if layers is not None:
         summed = {bundle: s for bundle, s in summed.items() if bundle in layers}
@@ -86,10 +87,10 @@ def _made(name, criterion, fraction, scope, layers, blocks, repaired) -> Smaller
     return Smaller(small, kept)
 
 
-def unit_scores(name: str, criterion: str) -> dict[str, np.ndarray]:
+def unit_scores(name: str, criterion: str, seed: int = 0) -> dict[str, np.ndarray]:
     """Layer -> a score for each unit of a network of the zoo; larger: kept longer.
 
-    "taylor" comes from the committed gradients. "random" has the seed 0.
+    "taylor" comes from the committed gradients. seed: of "random".
     """
     network = zoo.load(name)
     make = {
@@ -98,9 +99,9 @@ def unit_scores(name: str, criterion: str) -> dict[str, np.ndarray]:
             network, zoo.dataset(name).calibration.images[:IMAGES]
         ),
         "taylor": lambda: dict(zoo.gradients(name).units),
-        "random": lambda: _random(network),
+        "random": lambda: _random(network, seed),
     }[criterion]
-    return _SCORES.get((network.digest, criterion), make)
+    return _SCORES.get((network.digest, criterion, seed), make)
 
 
 def left_units(
@@ -114,8 +115,8 @@ def left_units(
     }
 
 
-def _random(network: Network) -> dict[str, np.ndarray]:
-    rng = np.random.default_rng(0)
+def _random(network: Network, seed: int) -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(seed)
     return {layer: rng.random(len(w)) for layer, w in network.kernels.items()}
 
 

@@ -31,12 +31,16 @@ DASHES = ("-", "--", "-.", ":", "-", "--")
 
 @dataclass(frozen=True)
 class Curve:
-    """One line of a sweep: x and y of equal length; low and high are its interval."""
+    """One line of a sweep: x and y of equal length; low and high are its interval.
+
+    ring: a place (x, y) on the line to point out, such as where it begins to pay.
+    """
 
     x: Sequence[float]
     y: Sequence[float]
     low: Sequence[float] | None = None
     high: Sequence[float] | None = None
+    ring: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -44,8 +48,9 @@ class Look:
     """What the axes say.
 
     xscale, yscale: "linear" or "log". percent: y is a share, shown in per cent.
-    whole: x has whole numbers only, such as bits. columns: of small plots. one_scale:
-    all small plots have the same y axis.
+    whole: x has whole numbers only, such as bits. xticks: the only numbers below the
+    axis; () leaves the choice to the scale. columns: of small plots. one_scale: all
+    small plots have the same y axis.
     """
 
     xlabel: str
@@ -54,6 +59,7 @@ class Look:
     yscale: str = "linear"
     percent: bool = False
     whole: bool = False
+    xticks: Sequence[float] = ()
     columns: int = 2
     one_scale: bool = False
 
@@ -101,8 +107,13 @@ def _curves(axes, curves: Mapping[str, Curve], look: Look) -> None:
         )
         if curve.low is not None:
             axes.fill_between(curve.x, curve.low, curve.high, color=colour, alpha=0.15)
+        if curve.ring is not None:
+            axes.plot(*curve.ring, "o", ms=11, mfc="none", mew=1.6, color=colour)
     axes.set_xscale(look.xscale)
-    if look.xscale == "linear":
+    if look.xticks:
+        axes.set_xticks(look.xticks, [f"{tick:g}" for tick in look.xticks])
+        axes.set_xticks([], minor=True)
+    elif look.xscale == "linear":
         axes.xaxis.set_major_locator(MaxNLocator(integer=look.whole))
     axes.set_yscale(look.yscale)
     if look.percent:
@@ -124,9 +135,10 @@ def _tell(plots: Mapping[str, Mapping[str, Curve]], look: Look) -> str:
 
 
 def _ends(curve: Curve) -> str:
+    ring = "" if curve.ring is None else ", ring at {:.3g}, {:.4g}".format(*curve.ring)
     return (
         f"from {curve.y[0]:.4g} at {curve.x[0]:g} to {curve.y[-1]:.4g} at "
-        f"{curve.x[-1]:g}"
+        f"{curve.x[-1]:g}{ring}"
     )
 
 

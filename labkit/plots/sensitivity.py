@@ -1,6 +1,7 @@
-"""Layers by bits: what each layer's rounding costs, and whether the costs add up."""
+"""Layers by levels: what compressing each layer costs, and whether the costs add up."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.colors import PowerNorm
@@ -15,31 +16,29 @@ DARK = 0.45  # of the colours, from here on a figure is written in white
 FLOOR = 1e-3  # nats
 
 
+@dataclass(frozen=True, eq=False)
+class LossMap:
+    """What it costs to compress one layer at a time, all others left as they are.
+
+    layers: names, from the top. levels: how far, such as bits or per cent removed.
+    points: accuracy lost in percentage points, float (layers, levels), 0 or more.
+    """
+
+    layers: Sequence[str]
+    levels: Sequence[float]
+    points: np.ndarray
+
+
 def draw_maps(figure: Picture, maps: Mapping[str, object]) -> Picture:
     """One map a title: accuracy lost where one layer has few bits, all others float32.
 
-    maps: title -> a `labkit.sensitivity.Sensitivity`. Each cell has its percentage
-    points; the colours are the same in all maps. Two columns, the larger maps below.
+    maps: title -> a `labkit.sensitivity.Sensitivity`. As `draw_loss_maps`.
     """
-    figure.set_layout_engine("constrained")
-    lost = {title: 100 * points_lost(found) for title, found in maps.items()}
-    norm = PowerNorm(0.4, 0, max(table.max() for table in lost.values()))
-    rows = -(-len(maps) // 2)
-    heights = [
-        max(len(table) for table in list(lost.values())[2 * k : 2 * k + 2]) + 2
-        for k in range(rows)
-    ]
-    columns = min(len(maps), 2)
-    grid = figure.subplots(rows, columns, squeeze=False, height_ratios=heights)
-    for axes in grid.ravel()[len(maps) :]:
-        axes.set_visible(False)
-    for axes, (title, found) in zip(grid.ravel(), maps.items(), strict=False):
-        _map(axes, lost[title], found, norm)
-        axes.set_title(title, fontsize=TEXT_SIZE, loc="left")
-    figure.alt = "Accuracy lost with one layer rounded, points: " + "; ".join(
-        _worst(title, lost[title], found) for title, found in maps.items()
-    )
-    return figure
+    lost = {
+        title: LossMap(found.layers, found.bits, 100 * points_lost(found))
+        for title, found in maps.items()
+    }
+    return draw_loss_maps(figure, lost, "bits")
 
 
 def points_lost(found) -> np.ndarray:
@@ -47,26 +46,52 @@ def points_lost(found) -> np.ndarray:
     return np.maximum(found.base.accuracy - found.table("accuracy"), 0.0)
 
 
-def _map(axes, lost: np.ndarray, found, norm) -> None:
-    axes.imshow(lost, cmap=SHADES, norm=norm, aspect="auto")
-    for (row, column), points in np.ndenumerate(lost):
+def draw_loss_maps(figure: Picture, maps: Mapping[str, LossMap], unit: str) -> Picture:
+    """One map a title; each cell has its percentage points.
+
+    unit: of the levels, below the axis. The colours are the same in all maps. Two
+    columns, the larger maps below.
+    """
+    figure.set_layout_engine("constrained")
+    norm = PowerNorm(0.4, 0, max(lost.points.max() for lost in maps.values()))
+    rows = -(-len(maps) // 2)
+    heights = [
+        max(len(lost.layers) for lost in list(maps.values())[2 * k : 2 * k + 2]) + 2
+        for k in range(rows)
+    ]
+    columns = min(len(maps), 2)
+    grid = figure.subplots(rows, columns, squeeze=False, height_ratios=heights)
+    for axes in grid.ravel()[len(maps) :]:
+        axes.set_visible(False)
+    for axes, (title, lost) in zip(grid.ravel(), maps.items(), strict=False):
+        _map(axes, lost, unit, norm)
+        axes.set_title(title, fontsize=TEXT_SIZE, loc="left")
+    figure.alt = "Accuracy lost with one layer compressed, points: " + "; ".join(
+        _worst(title, lost, unit) for title, lost in maps.items()
+    )
+    return figure
+
+
+def _map(axes, lost: LossMap, unit: str, norm) -> None:
+    axes.imshow(lost.points, cmap=SHADES, norm=norm, aspect="auto")
+    for (row, column), points in np.ndenumerate(lost.points):
         text = f"{points:.1f}" if points < 9.95 else f"{points:.0f}"
         colour = "white" if norm(points) > DARK else BLACK
         place = {"ha": "center", "va": "center", "fontsize": SMALL}
         axes.text(column, row, text, color=colour, **place)
-    axes.set_xticks(range(len(found.bits)), found.bits)
-    axes.set_yticks(range(len(found.layers)), found.layers, fontsize=SMALL)
+    axes.set_xticks(range(len(lost.levels)), lost.levels)
+    axes.set_yticks(range(len(lost.layers)), lost.layers, fontsize=SMALL)
     axes.tick_params(length=0)
-    axes.set_xlabel("bits", fontsize=TEXT_SIZE - 1)
+    axes.set_xlabel(unit, fontsize=TEXT_SIZE - 1)
     axes.spines[:].set_visible(False)
 
 
-def _worst(title: str, lost: np.ndarray, found) -> str:
-    """The layer that loses most at the fewest bits."""
-    row = int(lost[:, 0].argmax())
+def _worst(title: str, lost: LossMap, unit: str) -> str:
+    """The cell that loses most."""
+    row, column = np.unravel_index(lost.points.argmax(), lost.points.shape)
     return (
-        f"{title}, most for {found.layers[row]} at {found.bits[0]} bits, "
-        f"{lost[row, 0]:.1f}"
+        f"{title}, most for {lost.layers[row]} at {lost.levels[column]} {unit}, "
+        f"{lost.points[row, column]:.1f}"
     )
 
 

@@ -395,7 +395,9 @@ lost = {
     name: {layer: np.mean(~kept) for layer, kept in masks[name, "global"].items()}
     for name in ("lenet5", "resnet8")
 }
-pd.concat({name: pd.Series(gone) for name, gone in lost.items()}).to_frame("lost").T
+pd.concat({name: pd.Series(gone) for name, gone in lost.items()}).to_frame(
+    "lost"
+).round(2)
 
 # %%
 shares = pd.Series(lost["lenet5"]), pd.Series(lost["resnet8"])
@@ -593,11 +595,15 @@ mean = pd.Series({key: np.mean(values) for key, values in sweep.items()}).unstac
 best = {key: mean.loc[key].idxmax() for key in (("mlp", 0.9), ("resnet8", 0.4))}
 print(guesses.settle("4a. best for mlp at 90 %", best["mlp", 0.9]))
 print(guesses.settle("4b. best for resnet8 at 40 %", best["resnet8", 0.4]))
-aware, slope = mean["activation-aware"], mean["Taylor"]
+size, aware, slope = mean["magnitude"], mean["activation-aware"], mean["Taylor"]
 assert (mean["random"] <= mean.drop(columns="random").max(axis=1)).all()
-assert slope["mlp", 0.8] < mean["magnitude"]["mlp", 0.8] - 0.05
-assert aware["lenet5", 0.9] > mean["magnitude"]["lenet5", 0.9] + 0.2
-assert mean["Fisher"]["resnet8", 0.4] > mean["magnitude"]["resnet8", 0.4] + 0.2
+assert all(slope["mlp", s] < size["mlp", s] - 0.05 for s in (0.7, 0.8, 0.9))
+
+# %%
+assert aware["mlp", 0.9] > size["mlp", 0.9] + 0.05
+assert aware["lenet5", 0.95] > size["lenet5", 0.8]
+assert mean["Fisher"]["resnet8", 0.4] > size["resnet8", 0.4] + 0.2
+assert mean.loc["resnet20", 0.6].idxmax() == "activation-aware"
 
 # %% [markdown]
 r"""
@@ -605,17 +611,20 @@ One plot, five rankings of the same weights. The band around random and activati
 is the range over three draws, of numbers and of images; the other criteria have nothing
 to draw. Random is the baseline, and every other curve should stay above it.
 
-- `mlp` and `lenet5`: who takes the inputs into account needs half as many weights for
-  the same accuracy, or fewer.
+- `mlp` and `lenet5`: with few weights left, who takes the inputs into account stands
+  above magnitude. In `lenet5` a quarter of the weights then does for what magnitude
+  needs four times as many.
 - `resnet8`: Fisher, whose unit is the loss, keeps what magnitude in alien units
-  destroys.
-- Taylor is *worse* than magnitude on `mlp`. Where a training ends, the slopes are
-  nearly 0, of important weights as well: the first-order part of the formula is what
-  the training has removed. Belief 3 fails where it is applied most. During a training,
-  when slopes are large, it is another matter.
+  destroys. In `resnet20` the inputs win again, by far.
+- Taylor is *worse* than magnitude on `mlp`, up to nine tenths. Where a training ends,
+  the slopes are nearly 0, of important weights as well: the first-order part of the
+  formula is what the training has removed. Belief 3 fails where it is applied most.
+  During a training, when slopes are large, it is another matter.
 
-No criterion wins everywhere, here as in a survey of 81 papers (Blalock et al. 2020,
-arXiv:2003.03033). And all of this is *without* training. With it, the gaps shrink.
+No criterion wins everywhere. So whoever proposes one should draw random and both scopes
+of magnitude beside it, as a survey of 81 papers asks (Blalock et al. 2020,
+arXiv:2003.03033). And all of this is *without* training. With it most gaps shrink, see
+notebook 03b.
 
 ## 5. Let the others make up for it
 
@@ -648,11 +657,11 @@ np.testing.assert_allclose(
 r"""
 The removed weight is 0, the other one took its part over, and the cost is nearly 0. On
 a layer the surgeon removes weight after weight, and updates $H^{-1}$ each time
-(Frantar, Alistarh 2022, arXiv:2208.11580). The same least squares can serve the mask of
+(Frantar et al. 2022, arXiv:2208.11580). The same least squares can serve the mask of
 any other criterion.
 
-**Predict 5.** Take `fc2` of `mlp` alone, 95 % removed by magnitude. How many points of
-accuracy does the compensation win back?
+**Predict 5.** Take `fc2` of `mlp` alone, 95 % removed by magnitude, all other layers
+whole. How many points of accuracy does the compensation win back?
 """
 
 # %%
@@ -661,44 +670,60 @@ guesses.guess("5. points won back by compensation", None)  # percentage points
 # %%
 from labkit.layer_inputs import layer_hessian
 
-calibration = data["mlp"].calibration.images[:1000]
-fc2, h = mlp.kernels["fc2"], layer_hessian(mlp, calibration, "fc2")
+fc2, calibration = mlp.kernels["fc2"], data["mlp"].calibration.images
+parts = np.random.default_rng(0).permutation(calibration)[:1500].reshape(3, 500, 28, 28)
+hessians = [layer_hessian(mlp, images, "fc2") for images in parts]
 reads = mlp.activations(validation.images[:N], "fc2")
-ranked = {name: scored("mlp", name, 0)["fc2"] for name in SEEDS}
-ranked["surgeon"] = surgeon(fc2, h)
 
 
+# %%
 def judged(kernel):
     error = np.sum((reads @ (kernel - fc2).T) ** 2) / np.sum((reads @ fc2.T) ** 2)
-    return error, accuracy(
-        mlp.with_weights({"fc2/kernel": kernel}), validation, N
-    ).value
+    file = mlp.with_weights({"fc2/kernel": kernel})
+    return error, accuracy(file, validation, N).value
 
 
 # %%
-rows = {}
-for name, score in ranked.items():
-    kept = masking.mask(score, 0.95)
-    alone, helped = np.where(kept, fc2, 0), compensated(fc2, h, kept)
-    rows[name] = *judged(alone), *judged(helped)
-columns = ["error", "accuracy", "error, compensated", "accuracy, compensated"]
-made_up = pd.DataFrame(rows, index=columns).T
-made_up.round(3)
+SHARES, AS_IT_IS, BETTER, rows = (0.8, 0.9, 0.95, 0.98), "as it is", "compensated", []
+for draw, h in enumerate(hessians):
+    ranked = {name: scored("mlp", name, draw)["fc2"] for name in SEEDS}
+    for name, score in (ranked | {"surgeon": surgeon(fc2, h)}).items():
+        for share in SHARES:
+            kept = masking.mask(score, share)
+            rows.append((AS_IT_IS, name, share, *judged(np.where(kept, fc2, 0))))
+            rows.append((BETTER, name, share, *judged(compensated(fc2, h, kept))))
 
 # %%
-won = made_up["accuracy, compensated"] - made_up["accuracy"]
+columns = ["kernel", "criterion", "share", "error", "accuracy"]
+made_up = pd.DataFrame(rows, columns=columns).groupby(columns[:3], sort=False)
+spread, plots = made_up["accuracy"].agg(["mean", "min", "max"]), {}
+for (kernel, name), part in spread.groupby(level=[0, 1], sort=False):
+    plots.setdefault(kernel, {})[name] = Curve(SHARES, *part.to_numpy().T)
+
+# %%
+look = Look("removed of fc2", "accuracy of mlp", percent=True, one_scale=True)
+draw_curves(figure(8.6, 3.4), plots, look)
+
+# %%
+at_95 = made_up.mean().xs(0.95, level="share").unstack("kernel")
+at_95.round(3)
+
+# %%
+won = at_95["accuracy"][BETTER] - at_95["accuracy"][AS_IT_IS]
 print(guesses.settle("5. points won back by compensation", 100 * won["magnitude"], 2))
-assert (made_up["error, compensated"] < made_up["error"]).all()
-assert made_up["error, compensated"].idxmin() == "surgeon"
-assert won["magnitude"] > 0.01
+error = made_up["error"].mean().unstack("kernel")
+assert (error[BETTER] < error[AS_IT_IS]).all() and won.min() > 0
+assert at_95["error"][BETTER].idxmin() == "surgeon"
 
 # %% [markdown]
 r"""
-`error` is the squared error of the layer's output, as a share of its energy, on
-validation images; $H$ came from calibration images. Compensation lowers it for every
-mask, and the surgeon's own mask, chosen with it in mind, has the least. No slope was
-taken and nothing trained. The price is $H$: its inverse grows with the square of the
-inputs, so the method goes layer by layer.
+Six rankings of one layer at the same sparsities, left as it is and right compensated.
+The bands are the range of three draws: of random numbers, and of the images from which
+norms and $H$ come. In the table, `error` is the squared error of the layer's output, as
+a share of its energy, on validation images. Compensation lowers it for every mask,
+brings even the random one back a long way, and the surgeon's own mask, chosen with it
+in mind, has the least. No slope was taken and nothing trained. The price is
+$H$: its inverse grows with the square of the inputs, so the method goes layer by layer.
 
 ## 6. Which layer can spare it?
 
@@ -724,9 +749,7 @@ for layer, kernel in resnet.kernels.items():
         scan[layer, sparsity] = score(pruned.apply(resnet, {layer: kept}), scan_images)
 
 # %%
-from types import SimpleNamespace
-
-from labkit.plots.sensitivity import draw_maps
+from labkit.plots.sensitivity import LossMap, draw_loss_maps
 
 
 def table(field):
@@ -734,27 +757,23 @@ def table(field):
     return pd.Series(values).unstack()[list(LEVELS)].loc[list(resnet.kernels)]
 
 
-percent = [round(100 * s) for s in LEVELS[1:]]
-shown = SimpleNamespace(
-    layers=list(resnet.kernels),
-    bits=percent,
-    base=float_score,
-    table=lambda field: table(field)[list(LEVELS[1:])].to_numpy(),
-)
-draw_maps(figure(6.4, 4), {"resnet8, points lost": shown}, unit="% removed")
+lost = 100 * (float_score.accuracy - table("accuracy")[list(LEVELS[1:])]).clip(lower=0)
+percents = [round(100 * s) for s in LEVELS[1:]]
+shown = LossMap(list(lost.index), percents, lost.to_numpy())
+draw_loss_maps(figure(6.4, 4), {"resnet8, points lost": shown}, "% removed")
 
 # %%
 worst = table("accuracy")[0.5].idxmin()
 print(guesses.settle("6. most sensitive layer at 50 %", worst))
-loss = table("loss")
-assert worst == "conv1" and loss[0.95].idxmin() == "stage2_block1_shortcut"
+assert worst == "conv1" and lost[0.5]["conv1"] > 2 * lost[0.5].drop("conv1").max()
+assert set(lost[0.95].nsmallest(2).index) == {k for k in lost.index if "shortcut" in k}
 
 # %% [markdown]
 r"""
-Rows are layers, columns are sparsities, figures are points lost. The first layer is the
-most sensitive, as in AlexNet (Han et al. 2015, fig. 6): all else is computed from it.
-The two shortcuts lose nearly all their weights almost for free. And the layers with
-few weights have least to give.
+Rows are layers, columns are sparsities, figures are points lost. With half of its
+weights gone the first layer loses more than twice what any other does. It was the most
+sensitive one in AlexNet, too (Han et al. 2015, fig. 6): all else is computed from it.
+The two shortcuts can lose nearly all their weights almost for free.
 
 Now share out a budget. Each layer at each sparsity has a price, the bytes of a bitmap
 and of the values left, and a loss from the scan. If losses add up, the best choice for
@@ -773,7 +792,7 @@ def price(kernel, sparsity):
 
 
 prices = np.array([[price(w, s) for s in LEVELS] for w in resnet.kernels.values()])
-increase = loss.to_numpy() - float_score.loss
+increase = table("loss").to_numpy() - float_score.loss
 frontier = exact(increase, prices)
 print(f"{len(frontier):,} choices that none beats, of {len(LEVELS) ** len(prices):,}")
 

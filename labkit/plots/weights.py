@@ -1,0 +1,43 @@
+"""First-layer weights as pictures: what a unit looks for in an image."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from labkit.plots.base import GREY, TEXT_SIZE
+from labkit.plots.picture import Picture
+
+SHADES = "RdBu_r"  # blue below 0, white at 0, red above
+STRONG = 99.5  # of 100 weights that are not 0: this size has the full colour
+
+
+def draw_weight_pictures(
+    figure: Picture, pictures: Mapping[str, np.ndarray]
+) -> Picture:
+    """A row of pictures a title, each the weights of one unit at their pixels.
+
+    pictures: title -> float (n, height, width), the same n for all. White is 0, red is
+    above and blue below; one colour is one weight in all of them, and the few largest
+    weights share the darkest. Raises ValueError where there is no weight but 0.
+    """
+    weights = np.concatenate([np.ravel(shown) for shown in pictures.values()])
+    if not weights.any():
+        raise ValueError("all weights are 0: there is nothing to draw")
+    full = float(np.percentile(np.abs(weights[weights != 0]), STRONG))
+    figure.set_layout_engine("constrained")
+    columns = max(len(shown) for shown in pictures.values())
+    grid = figure.subplots(len(pictures), columns, squeeze=False)
+    for row, (title, shown) in zip(grid, pictures.items(), strict=True):
+        row[0].set_title(title, fontsize=TEXT_SIZE, loc="left")
+        for axes, picture in zip(row, shown, strict=True):
+            axes.imshow(picture, cmap=SHADES, vmin=-full, vmax=full)
+            axes.set_xticks([])
+            axes.set_yticks([])
+            axes.spines[:].set_color(GREY)
+    told = (
+        f"{title}, {np.count_nonzero(shown):,} of {np.size(shown):,} weights not 0, "
+        f"from {np.min(shown):.3g} to {np.max(shown):.3g}"
+        for title, shown in pictures.items()
+    )
+    figure.alt = f"Weights of {columns} units as pictures: {'; '.join(told)}"
+    return figure
