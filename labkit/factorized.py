@@ -9,10 +9,11 @@ the break-even one makes the file smaller and saves MACs, and one above it does 
     inputs      by PCA of what it reads             1 x 1 by PCA, then k x k
     spatial     as svd                              k x 1, then 1 x k
     tucker      as svd                              1 x 1, k x k, 1 x 1
-    cp          as svd                              1 x 1, k x 1 and 1 x k depthwise, 1 x 1
+    cp          as svd                              1 x 1, k x 1, 1 x k, 1 x 1
 
-A 1 x 1 convolution is a matrix: the last three do with it what svd does. Depthwise
-convolutions stay whole.
+The two convolutions in the middle of cp's four are depthwise. A 1 x 1 convolution is a
+matrix: the last three methods do with it what svd does. Depthwise convolutions stay
+whole.
 """
 
 from collections.abc import Hashable, Mapping, Sequence

@@ -113,7 +113,6 @@ _OPTIONS = {
     "FULLY_CONNECTED": schema.FullyConnectedOptions,
     "CONV_2D": schema.Conv2DOptions,
     "DEPTHWISE_CONV_2D": schema.DepthwiseConv2DOptions,
-    "DEPTHWISE_CONV_2D": schema.DepthwiseConv2DOptions,
     "ADD": schema.AddOptions,
 }
 

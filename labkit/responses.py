@@ -24,7 +24,7 @@ WHAT = ("inputs", "responses")
 
 @dataclass(frozen=True, eq=False)
 class Observed:
-    """what: "inputs" or "responses". moments: layer -> those of what it reads (answers).
+    """what: "inputs" or "responses". moments: by layer, of that.
 
     A dense layer's rows are images. A convolution's are all places of all images, each
     a row of as many numbers as there are channels.

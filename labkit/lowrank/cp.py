@@ -25,8 +25,9 @@ DAMPING = 1e-6  # beside 1, what a term's own vectors give
 
 @dataclass(frozen=True, eq=False)
 class Cp:
-    """outputs (out, rank), down (height, rank), across (width, rank), inputs (in, rank):
-    each column of a vector. bias: of the layer, or None.
+    """A vector a term, as columns, and the layer's bias or None.
+
+    outputs (out, rank), down (height, rank), across (width, rank), inputs (in, rank).
     """
 
     outputs: np.ndarray
@@ -57,8 +58,9 @@ def cp(
 ) -> Cp:
     """The CP form of a kernel (out, height, width, in), its terms of equal scale.
 
-    rank: 1 or more; it may be larger than every axis. rounds: of improving all four. seed:
-    of the vectors it begins with. Raises ValueError outside these.
+    rank: 1 or more; it may be larger than every axis. rounds: of improving all four
+    sets of vectors. seed: of the vectors it begins with. Raises ValueError outside
+    these.
 
     >>> vectors = [1.0, -2.0], [1.0, 2.0, 1.0], [1.0, 0.0, -1.0], [0.5, 1.5, 1.0]
     >>> kernel = np.einsum("o,i,j,c->oijc", *map(np.array, vectors))

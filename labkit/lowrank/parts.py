@@ -92,8 +92,9 @@ def shared_strides(
 ) -> list[tuple[int, int]]:
     """Each part's strides, down and across: the product of all is the old layer's.
 
-    window: the old kernel's height and width. strides: its own. A stride goes to the first part that is
-    as high (wide) as the old kernel. Raises ValueError where there is none.
+    window: the old kernel's height and width. strides: its own. A stride goes to the
+    first part that is as high (wide) as the old kernel. Raises ValueError where
+    there is none.
 
     >>> parts = Part(np.zeros((2, 3, 1, 5))), Part(np.zeros((4, 1, 3, 2)))
     >>> shared_strides((3, 3), (2, 2), parts)

@@ -2,9 +2,9 @@
 
     K[o, i, j, c] ~ sum over p, q of A[o, p] G[p, i, j, q] B[c, q]
 
-So the layer becomes 1 x 1 onto q channels, a small k x k from q to p channels, and 1 x 1
-onto the old channels (Kim et al. 2016, arXiv:1511.06530). The directions begin as those
-of the higher-order SVD (De Lathauwer et al. 2000) and are improved in turns: with one
+So the layer becomes 1 x 1 onto q channels, a small k x k from q to p channels, and
+1 x 1 onto the old channels (Kim et al. 2016, arXiv:1511.06530). The directions begin as
+those of the higher-order SVD and are improved in turns: with one
 side projected, the other one's best directions are singular vectors again (higher-order
 orthogonal iteration, an alternating least squares).
 """
