@@ -84,7 +84,7 @@ def parts(
     """
     method = effective_method(network, layer, method)
     if method in ("tucker", "cp"):
-        return _tensor_parts(_Content(network.digest, network), layer, method, rank)
+        return _tensor_parts(content(network), layer, method, rank)
     return decomposition(network, layer, method, observed).parts(rank)
 
 
@@ -108,7 +108,7 @@ def decomposition(
             f"the method {method!r} looks at data: give observed=observe(network, "
             f"images, {method!r}) of labkit.responses"
         )
-    return _decomposition(_Content(network.digest, network), layer, method, observed)
+    return _decomposition(content(network), layer, method, observed)
 
 
 def effective_method(network: Network, layer: str, method: str) -> str:
@@ -135,8 +135,13 @@ def layers(network: Network) -> list[str]:
     return [name for name in network.kernels if network.layer(name).kind in kinds]
 
 
+def content(network: Network) -> "Content":
+    """A network as a key to cache under."""
+    return Content(network.digest, network)
+
+
 @dataclass(frozen=True)
-class _Content:
+class Content:
     """A network as a cache key: equal where the files are."""
 
     digest: str
@@ -151,7 +156,7 @@ class _Content:
 
 @lru_cache(maxsize=_DECOMPOSITIONS)
 def _decomposition(
-    content: _Content, layer: str, method: str, observed: Observed | None
+    content: Content, layer: str, method: str, observed: Observed | None
 ) -> Decomposition:
     kernel, bias = content.layer(layer)
     dense = kernel.ndim == 2
@@ -170,7 +175,7 @@ def _decomposition(
 
 @lru_cache(maxsize=_PARTS)
 def _tensor_parts(
-    content: _Content, layer: str, method: str, rank: Hashable
+    content: Content, layer: str, method: str, rank: Hashable
 ) -> tuple[Part, ...]:
     kernel, bias = content.layer(layer)
     if method == "tucker":
