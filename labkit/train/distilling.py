@@ -14,6 +14,9 @@ What Keras 3.15 computes, and what it does not:
   runs without dropout, and sees the same augmented batch.
 """
 
+from dataclasses import replace
+from pathlib import Path
+
 import keras
 from keras.distillation import (
     DistillationLoss,
@@ -22,9 +25,26 @@ from keras.distillation import (
     LogitsDistillation,
 )
 
+from labkit import data, zoo
+from labkit.train import fit
+from labkit.train.recipes import RECIPES, RESNET
+
+TEMPERATURE, ALPHA = 4.0, 0.9
+# Half the epochs of the networks that the lab carries, the same for a student alone.
+STUDENT_RECIPES = {
+    "mlp": replace(RECIPES["mlp"], dropout=0.0),
+    "lenet5": replace(RECIPES["lenet5"], dropout=0.0),
+    "resnet8": replace(RESNET, epochs=40),
+    "resnet20": replace(RESNET, epochs=40),
+}
+
 
 class Teaching(Distiller):
     """A Distiller that `labkit.train.fit` can train like any network."""
+
+    def __init__(self, *parts, **settings):
+        super().__init__(*parts, **settings)
+        self.built = True  # as its parts are: so a checkpoint can be read at once
 
     @property
     def input_shape(self) -> tuple:
@@ -91,3 +111,24 @@ def compile_hints(model: Teaching, optimizer: keras.optimizers.Optimizer) -> Non
 
 def _nothing(_labels, features):
     return 0.0 * keras.ops.sum(features)
+
+
+def run(
+    name: str, teacher: str, alpha: float, folder: Path, seed: int
+) -> tuple[keras.Model, dict]:
+    """Train an untrained `name` on `teacher`'s soft targets, as `fit.run` does.
+
+    alpha: 0 trains it alone, on the same batches from the same first weights.
+    Goes on where `folder` stops.
+    """
+    recipe = STUDENT_RECIPES[name]
+    dataset = data.load(recipe.dataset, full=True)
+    log = {"name": name, "teacher": teacher, "seed": seed, "epochs": []}
+    with fit.precision(recipe):
+        its = RECIPES[teacher]
+        knows = fit.with_weights_of(zoo.keras_model(teacher), fit.build(teacher, its))
+        keras.utils.set_random_seed(seed)
+        student = fit.build(name, recipe)
+        model = soft_targets(knows, student, TEMPERATURE, alpha)
+        log = fit.go_on(model, log, recipe, dataset, folder)
+    return fit.in_float32(name, student), log

@@ -14,6 +14,7 @@ import tensorflow as tf
 from labkit.data import Split
 
 SIDE = 28
+AT_ONCE = 5000
 
 
 def places(shift: int) -> int:
@@ -52,9 +53,11 @@ def logits_everywhere(
     answer: uint8 images (n, 28, 28) -> logits, such as a Network's `predict`.
     """
     black = np.pad(split.images.reshape(len(split), -1), ((0, 0), (0, 1)))
-    return np.stack(
-        [
-            np.asarray(answer(black[:, where].reshape(-1, SIDE, SIDE)), np.float32)
-            for where in sources(shift)
-        ]
+    return np.stack([_answers(answer, black, where) for where in sources(shift)])
+
+
+def _answers(answer, black: np.ndarray, where: np.ndarray) -> np.ndarray:
+    parts = (black[k : k + AT_ONCE, where] for k in range(0, len(black), AT_ONCE))
+    return np.concatenate(
+        [np.asarray(answer(x.reshape(-1, SIDE, SIDE)), np.float32) for x in parts]
     )
