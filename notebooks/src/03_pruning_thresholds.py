@@ -563,16 +563,25 @@ def scored(name, criterion, seed):
 SEEDS = {"random": 3, "activation-aware": 3, "magnitude": 1, "Taylor": 1, "Fisher": 1}
 GRIDS = {"mlp": (0.5, 0.7, 0.8, 0.9, 0.95), "resnet8": (0.2, 0.3, 0.4, 0.5, 0.6)}
 GRIDS |= {"lenet5": GRIDS["mlp"], "resnet20": GRIDS["resnet8"]}
-sweep = {}
-for name, network in networks.items():
+
+
+def sweep(name):
+    """(network, criterion, sparsity) -> accuracies, one for each draw."""
+    found = {}
     for criterion, seeds in SEEDS.items():
         for seed in range(seeds):
             ranked = scored(name, criterion, seed)
-            for sparsity in GRIDS[name]:
-                kept = masking.masks(ranked, sparsity, "global")
-                file = pruned.apply(network, kept)
-                found = accuracy(file, data[name].validation, N // 2).value
-                sweep.setdefault((name, criterion, sparsity), []).append(found)
+            for s in GRIDS[name]:
+                file = pruned.apply(networks[name], masking.masks(ranked, s, "global"))
+                value = accuracy(file, data[name].validation, N // 2).value
+                found.setdefault((name, criterion, s), []).append(value)
+    return found
+
+
+swept = sweep("mlp") | sweep("lenet5") | sweep("resnet8")
+
+# %%
+swept |= sweep("resnet20")
 
 # %%
 from labkit.plots.curves import Curve, Look, draw_curves
@@ -580,7 +589,7 @@ from labkit.plots.curves import Curve, Look, draw_curves
 plots = {name: {} for name in zoo.NAMES}
 for name in zoo.NAMES:
     for criterion in SEEDS:
-        found = [sweep[name, criterion, s] for s in GRIDS[name]]
+        found = [swept[name, criterion, s] for s in GRIDS[name]]
         mean, low, high = (np.array([f(v) for v in found]) for f in (np.mean, min, max))
         plots[name][criterion] = Curve(GRIDS[name], mean, low, high)
 look = Look("sparsity", "accuracy, 500 validation images", percent=True)
@@ -591,7 +600,7 @@ base = {
 draw_curves(figure(8.6, 6), plots, look, base)
 
 # %%
-mean = pd.Series({key: np.mean(values) for key, values in sweep.items()}).unstack(1)
+mean = pd.Series({key: np.mean(values) for key, values in swept.items()}).unstack(1)
 best = {key: mean.loc[key].idxmax() for key in (("mlp", 0.9), ("resnet8", 0.4))}
 print(guesses.settle("4a. best for mlp at 90 %", best["mlp", 0.9]))
 print(guesses.settle("4b. best for resnet8 at 40 %", best["resnet8", 0.4]))
