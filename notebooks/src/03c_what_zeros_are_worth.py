@@ -802,8 +802,6 @@ for sparsity, part in paired.groupby(level="sparsity"):
 # %%
 won = (paired["pruned"] - paired["small"]).loc[0.92].mean()
 print(guesses.settle("6. points, pruned over small", won, 0.2))
-
-# %%
 sizes = rows.pivot(index=["sparsity", "seed"], columns="kind", values="size_bytes")
 assert (sizes["small"] / sizes["pruned"]).dropna().between(0.9, 1).all()
 assert rows[rows["kind"] != "dense"]["steps"].nunique() == 1
