@@ -344,6 +344,13 @@ lines = {name: Curve(*zip(*losses[name], strict=True)) for name in trained}
 look = Look("step", "loss, training images", yscale="log")
 draw_curves(figure(7.5, 3), {"": lines}, look)
 
+# %% [markdown]
+r"""
+The loss of one-shot starts high, that of the others rises while weights go, and all
+three end near each other. These are training images, each batch another one. So judge
+on the validation images:
+"""
+
 # %%
 sizes = {layer: np.abs(kernel) for layer, kernel in mlp.kernels.items()}
 untrained = pruned.apply(mlp, masking.masks(sizes, SPARSE, "global"))
@@ -379,10 +386,9 @@ for file in files.values():
 
 # %% [markdown]
 r"""
-The loss of one-shot starts high, that of the others rises while weights go, and all
-three end near each other. Four hundred steps bring all of them within a few points of
-the dense network. The last assert counts: after 400 steps with momentum, each network
-has exactly as many zeros as were asked for.
+Four hundred steps bring all of them within a few points of the dense network. The last
+assert counts: after 400 steps with momentum, each network has exactly as many zeros as
+were asked for.
 
 The comparison is paired, on the same images. A small p says that these two *networks*
 differ; that the *schedule* is the reason takes several seeds.
