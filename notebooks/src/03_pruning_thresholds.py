@@ -242,13 +242,15 @@ panel
 r"""
 The blue dot is the packed file, which leaves the zeros out. The diamond is the same
 network as a runtime takes it, zeros and all. At the right are the weights of one layer,
-the removed ones pale, and below them what is left of each of the 28×28 pixels. Answer
-before you read on.
+the removed ones pale. The lines at both sides of 0 are the threshold, and the slider
+moves them. Below is what is left of each of the 28×28 pixels. Answer before you read
+on.
 
 1. Go from 50 to 95 %. Where does the accuracy break? Does the diamond ever move left?
 2. Which pixels keep weights, which lose all of them? Why those?
 3. Rank by *random* at 50 %. How far does the accuracy fall, at the same bytes?
-4. In *Advanced*, look at `fc2` and `fc3`. Is the histogram of each like that of `fc1`?
+4. In *Advanced*, look at `fc2` and `fc3`. Where does their threshold stand? And where
+   if weights are ranked *global*?
 """
 
 # %%
