@@ -455,9 +455,9 @@ The criteria take their part of it, or of what stands behind it:
 | criterion | score | source |
 |---|---|---|
 | random | a random number | the baseline of every paper |
-| magnitude | $|w|$ | Han et al. 2015, arXiv:1506.02626 |
-| activation-aware | $|w| \cdot \lVert x \rVert$ | Sun et al. 2023, arXiv:2306.11695 |
-| Taylor | $|g\,w|$ | Molchanov et al. 2017, arXiv:1611.06440 |
+| magnitude | $\lvert w \rvert$ | Han et al. 2015, arXiv:1506.02626 |
+| activation-aware | $\lvert w \rvert \cdot \lVert x \rVert$ | Sun et al. 2023, arXiv:2306.11695 |
+| Taylor | $\lvert g\,w \rvert$ | Molchanov et al. 2017, arXiv:1611.06440 |
 | Fisher | $\tfrac12 w^2\, \mathrm{E}[g^2]$ | Theis et al. 2018, arXiv:1801.05787 |
 
 Here $x$ are the inputs that the weight meets, and $\mathrm{E}[g^2]$ is the mean of each
