@@ -8,7 +8,7 @@ data/results/README.md and the table in the README at the top. Measures nothing.
 import json
 from statistics import mean, stdev
 
-from benchmarks import quantization_tables, sweep
+from benchmarks import pruning_tables, quantization_tables, sweep
 from benchmarks.files import RESULTS, markdown_table
 from labkit import data, zoo
 from labkit.files import write_text
@@ -117,7 +117,9 @@ different from float on the same images (exact McNemar, p < 0.05).
 
 Run: `{run["command"]}`, {run["seconds"]} s, {machine["cpu"]}, {machine["cores"]} cores.
 
-{quantization_tables.sections()}"""
+{quantization_tables.sections()}
+{pruning_tables.sections().rstrip()}
+"""
 
 
 def readme_section() -> str:

@@ -1,0 +1,38 @@
+"""Runs of many trainings that go on where they stopped."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from tqdm import tqdm
+
+from benchmarks.files import read_json, write_json
+from labkit.latency import machine
+
+
+def complete(
+    path: Path,
+    head: dict,
+    wanted: list[dict],
+    make: Callable[[dict, list[dict]], dict],
+) -> dict:
+    """Make the rows that a run's file has not yet, and write it after each of them.
+
+    head: what the file says beside its rows, "settings" among it. wanted: what tells
+    each row from the others, such as kind and seed, in the order they are made. make:
+    one of these and the rows so far -> the rest of that row, "seconds" among it.
+    Returns the content. Raises ValueError for a file that has other settings.
+    """
+    run = read_json(path) if path.exists() else head | {"rows": []}
+    if run["settings"] != head["settings"]:
+        raise ValueError(
+            f"{path.name} was made with other settings: delete it, or restore them"
+        )
+    rows = run["rows"]
+    for entry in tqdm(
+        [e for e in wanted if not any(e.items() <= r.items() for r in rows)]
+    ):
+        rows.append(entry | make(entry, rows))
+        run |= {"seconds": round(sum(row["seconds"] for row in rows))}
+        run |= {"machine": machine()}
+        write_json(path, run)
+    return run
