@@ -420,6 +420,43 @@ mask by magnitude, which had the same steps: belief 3 fails at 95 %. How far beh
 depends on the sparsity and on the time: try 80 %, or more steps. One training each, so
 tenths of a point mean nothing here.
 
+For tenths it takes seeds. `python -m benchmarks.schedules` has trained networks of the
+same shape, pruned each in these ways, and trained all for the same steps, on the same
+images in the same order. Each seed gives a difference from one-shot. Is their mean
+certainly not 0? Student's 95 % interval says.
+"""
+
+# %%
+import json
+
+from scipy.special import stdtrit
+
+from labkit.data import FOLDER
+
+
+def over_seeds(difference):
+    """The mean, the ends of its 95 % interval, and what that allows to say."""
+    n, mean = len(difference), difference.mean()
+    half = stdtrit(n - 1, 0.975) * difference.std() / n**0.5
+    says = "undecided" if abs(mean) < half else "more" if mean > 0 else "less"
+    return f"{mean:+.2f} ({mean - half:+.2f} to {mean + half:+.2f}): {says}"
+
+
+# %%
+run = json.loads((FOLDER / "results" / "schedules.json").read_text())
+rows = pd.DataFrame(run["rows"]).assign(points=lambda rows: 100 * rows["accuracy"])
+trials = rows.pivot(index=["sparsity", "seed"], columns="kind", values="points")
+print(run["settings"]["second_steps"], "steps,", rows["seed"].nunique(), "seeds")
+for sparsity, part in trials.groupby(level="sparsity"):
+    for kind in ("iterative", "cubic", "random"):
+        points = over_seeds(part[kind] - part["one-shot"])
+        print(f"{sparsity:.1%} zeros, points of {kind} over one-shot: {points}")
+
+# %% [markdown]
+r"""
+*more* and *less* are said where the seeds agree well enough, *undecided* where they do
+not: then the schedules are as good as each other, as far as this run can see.
+
 ## 4. The long runs
 
 The lab carries networks that were pruned while they trained on all images, for the
@@ -541,10 +578,6 @@ that of the iteration at which the validation loss is smallest: there one would 
 """
 
 # %%
-import json
-
-from labkit.data import FOLDER
-
 lottery = json.loads((FOLDER / "results" / "lottery.json").read_text())
 runs = pd.DataFrame(lottery["rows"])
 print(lottery["settings"]["iterations"], "iterations; the paper has 50,000")
@@ -595,20 +628,8 @@ r"""
 At the right is the dense network, to the left go the rounds of pruning. Bands are the
 range of the seeds, as the paper draws them. Where bands overlap, look at differences:
 each seed has a dense, a rewound and a newly started network, so they can be paired.
-The interval is Student's, for the mean difference over the seeds.
+The interval is Student's again, for the mean difference over the seeds.
 """
-
-# %%
-from scipy.special import stdtrit
-
-
-def over_seeds(difference):
-    """The mean, the ends of its 95 % interval, and what that allows to say."""
-    n, mean = len(difference), difference.mean()
-    half = stdtrit(n - 1, 0.975) * difference.std() / n**0.5
-    says = "undecided" if abs(mean) < half else "more" if mean > 0 else "less"
-    return f"{mean:+.2f} ({mean - half:+.2f} to {mean + half:+.2f}): {says}"
-
 
 # %%
 PAPER = {
@@ -640,9 +661,8 @@ print(guesses.settle("5b. iterations to its stop, % of dense", share, 10))
 
 # %% [markdown]
 r"""
-Read the last word of each line: *more* and *less* are said where the seeds agree well
-enough, *undecided* where they do not. The last line of each block is how many
-iterations the rewound network took to its stop, beside the dense one: less is faster.
+Read the last word of each line. The last line of each block is how many iterations the
+rewound network took to its stop, beside the dense one: less is faster.
 
 The paper's figures are from section 2, where a training has five times as many
 iterations. A dense network that needs longer has been given less here, and so has every
