@@ -452,13 +452,13 @@ $$ \Delta L \approx -g\,w + \tfrac12 h\,w^2, $$
 with the slope $g$ and the curvature $h$ in that weight (LeCun, Denker, Solla 1990).
 The criteria take their part of it, or of what stands behind it:
 
-| criterion | score | source |
+| criterion | score | source, arXiv |
 |---|---|---|
 | random | a random number | the baseline of every paper |
-| magnitude | $\lvert w \rvert$ | Han et al. 2015, arXiv:1506.02626 |
-| activation-aware | $\lvert w \rvert \cdot \lVert x \rVert$ | Sun et al. 2023, arXiv:2306.11695 |
-| Taylor | $\lvert g\,w \rvert$ | Molchanov et al. 2017, arXiv:1611.06440 |
-| Fisher | $\tfrac12 w^2\, \mathrm{E}[g^2]$ | Theis et al. 2018, arXiv:1801.05787 |
+| magnitude | $\lvert w \rvert$ | Han et al. 2015, 1506.02626 |
+| activation-aware | $\lvert w \rvert \cdot \lVert x \rVert$ | Sun et al. 2023, 2306.11695 |
+| Taylor | $\lvert g\,w \rvert$ | Molchanov et al. 2017, 1611.06440 |
+| Fisher | $\tfrac12 w^2\, \mathrm{E}[g^2]$ | Theis et al. 2018, 1801.05787 |
 
 Here $x$ are the inputs that the weight meets, and $\mathrm{E}[g^2]$ is the mean of each
 image's own squared slope, which stands for the curvature near a minimum.
