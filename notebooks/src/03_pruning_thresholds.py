@@ -456,7 +456,7 @@ The criteria take their part of it, or of what stands behind it:
 |---|---|---|
 | random | a random number | the baseline of every paper |
 | magnitude | $\lvert w \rvert$ | Han et al. 2015, 1506.02626 |
-| activation-aware | $\lvert w \rvert \cdot \lVert x \rVert$ | Sun et al. 2023, 2306.11695 |
+| activation-aware | $\lvert w \rvert\ \Vert x \Vert$ | Sun et al. 2023, 2306.11695 |
 | Taylor | $\lvert g\,w \rvert$ | Molchanov et al. 2017, 1611.06440 |
 | Fisher | $\tfrac12 w^2\, \mathrm{E}[g^2]$ | Theis et al. 2018, 1801.05787 |
 
