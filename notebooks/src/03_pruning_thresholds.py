@@ -827,10 +827,14 @@ for budget in (0.6, 0.5, 0.4):
         rows[budget, title] = same, file.size_bytes, found
 columns = ["sparsity", "bytes", "accuracy"]
 shared = pd.DataFrame(rows, index=columns).T
-shared["accuracy"].unstack().assign(sparsity=shared["sparsity"].unstack()["layer"])
+chosen = shared.xs("shared out", level=1)
+shared["accuracy"].unstack().join(chosen[["sparsity", "bytes"]])
 
 # %%
 by = shared["accuracy"].unstack()
+weights = 4 * resnet.parameters
+graph = len(resnet) - weights
+assert (chosen["bytes"] < chosen.index * weights + graph).all()
 assert (by["shared out"] > by["layer"]).all() and (by["layer"] > by["global"]).all()
 
 # %% [markdown]
