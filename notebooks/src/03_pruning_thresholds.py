@@ -565,7 +565,7 @@ def scored(name, criterion, seed):
 
 # %%
 SEEDS = {"random": 3, "activation-aware": 3, "magnitude": 1, "Taylor": 1, "Fisher": 1}
-GRIDS = {"mlp": (0.5, 0.7, 0.8, 0.9, 0.95), "resnet8": (0.2, 0.3, 0.4, 0.5, 0.6)}
+GRIDS = {"mlp": (0.5, 0.7, 0.8, 0.9, 0.95), "resnet8": (0.2, 0.4, 0.5, 0.6)}
 GRIDS |= {"lenet5": GRIDS["mlp"], "resnet20": GRIDS["resnet8"]}
 
 
@@ -582,7 +582,10 @@ def sweep(name):
     return found
 
 
-swept = sweep("mlp") | sweep("lenet5") | sweep("resnet8")
+swept = sweep("mlp") | sweep("lenet5")
+
+# %%
+swept |= sweep("resnet8")
 
 # %%
 swept |= sweep("resnet20")
