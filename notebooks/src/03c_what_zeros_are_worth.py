@@ -625,7 +625,7 @@ guesses.guess("5. best for lenet5 at 40 %", None)  # one of the four words
 # %%
 from labkit.panels.unit_choice import CRITERIA, smaller
 
-FRACTIONS, DRAWS = (0.0, 0.1, 0.2, 0.3, 0.4), {"random": 3}
+FRACTIONS, DRAWS = (0.1, 0.2, 0.3, 0.4), {"random": 3}
 
 
 def sweep(name):
@@ -647,17 +647,18 @@ curves = sweep("mlp") | sweep("lenet5")
 curves |= sweep("resnet8")
 
 # %%
-plots = {}
+plots, whole = {}, {}
 for name in ("mlp", "lenet5", "resnet8"):
     title = f"{name}, re-estimated" if name == "resnet8" else name
     plots[title] = {}
+    whole[title] = accuracy(networks[name], validation[name], N // 2).value
     for criterion in CRITERIA:
         found = [curves[name, criterion, f] for f in FRACTIONS]
         mean, low, high = (list(map(f, found)) for f in (np.mean, min, max))
         gone = [100 * f for f in FRACTIONS]
         plots[title][criterion] = Curve(gone, mean, low, high)
 look = Look("units removed, %", "accuracy", percent=True, whole=True, columns=3)
-draw_curves(figure(8.6, 3), plots, look)
+draw_curves(figure(8.6, 3), plots, look, whole)
 
 # %%
 at = pd.Series({key: np.mean(found) for key, found in curves.items()}).unstack(1)
