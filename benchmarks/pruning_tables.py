@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from benchmarks import lottery_tables, pruned, seed_tables
+from benchmarks import filter_tables, lottery_tables, pruned, seed_tables
 from benchmarks.files import markdown_table, read_json
 from benchmarks.quantization_tables import run_line
 from labkit import zoo
@@ -169,8 +169,9 @@ def sections() -> str:
 Trained further while weights of least magnitude were set to zero and stayed zero, or
 after filters were removed from the model file. Weights are the kernels'; bytes are the
 whole packed file's (float32 weights, the places of the zeros, biases, graph, header),
-or the .tflite file's without the filters. Points: paired difference from the dense
-network on the same images, and its 95 % interval.
+or the .tflite file's without the filters. Epochs are those after the dense
+training. Points: paired difference from the dense network on the same images, and its
+95 % interval.
 
 {pruned_table(run["rows"])}
 
@@ -180,4 +181,4 @@ What was to be reached, on test images, with every choice made on validation ima
 
 {run_line(run)}
 
-{lottery_tables.sections()}{seed_tables.sections()}"""
+{filter_tables.sections()}{seed_tables.sections()}{lottery_tables.sections()}"""

@@ -112,6 +112,15 @@ def main(arguments: list[str] | None = None) -> None:
         "gradients", help="gradients by a network's weights, on calibration images"
     )
     gradients.add_argument("name", choices=zoo.NAMES)
+    distill = commands.add_parser(
+        "distill", help="train an untrained network on a trained one's soft targets"
+    )
+    distill.add_argument("name", choices=zoo.NAMES)
+    distill.add_argument("--teacher", choices=zoo.NAMES, required=True)
+    distill.add_argument("--seed", type=int, default=0)
+    distill.add_argument(
+        "--alone", action="store_true", help="the same training on labels alone"
+    )
     chosen = parser.parse_args(arguments)
     if chosen.command is None:
         print(overview())
@@ -131,6 +140,11 @@ def _run(chosen: argparse.Namespace) -> None:
             command.main(chosen.name, chosen.seed)
         else:
             command.main_qat(chosen.name, chosen.setting, chosen.seed)
+        return
+    if chosen.command == "distill":
+        from labkit.train import distilling_command
+
+        distilling_command.main(chosen.name, chosen.teacher, chosen.seed, chosen.alone)
         return
     from labkit.train import pruning_command
 

@@ -12,7 +12,7 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from labkit.graph import NetworkError
-from labkit.modelfile import add_activation, kind, pack, unpack
+from labkit.modelfile import add_activation, kind, operator_code, pack, unpack
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def fake_quantize_inputs(content: bytes, grids: Mapping[int, ActivationGrid]) ->
     """Round what some operators read, by their position in the order they run."""
     model = unpack(content)
     graph = model.subgraphs[0]
-    code = _operator_code(model)
+    code = operator_code(model, "FAKE_QUANT")
     operators = []
     for position, operator in enumerate(graph.operators):
         if position in grids:
@@ -77,19 +77,6 @@ def inserted_grids(content: bytes) -> dict[str, ActivationGrid]:
 def _grid(operator: schema.OperatorT) -> ActivationGrid:
     options = operator.builtinOptions
     return ActivationGrid(options.min, options.max, options.numBits)
-
-
-def _operator_code(model: schema.ModelT) -> int:
-    """The place of FAKE_QUANT in the model's list of operator kinds."""
-    wanted = schema.BuiltinOperator.FAKE_QUANT
-    for index, code in enumerate(model.operatorCodes):
-        if code.builtinCode == wanted:
-            return index
-    code = schema.OperatorCodeT()
-    code.builtinCode = code.deprecatedBuiltinCode = wanted
-    code.version = 1
-    model.operatorCodes.append(code)
-    return len(model.operatorCodes) - 1
 
 
 def _fake_quant(code: int, source: int, target: int, grid: ActivationGrid):

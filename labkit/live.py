@@ -29,13 +29,15 @@ class TrainingError(Exception):
 class Progress:
     """step: how many of `steps` batches are done. loss: their latest mean loss.
 
-    packed: the trained network's packed file; None but at the end.
+    packed: the trained network's packed file; None but at the end. student: which of
+    two networks, where two are trained.
     """
 
     step: int
     steps: int
     loss: float
     packed: bytes | None = None
+    student: str = ""
 
 
 def train_quantized(
@@ -58,8 +60,8 @@ def result(
 ) -> bytes | None:
     """The packed file that a training ends with, None if it was cancelled.
 
-    seen: what `training`, `fine_tuning` or `pruning` returned. progress is called with
-    each Progress before the last.
+    seen: what `training`, `fine_tuning`, `pruning` or `distillation` returned.
+    progress is called with each Progress before the last.
     """
     packed = None
     for now in seen:
@@ -127,8 +129,38 @@ def pruning(
     yield from _training(["prune", name, *how], steps, seed, cancelled)
 
 
+def distillation(
+    teacher: str,
+    width: int,
+    temperature: float,
+    alpha: float,
+    images: int,
+    steps: int,
+    seed: int = 0,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> Iterator[Progress]:
+    """Training of a student 784-w-w-10 on digits: alone, then by a teacher.
+
+    teacher: "mlp" or "lenet5". width: w. temperature, alpha: as in
+    `labkit.distill.loss`. images: of the first 5,000 training images. steps: batches of
+    up to 128 images for each student. Each Progress names its student, "alone" or
+    "distilled", and its loss on some validation images; the last one's file is read by
+    `labkit.students.read`. Everything else as for `training`.
+    """
+    if not 1 <= images <= 5000:
+        raise ValueError(f"images is {images}: give 1 to 5,000")
+    how = {"width": width, "temperature": temperature, "alpha": alpha, "images": images}
+    options = [f"--{name}={value}" for name, value in how.items()]
+    module = "labkit.train.live_distillation"
+    yield from _training([teacher, *options], steps, seed, cancelled, module)
+
+
 def _training(
-    arguments: list[str], steps: int, seed: int, cancelled: Callable[[], bool]
+    arguments: list[str],
+    steps: int,
+    seed: int,
+    cancelled: Callable[[], bool],
+    module: str = "labkit.train.live",
 ) -> Iterator[Progress]:
     """What a child that trains says, and at the end the file that it wrote."""
     if steps < 1:
@@ -138,7 +170,7 @@ def _training(
     with TemporaryDirectory() as folder:
         out = Path(folder) / "trained.packed"
         command = [
-            *(sys.executable, "-m", "labkit.train.live", *arguments),
+            *(sys.executable, "-m", module, *arguments),
             *("--steps", str(steps), "--seed", str(seed), "--out", str(out)),
         ]
         for line in _lines(command, cancelled):

@@ -83,6 +83,19 @@ def kind(model: schema.ModelT, operator: schema.OperatorT) -> str:
     return _KINDS[max(code.builtinCode, code.deprecatedBuiltinCode)]
 
 
+def operator_code(model: schema.ModelT, name: str) -> int:
+    """The place of a kind of operator in the model's list; added where it is not."""
+    wanted = getattr(schema.BuiltinOperator, name)
+    for index, code in enumerate(model.operatorCodes):
+        if code.builtinCode == wanted:
+            return index
+    code = schema.OperatorCodeT()
+    code.builtinCode = code.deprecatedBuiltinCode = wanted
+    code.version = 1
+    model.operatorCodes.append(code)
+    return len(model.operatorCodes) - 1
+
+
 def array(model: schema.ModelT, index: int) -> np.ndarray | None:
     """A constant tensor, float32 or int32, as an array; None where it is computed."""
     tensor = model.subgraphs[0].tensors[index]

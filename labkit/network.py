@@ -19,6 +19,7 @@ from labkit import branches, folding, insertion, probe, removal, surgery
 from labkit.files import write_bytes
 from labkit.graph import Graph, Layer, NetworkError, Span, read_graph
 from labkit.insertion import ActivationGrid
+from labkit.lowrank.parts import Part
 from labkit.runtime import Runner
 
 
@@ -222,15 +223,22 @@ class Network:
         scale = np.float32(255 if images.dtype == np.uint8 else 1)
         return images.reshape(-1, *self.input_shape) / scale
 
-    def replace_layer(self, name: str, parts: Sequence[surgery.Part]) -> "Network":
+    def replace_layer(self, name: str, parts: Sequence[Part]) -> "Network":
         """Run several layers in place of one, called `name`_1, `name`_2, …
 
         parts: (kernel, bias or None) in the order they run: two dense layers for a
-        dense one, convolutions for a convolution. The activation stays with the last.
+        dense one, convolutions for a convolution, some of them depthwise if they are
+        `Part`s that say so. The activation stays with the last.
         """
-        self._weighted(name)
-        content = surgery.replace_layer(
-            self._content, self._position(name), name, parts
+        return self.replace_layers({name: parts})
+
+    def replace_layers(self, replaced: Mapping[str, Sequence[Part]]) -> "Network":
+        """`replace_layer` for each name -> parts, in one go."""
+        for name in replaced:
+            self._weighted(name)
+        content = surgery.replace_layers(
+            self._content,
+            {self._position(name): (name, parts) for name, parts in replaced.items()},
         )
         return Network.from_bytes(content)
 

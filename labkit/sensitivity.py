@@ -109,7 +109,7 @@ def score(network: Network, split: Split, threads: int = THREADS) -> Score:
 
     Raises NetworkError for outputs that are not finite.
     """
-    return _score(network, split.images, split.labels, threads)
+    return score_of(network, split.images, split.labels, threads)
 
 
 def sensitivity(
@@ -135,14 +135,17 @@ def sensitivity(
         x = head.predict(split.images, BATCH, threads) if head else split.images
         for width in sorted(set(bits)):
             alone = quantize_network(tail, {layer: width}, granularity, rule)
-            found = _score(alone.network, x, split.labels, threads)
+            found = score_of(alone.network, x, split.labels, threads)
             size = payload_bytes(alone.quantized[layer])
             increase = found.loss - base.loss
             cells.append(Cell(layer, width, size, found.accuracy, increase))
     return Sensitivity(granularity, rule, len(split), base, tuple(cells))
 
 
-def _score(network: Network, x: np.ndarray, labels: np.ndarray, threads: int) -> Score:
+def score_of(
+    network: Network, x: np.ndarray, labels: np.ndarray, threads: int = THREADS
+) -> Score:
+    """The same on inputs x, uint8 images or float32, with labels (n,)."""
     logits = network.predict(x, BATCH, threads)
     if not np.isfinite(logits).all():
         raise NetworkError("the network's outputs are not finite: take more bits")

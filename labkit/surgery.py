@@ -4,22 +4,23 @@ Bytes in, bytes out. `position` is the operator's place in the order they run.
 `labkit.network.Network` wraps these with layer names.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from copy import copy
 
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from labkit.graph import NetworkError
+from labkit.lowrank.parts import Part, places, shared_strides
 from labkit.modelfile import (
     NO_ACTIVATION,
     add_activation,
     add_constant,
     array,
+    operator_code,
     pack,
     unpack,
 )
-
-Part = tuple[np.ndarray, np.ndarray | None]
 
 
 def ending_before(content: bytes, position: int) -> bytes | None:
@@ -63,51 +64,83 @@ def writing(content: bytes, positions: Sequence[int]) -> bytes:
     return pack(model)
 
 
-def replace_layer(
-    content: bytes, position: int, name: str, parts: Sequence[Part]
+def replace_layers(
+    content: bytes, replaced: Mapping[int, tuple[str, Sequence[Part]]]
 ) -> bytes:
-    """Run several layers of the same kind in place of one.
+    """Run several layers of the same kind in place of one, for any number of layers.
 
-    parts: (kernel, bias or None) in the order they run, each taking the outputs of the
-    one before. The activation stays with the last part. A stride goes to the first part
-    whose kernel spans the old one's height (width); all parts keep the padding rule.
+    replaced: position -> the name that the parts are called after, and the parts in the
+    order they run, each taking the outputs of the one before; a tuple (kernel, bias or
+    None) is one too. A part of a convolution may be depthwise. The activation stays
+    with the last part. A stride goes to the first part whose kernel spans the old one's
+    height (width); all parts keep the padding rule. LiteRT wants a bias of every
+    convolution: one of zeros where a part has none.
     """
     model = unpack(content)
-    operator = model.subgraphs[0].operators[position]
+    graph = model.subgraphs[0]
+    for position in sorted(replaced, reverse=True):
+        name, parts = replaced[position]
+        new = _in_place_of(model, graph.operators[position], name, parts)
+        graph.operators[position : position + 1] = new
+    return pack(model)
+
+
+def _in_place_of(model, operator, name: str, parts: Sequence) -> list:
+    """The operators of the parts, their tensors added to the model."""
+    parts = [Part(*part) for part in parts]
     kernel = array(model, operator.inputs[1])
     _check_parts(kernel, parts)
-    strides = _share_strides(kernel, operator.builtinOptions, parts)
+    strides = _strides(kernel, operator.builtinOptions, parts)
     new, source = [], int(operator.inputs[0])
-    for k, ((part, bias), stride) in enumerate(zip(parts, strides, strict=True), 1):
-        step = _copy_of(content, position)
+    for k, (part, stride) in enumerate(zip(parts, strides, strict=True), 1):
         label = f"{name}_{k}"
-        bias = np.zeros(len(part), np.float32) if bias is None else np.asarray(bias)
-        if bias.shape != (len(part),):
-            raise NetworkError(
-                f"{label} has {len(part)} outputs: its bias must have as many"
-            )
-        constants = (("kernel", part), ("bias", bias))
-        added = [
-            add_constant(model, f"{label}/{role}", values) for role, values in constants
-        ]
-        step.inputs = [source, *added]
-        if stride:
-            step.builtinOptions.strideH, step.builtinOptions.strideW = stride
+        step = _step(model, operator, part, stride)
+        constants = _constants(model, label, part)
+        step.inputs = [source, *constants]
         if k < len(parts):
             step.builtinOptions.fusedActivationFunction = NO_ACTIVATION
-            source = add_activation(model, label, operator.outputs[0], len(part))
+            source = add_activation(model, label, operator.outputs[0], part.outputs)
             step.outputs = [source]
         else:
             model.subgraphs[0].tensors[operator.outputs[0]].name = label.encode()
         new.append(step)
-    model.subgraphs[0].operators[position : position + 1] = new
-    if "strideH" in vars(operator.builtinOptions):
+    if kernel.ndim == 4:
         _update_sizes(model, new)
-    return pack(model)
+    return new
 
 
-def _copy_of(content: bytes, position: int) -> schema.OperatorT:
-    return unpack(content).subgraphs[0].operators[position]
+def _step(model, operator, part: Part, stride: tuple[int, int] | None):
+    """A copy of the old operator for one part."""
+    step = copy(operator)
+    step.builtinOptions = copy(operator.builtinOptions)
+    if part.depthwise:
+        step.opcodeIndex = operator_code(model, "DEPTHWISE_CONV_2D")
+        step.builtinOptionsType = schema.BuiltinOptions.DepthwiseConv2DOptions
+        step.builtinOptions = schema.DepthwiseConv2DOptionsT()
+        step.builtinOptions.depthMultiplier = 1
+        step.builtinOptions.padding = operator.builtinOptions.padding
+        step.builtinOptions.fusedActivationFunction = (
+            operator.builtinOptions.fusedActivationFunction
+        )
+    if stride:
+        step.builtinOptions.strideH, step.builtinOptions.strideW = stride
+    return step
+
+
+def _constants(model, label: str, part: Part) -> list[int]:
+    """The tensors of a part's kernel and bias."""
+    bias = part.bias
+    if bias is None and part.kernel.ndim == 4:
+        bias = np.zeros(part.outputs, np.float32)
+    if bias is not None and np.shape(bias) != (part.outputs,):
+        raise NetworkError(
+            f"{label} has {part.outputs} outputs: its bias must have as many"
+        )
+    named = [("kernel", part.kernel)] + [("bias", bias)] * (bias is not None)
+    return [
+        add_constant(model, f"{label}/{role}", np.asarray(values, np.float32))
+        for role, values in named
+    ]
 
 
 def _check_parts(kernel: np.ndarray, parts: Sequence[Part]) -> None:
@@ -116,34 +149,34 @@ def _check_parts(kernel: np.ndarray, parts: Sequence[Part]) -> None:
         raise NetworkError(
             "a layer cannot be replaced by nothing: give at least one part"
         )
-    widths = [kernel.shape[-1]]
-    for k, (part, _) in enumerate(parts, 1):
-        if part.ndim != kernel.ndim or part.shape[-1] != widths[-1]:
+    width = kernel.shape[-1]
+    for k, part in enumerate(parts, 1):
+        shape = np.shape(part.kernel)
+        if len(shape) != kernel.ndim or shape[-1] != width:
             raise NetworkError(
-                f"part {k} has a kernel of shape {part.shape}: it must have "
-                f"{kernel.ndim} axes and {widths[-1]} inputs on the last"
+                f"part {k} has a kernel of shape {shape}: it must have "
+                f"{kernel.ndim} axes and {width} inputs on the last"
             )
-        widths.append(part.shape[0])
-    if widths[-1] != kernel.shape[0]:
+        if part.depthwise and (kernel.ndim != 4 or shape[0] != 1):
+            raise NetworkError(
+                f"part {k} is depthwise with a kernel of shape {shape}: it must be "
+                "(1, height, width, channels)"
+            )
+        width = part.outputs
+    if width != kernel.shape[0]:
         raise NetworkError(
-            f"the last part has {widths[-1]} outputs: the layer has {kernel.shape[0]}"
+            f"the last part has {width} outputs: the layer has {kernel.shape[0]}"
         )
 
 
-def _share_strides(kernel, options, parts) -> list[tuple[int, int] | None]:
+def _strides(kernel, options, parts) -> list[tuple[int, int] | None]:
     if kernel.ndim != 4:
         return [None] * len(parts)
-    sides = []
-    for axis, stride in ((1, options.strideH), (2, options.strideW)):
-        spans = [part.shape[axis] == kernel.shape[axis] for part, _ in parts]
-        if not any(spans):
-            raise NetworkError(
-                f"no part spans the kernel's side of {kernel.shape[axis]}"
-            )
-        sides.append(
-            [stride if k == spans.index(True) else 1 for k in range(len(parts))]
-        )
-    return list(zip(*sides, strict=True))
+    try:
+        window = kernel.shape[1:3]
+        return shared_strides(window, (options.strideH, options.strideW), parts)
+    except ValueError as error:
+        raise NetworkError(str(error)) from error
 
 
 def _update_sizes(model, operators) -> None:
@@ -151,12 +184,12 @@ def _update_sizes(model, operators) -> None:
     tensors = model.subgraphs[0].tensors
     for operator in operators[:-1]:
         options, kernel = operator.builtinOptions, tensors[operator.inputs[1]].shape
-        sides = []
-        for axis, stride in ((1, options.strideH), (2, options.strideW)):
-            side = int(tensors[operator.inputs[0]].shape[axis])
-            if options.padding == schema.Padding.VALID:
-                side -= int(kernel[axis]) - 1
-            sides.append(-(-side // stride))
+        same = options.padding == schema.Padding.SAME
+        source = tensors[operator.inputs[0]].shape
+        sides = [
+            places(int(source[axis]), int(kernel[axis]), stride, same)
+            for axis, stride in ((1, options.strideH), (2, options.strideW))
+        ]
         output = tensors[operator.outputs[0]]
         output.shape = [output.shape[0], *sides, output.shape[3]]
         if output.shapeSignature is not None:

@@ -15,6 +15,7 @@ FOLDER = data.FOLDER / "models"
 QAT_FOLDER = FOLDER / "qat"
 PRUNED_FOLDER = FOLDER / "pruned"
 GRADIENTS_FOLDER = FOLDER / "gradients"
+DISTILLED_FOLDER = FOLDER / "distilled"
 
 
 def record(name: str) -> dict:

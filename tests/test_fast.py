@@ -3,10 +3,17 @@
 import numpy as np
 import pytest
 
-from labkit import data
+from labkit import data, distill
 
 keras = pytest.importorskip("keras", reason="the extra `train` is not installed")
-from labkit.train.fast import STEPS, Dense, Training, _batches  # noqa: E402
+from labkit.train import moves  # noqa: E402
+from labkit.train.fast import (  # noqa: E402
+    STEPS,
+    Dense,
+    SoftTargets,
+    Training,
+    _batches,
+)
 
 WIDTHS = (784, 30, 10)
 RATES = np.full(2 * STEPS, 1e-3)
@@ -95,3 +102,74 @@ def test_loss_and_accuracy_by_hand():
     assert network.accuracy(split) == 0.5
     expected = (np.log(2) + np.log(1 + np.exp(-1))) / 2
     assert network.loss(split) == pytest.approx(expected, rel=1e-5)
+
+
+def test_all_places_are_those_of_the_slow_path(split):
+    from labkit.train.batches import shift
+
+    images = split.images[:3]
+    table = moves.sources(1)
+    assert table.shape == (moves.places(1), 784) and (table[4] == np.arange(784)).all()
+    pixels = images.reshape(3, -1)
+
+    class Corner:
+        """Draws the place at which the padded image is cut: here always (0, 2)."""
+
+        def integers(self, low, high, size):
+            assert (low, high) == (0, 3)
+            return np.broadcast_to(np.array([0, 2])[:, None, None], size)
+
+    slow = shift(images[..., None], 1, Corner()).reshape(3, -1)
+    down_and_left = 6  # rows of places go down, 0 to 2; columns right
+    fast = moves.moved(pixels, np.stack([table[down_and_left]] * 3)).numpy()
+    np.testing.assert_array_equal(fast, slow)
+
+
+def test_soft_targets_are_those_of_the_numpy_loss(split):
+    """A long first step along the gradient that numpy writes out."""
+    network, teacher = Dense.untrained(WIDTHS, 0), Dense.untrained(WIDTHS, 1)
+    few = split.take(60)
+    table = moves.logits_everywhere(teacher.logits, few)
+    assert table.shape == (1, 60, 10)
+    np.testing.assert_allclose(table[0], teacher.logits(few.images), atol=1e-6)
+    soft = SoftTargets(table, 4.0, 0.7)
+    training = Training(network, None, few, np.full(1, 1e-3), 60, 1, soft=soft)
+    moved = training.advance().biases[-1] - network.biases[-1]
+    slopes = distill.gradient(
+        table[0], network.logits(few.images), few.labels, 4.0, 0.7
+    ).sum(axis=0)
+    np.testing.assert_allclose(moved, -1e-3 * np.sign(slopes), rtol=1e-3)
+
+
+def test_moved_images_are_judged_by_what_the_teacher_says_there(split):
+    """With alpha 1 and itself as a teacher, a network has nothing to learn."""
+    network = Dense.untrained(WIDTHS, 0)
+    few = split.take(60)
+    table = moves.logits_everywhere(network.logits, few, 1)
+    soft = SoftTargets(table, 4.0, 1.0)
+    training = Training(network, None, few, RATES[:20], 60, 1, shift=1, soft=soft)
+    after = training.advance()
+    off = np.abs(after.logits(few.images) - network.logits(few.images)).max()
+    unmoved = SoftTargets(np.repeat(table[4:5], 9, axis=0), 4.0, 1.0)
+    other = Training(network, None, few, RATES[:20], 60, 1, shift=1, soft=unmoved)
+    apart = np.abs(other.advance().logits(few.images) - network.logits(few.images))
+    assert off < 0.4 * apart.max()
+
+
+def test_images_move_as_the_seed_says(split):
+    def trained(shift, seed=1):
+        start = Dense.untrained(WIDTHS, 0)
+        training = Training(start, None, split, RATES[:50], 60, seed, shift=shift)
+        return training.advance().kernels[0]
+
+    np.testing.assert_array_equal(trained(2, [1, 2]), trained(2, [1, 2]))
+    assert (trained(2) != trained(0)).any() and (trained(2) != trained(2, 2)).any()
+
+
+def test_masks_left_out_keep_all(split):
+    start = Dense.untrained(WIDTHS, 0)
+    found = [
+        Training(start, masks, split, RATES[:50], 60, 1).advance().kernels[0]
+        for masks in (None, all_kept(start))
+    ]
+    np.testing.assert_allclose(*found, atol=1e-6)

@@ -6,10 +6,10 @@ from panel_driving import WAIT, few_images, turns
 
 from labkit import compress, measure, mixed, sensitivity, zoo
 from labkit.graph import NetworkError
+from labkit.memo import Memo
 from labkit.panels import budget_panel
 from labkit.panels.budget import LESSON, RULE, START, compute
 from labkit.panels.budget_report import lines, nats
-from labkit.panels.memo import Memo
 from labkit.plots.base import figure
 
 SMALL = 300

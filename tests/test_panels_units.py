@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from panel_driving import WAIT, few_images, turns
 
-from labkit import measure, structured, zoo
-from labkit.panels import unit_choice, units_panel
-from labkit.panels.unit_choice import CRITERIA, smaller
+from labkit import measure, structured, unit_choice, zoo
+from labkit.panels import units_panel
 from labkit.panels.units import CHANNELS, compute
 from labkit.panels.units_report import lines
 from labkit.prune import units
 from labkit.repair.batch_norm import reestimate_channels
+from labkit.unit_choice import CRITERIA, smaller
 
 NETWORKS = [name for name in zoo.NAMES if (zoo.FOLDER / f"{name}.tflite").exists()]
 SMALL = 300

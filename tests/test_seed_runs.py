@@ -139,6 +139,26 @@ def test_pruned_or_smaller_from_begin_to_end(small, monkeypatch):
     smaller.main()  # complete: nothing is trained
 
 
+def test_all_kinds_see_as_many_images_in_the_same_order(small, monkeypatch):
+    phases = []
+
+    def spy(start, split, steps, seed, prune=None):
+        phases.append((steps, tuple(seed)))
+        return start
+
+    monkeypatch.setattr(dense_runs, "phase", spy)
+    same, seen = {"sparsity": 0.9, "seed": 0}, {}
+    rows = [{"kind": smaller.PRUNED, "size_bytes": 100_000} | same]
+    for kind in smaller.KINDS:
+        smaller.second_phase(kind, **same, rows=rows, dataset=small)
+        seen[kind] = phases.copy()
+        phases.clear()
+    first, second = seen[smaller.SMALL]
+    assert (first[0], second[0]) == (200, 400) and first[1] != second[1]
+    assert seen[smaller.PRUNED] == [first, second]
+    assert seen[smaller.REMOVED] == [second]  # the first one lies in runs/
+
+
 def test_a_pruned_network_is_packed_in_the_bytes_of_its_row(small):
     dataset = small
     network = smaller.second_phase(smaller.PRUNED, 0.9, 0, [], dataset)

@@ -16,10 +16,10 @@ import ipywidgets as widgets
 from IPython.display import DisplayHandle, display
 
 from labkit.files import write_bytes
+from labkit.memo import Memo
 from labkit.panels import fields, page
 from labkit.panels.controls import Settings, complete
 from labkit.panels.lesson import Lesson
-from labkit.panels.memo import Memo
 from labkit.panels.pacing import paced
 from labkit.panels.worker import Claim, LatestWins, never
 from labkit.plots.base import figure

@@ -20,6 +20,7 @@ from labkit import mixed as planning
 from labkit import sensitivity, zoo
 from labkit.latency import Latency
 from labkit.measure import BATCH, THREADS, Accuracy
+from labkit.memo import Memo
 from labkit.mixed import Choices, Mixed
 from labkit.network import Network
 from labkit.panels import budget_report as report
@@ -27,7 +28,6 @@ from labkit.panels import measuring
 from labkit.panels.base import Panel
 from labkit.panels.controls import Control, Settings
 from labkit.panels.lesson import Lesson, told_by
-from labkit.panels.memo import Memo
 from labkit.panels.positions import (
     NetworkPosition,
     layer_names,

@@ -7,8 +7,8 @@ kept under the network's digest: a slider only looks it up.
 import numpy as np
 
 from labkit import clipping
+from labkit.memo import Memo
 from labkit.network import Network
-from labkit.panels.memo import Memo
 from labkit.panels.quantization_report import RULE_TEXTS
 from labkit.plots.clipping import OPTIMUM, Choice, Curves, Errors
 from labkit.quantize import RANGES, largest_code

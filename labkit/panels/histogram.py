@@ -4,8 +4,8 @@ import numpy as np
 
 from labkit.coded import Coded
 from labkit.compress import Compressed
+from labkit.memo import Memo
 from labkit.network import Network
-from labkit.panels.memo import Memo
 from labkit.plots.quantization import Grid, Histogram
 from labkit.quantize import Quantized, largest_code, sqnr_db
 

@@ -10,7 +10,7 @@ from labkit import latency, ledger, measure
 from labkit.data import Split
 from labkit.latency import Latency
 from labkit.measure import Accuracy
-from labkit.panels.memo import Memo
+from labkit.memo import Memo
 
 _ACCURACIES, _DEFLATED, _LATENCIES = Memo(400), Memo(400), Memo(100)
 

@@ -13,9 +13,9 @@ import numpy as np
 from labkit.data import Split
 from labkit.latency import MIN_RUNS, Latency, summary
 from labkit.measure import Accuracy
+from labkit.memo import Memo
 from labkit.network import Network
 from labkit.panels.measuring import digest
-from labkit.panels.memo import Memo
 from labkit.panels.worker import Cancelled
 from labkit.runtime import Runner
 

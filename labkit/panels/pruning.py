@@ -19,13 +19,13 @@ from labkit import pruned, zoo
 from labkit.compress import Compressed
 from labkit.latency import Latency
 from labkit.measure import Accuracy
+from labkit.memo import Memo
 from labkit.network import Network
 from labkit.panels import measuring, pruning_picture
 from labkit.panels import pruning_report as report
 from labkit.panels.base import Panel
 from labkit.panels.controls import Control, Settings
 from labkit.panels.lesson import Lesson, told_by
-from labkit.panels.memo import Memo
 from labkit.panels.positions import (
     NetworkPosition,
     largest_layer,

@@ -4,8 +4,8 @@ from math import ceil
 
 import numpy as np
 
+from labkit.memo import Memo
 from labkit.network import Network
-from labkit.panels.memo import Memo
 from labkit.plots.pruning import Cut, MaskMap
 from labkit.prune.thresholds import threshold_of
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from labkit import zoo
 from labkit.layer_inputs import input_norms
-from labkit.panels.memo import Memo
+from labkit.memo import Memo
 from labkit.prune import scores
 
 CRITERIA = ("magnitude", "random", "activation_aware", "taylor", "fisher")

@@ -11,8 +11,8 @@ from labkit.activations import inner_layers
 from labkit.affine import affine_params, fake_quantize, sqnr_db
 from labkit.compress import Compressed
 from labkit.insertion import inserted_grids
+from labkit.memo import Memo
 from labkit.network import Network
-from labkit.panels.memo import Memo
 from labkit.plots.activations import Reading
 from labkit.plots.quantization import Grid
 

@@ -18,13 +18,13 @@ from labkit import compress, live, zoo
 from labkit.compress import Compressed
 from labkit.latency import Latency
 from labkit.measure import Accuracy
+from labkit.memo import Memo
 from labkit.network import Network
 from labkit.panels import measuring
 from labkit.panels import training_report as report
 from labkit.panels.base import Panel
 from labkit.panels.controls import Control
 from labkit.panels.lesson import Lesson, told_by
-from labkit.panels.memo import Memo
 from labkit.panels.positions import FIRST, STAGES, NetworkPosition, test_images
 from labkit.panels.worker import Cancelled, never
 from labkit.plots import training as plots

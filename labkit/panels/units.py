@@ -14,21 +14,21 @@ a runtime takes as it is, with fewer bytes, fewer MACs and a latency of its own.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from labkit import zoo
+from labkit import unit_choice, zoo
 from labkit.latency import Latency
 from labkit.measure import Accuracy
-from labkit.panels import measuring, unit_choice
+from labkit.panels import measuring
 from labkit.panels import units_report as report
 from labkit.panels.base import Panel
 from labkit.panels.controls import Control, Settings
 from labkit.panels.lesson import Lesson, told_by
 from labkit.panels.positions import NetworkPosition, test_images, to_the_end
-from labkit.panels.unit_choice import CRITERIA, SCOPES, Smaller
 from labkit.panels.words import AS_THEY_ARE, CHANNELS, RE_ESTIMATED, fraction_text
 from labkit.panels.worker import Cancelled, never
 from labkit.plots import units as plots
 from labkit.plots.plane import Point
 from labkit.plots.showing import LOCK
+from labkit.unit_choice import CRITERIA, SCOPES, Smaller
 
 PER_CENT = (*range(0, 50, 5), *range(50, 95, 5), 95)
 FRACTIONS = tuple(p / 100 for p in PER_CENT)

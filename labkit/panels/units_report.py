@@ -91,7 +91,7 @@ def code(settings: Settings) -> str:
     """Python text that reproduces a setting's figures."""
     return f"""\
 from labkit import measure, zoo
-from labkit.panels.unit_choice import smaller
+from labkit.unit_choice import smaller
 
 test = zoo.dataset({settings["network"]!r}).test
 network = smaller(

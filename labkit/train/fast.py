@@ -3,7 +3,8 @@
 Keras calls Python between two steps, which for a network of the mlp's size takes longer
 than the step. Experiments that train a hundred networks do without: Adam (Kingma and Ba
 2015, arXiv:1412.6980, algorithm 1) on the cross-entropy of pixels / 255, masks kept,
-`STEPS` steps to a call that XLA has compiled.
+images moved, a teacher's soft targets learned, `STEPS` steps to a call that XLA has
+compiled.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,9 +14,11 @@ import numpy as np
 import tensorflow as tf
 
 from labkit.data import Split
+from labkit.train import moves
 
 STEPS = 100
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-7
+_MOVES = 9  # tells this stream of random numbers from that of the order
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,31 +65,60 @@ class Dense:
         return float(np.mean(self.logits(split.images).argmax(axis=1) == split.labels))
 
 
+@dataclass(frozen=True, eq=False)
+class SoftTargets:
+    """What a teacher says of every training image, wherever it may be moved to.
+
+    logits: float32 (places, n, classes), as `moves.logits_everywhere` makes them.
+    temperature, alpha: as in `labkit.distill.loss`.
+    """
+
+    logits: np.ndarray
+    temperature: float
+    alpha: float
+
+
 class Training:
     """A training that goes `STEPS` steps at a time; `network` is where it stands."""
 
     def __init__(
         self,
         start: Dense,
-        masks: Sequence[np.ndarray],
+        masks: Sequence[np.ndarray] | None,
         split: Split,
         rates: np.ndarray,
         batch_size: int,
         seed,
+        shift: int = 0,
+        soft: SoftTargets | None = None,
     ):
         """masks: of each kernel, bool, True = trained; the rest becomes 0 and stays so.
 
-        rates: the learning rate of each step. In each epoch the images are seen once,
-        in an order fixed by `seed`; what is left of an epoch is no batch.
+        None trains all. rates: the learning rate of each step. In each epoch the images
+        are seen once, in an order fixed by `seed`; what is left of an epoch is no
+        batch. shift: each image is moved by up to so many pixels, which `seed` fixes,
+        too. soft: what a teacher says of the same moved images; None trains on labels.
         """
         self.network, self.step = start, 0
         self.rates = np.asarray(rates, np.float32)
         self._images = tf.constant(split.images.reshape(len(split), -1))
         self._labels = tf.constant(split.labels.astype(np.int32))
         self._batches = _batches(len(split), batch_size, seed)
+        self._shift, self._moves = (
+            shift,
+            np.random.default_rng([_MOVES, *_listed(seed)]),
+        )
+        self._soft = soft and (
+            tf.constant(soft.logits),
+            np.float32(soft.temperature),
+            np.float32(soft.alpha),
+        )
         sizes = [w.shape for w in (*start.kernels, *start.biases)]
         self._moments = [np.zeros(shape, np.float32) for shape in sizes * 2]
-        self.prune(masks)
+        if masks is None:
+            self._masks = [np.float32(1) for _ in start.kernels]
+        else:
+            self.prune(masks)
 
     def prune(self, masks: Sequence[np.ndarray]) -> None:
         """From now on these masks are kept. What is zero is not revived."""
@@ -102,6 +134,7 @@ class Training:
         if not len(rates):
             raise ValueError(f"the training has ended after {self.step} steps")
         batches = np.stack([next(self._batches) for _ in rates])
+        places = self._moves.integers(moves.places(self._shift), size=batches.shape)
         weights = [*self.network.kernels, *self.network.biases]
         weights, self._moments = _steps(
             weights,
@@ -110,14 +143,21 @@ class Training:
             np.float32(self.step),
             rates,
             batches,
+            places.astype(np.int32),
             self._images,
             self._labels,
+            moves.sources(self._shift) if self._shift else None,
+            self._soft,
         )
         self.step += len(rates)
         arrays = [weight.numpy() for weight in weights]
         half = len(arrays) // 2
         self.network = Dense(tuple(arrays[:half]), tuple(arrays[half:]))
         return self.network
+
+
+def _listed(seed) -> list:
+    return list(seed) if isinstance(seed, Sequence) else [seed]
 
 
 def _batches(images: int, batch_size: int, seed) -> Iterator[np.ndarray]:
@@ -144,20 +184,50 @@ def _loss(logits, labels):
     )
 
 
+def _distilled_loss(logits, labels, targets, temperature, alpha):
+    """`labkit.distill.loss`, larger by what no student changes; targets: softened."""
+    soft = tf.nn.softmax_cross_entropy_with_logits(targets, logits / temperature)
+    hard = (1 - alpha) * _loss(logits, labels)
+    return alpha * temperature**2 * tf.reduce_mean(soft) + hard
+
+
 @tf.function(jit_compile=True)
-def _steps(weights, moments, masks, done, rates, batches, images, labels):
+def _steps(
+    weights,
+    moments,
+    masks,
+    done,
+    rates,
+    batches,
+    places,
+    images,
+    labels,
+    sources,
+    soft,
+):
     """One step of Adam for each row of `batches`: new weights and moments.
 
     weights: kernels, then biases. moments: the first ones in that order, then the
     second ones. masks: of the kernels, 1 or 0. done: how many steps there were before.
+    places: where each image of the batches is moved to, by `sources` unless None.
+    soft: a teacher's logits, temperature and alpha, or None.
     """
     masks = [*masks, *(1.0 for _ in masks)]
 
     def step(k, weights, moments):
+        pixels, right = tf.gather(images, batches[k]), tf.gather(labels, batches[k])
+        if sources is not None:
+            pixels = moves.moved(pixels, tf.gather(sources, places[k]))
         with tf.GradientTape() as tape:
             tape.watch(weights)
-            logits = _logits(weights, tf.gather(images, batches[k]))
-            loss = _loss(logits, tf.gather(labels, batches[k]))
+            logits = _logits(weights, pixels)
+            if soft is None:
+                loss = _loss(logits, right)
+            else:
+                told, temperature, alpha = soft
+                told = tf.gather_nd(told, tf.stack([places[k], batches[k]], axis=1))
+                targets = tf.nn.softmax(told / temperature)
+                loss = _distilled_loss(logits, right, targets, temperature, alpha)
         gradients = tape.gradient(loss, weights)
         t = done + tf.cast(k + 1, tf.float32)
         moved, moments = _adam(weights, gradients, moments, t, rates[k])

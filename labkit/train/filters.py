@@ -1,12 +1,6 @@
 """Filters removed from a ResNet's blocks, and the smaller network trained further.
 
-Only the first convolution of each block loses filters: its outputs are read by the
-second one alone, so that the residual additions keep their shape (Li et al. 2016,
-arXiv:1608.08710, sec. 3.3). Which ones is decided by the loss on calibration images:
-each filter's first-order Taylor score (`labkit.gradients`) per MAC that it costs. On
-validation images, before any further training, that kept far more of resnet20's
-accuracy than the filters' norms, than a fixed share of each layer, and than the score
-scaled by layer, with or without the MACs (`python -m benchmarks.filters`).
+`labkit.inner_filters` says which ones go.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,36 +11,12 @@ import keras
 import numpy as np
 
 from labkit import data, zoo
-from labkit.network import Network
-from labkit.prune.unit_budget import choose_units
+from labkit.inner_filters import NAMES, chosen, reader
 from labkit.train import fit, pruning
 
-NAMES = ("resnet8", "resnet20")
 RECIPES = {
     name: replace(pruning.RECIPES[name].training, learning_rate=0.05) for name in NAMES
 }
-
-
-def inner_layers(network: Network) -> list[str]:
-    """The first convolutions of the residual blocks, in the order they run."""
-    return [name for name in network.kernels if name.endswith("_conv1")]
-
-
-def unit_macs(network: Network, layer: str) -> float:
-    """The MACs that end with one filter of a block's first convolution."""
-    reader = network.layer(_reader(layer))
-    return (network.layer(layer).macs + reader.macs) / len(network.kernels[layer])
-
-
-def chosen(name: str, saving: float) -> dict[str, list[int]]:
-    """Layer -> the filters of `name` to remove, to save that fraction of its MACs."""
-    network, scores = zoo.load(name), zoo.gradients(name).units
-    layers = inner_layers(network)
-    return choose_units(
-        {layer: scores[layer] for layer in layers},
-        {layer: unit_macs(network, layer) for layer in layers},
-        saving * network.macs,
-    )
 
 
 def smaller(
@@ -60,8 +30,8 @@ def smaller(
         widths[layer] = len(kept)
         for own in (layer, f"{layer}_norm"):
             weights[own] = [array[..., kept] for array in weights[own]]
-        kernel, *rest = weights[_reader(layer)]
-        weights[_reader(layer)] = [kernel[:, :, kept], *rest]
+        kernel, *rest = weights[reader(layer)]
+        weights[reader(layer)] = [kernel[:, :, kept], *rest]
     return widths, weights
 
 
@@ -88,8 +58,3 @@ def run(name: str, saving: float, folder: Path, seed: int) -> tuple[keras.Model,
         log = {"name": name, "saving": saving, "seed": seed, "epochs": []}
         log = fit.go_on(model, log, recipe, dataset, folder)
     return fit.in_float32(name, model, widths), log | {"widths": widths}
-
-
-def _reader(layer: str) -> str:
-    """The one layer that reads a block's first convolution."""
-    return layer.removesuffix("1") + "2"

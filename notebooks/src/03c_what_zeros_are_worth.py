@@ -623,7 +623,7 @@ go: `norm`, `activation`, `taylor` or `random`?
 guesses.guess("5. best for lenet5 at 40 %", None)  # one of the four words
 
 # %%
-from labkit.panels.unit_choice import CRITERIA, smaller
+from labkit.unit_choice import CRITERIA, smaller
 
 FRACTIONS, DRAWS = (0.1, 0.2, 0.3, 0.4), {"random": 3}
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from labkit import structured, zoo
+from labkit.memo import Memo
 from labkit.network import Network
-from labkit.panels.memo import Memo
 from labkit.prune import units
 from labkit.repair.batch_norm import reestimate_channels
 from labkit.structured import Bundle

@@ -1,0 +1,108 @@
+"""Temperatures and weights of distillation, over widths and seeds.
+
+`python -m benchmarks.distillation` trains students 784-w-w-10 on soft targets of the
+teacher 784-1200-1200-10 (`python -m benchmarks.hinton` trains it): 7 temperatures at
+one alpha, and 5 more alphas at one temperature, alpha = 0 being the student alone.
+Students of one seed begin with the same weights and see the same images in the same
+order. Hinton, Vinyals and Dean 2015, arXiv:1503.02531, Sec. 3: with 300 units or more
+all temperatures above 8 do alike; with 30, those from 2.5 to 4 do significantly better.
+
+Writes data/results/distillation.json after every training and goes on from there.
+About 40 minutes on an idle core.
+"""
+
+import json
+import time
+
+import numpy as np
+from tqdm import tqdm
+
+from benchmarks.files import RESULTS, write_json
+from labkit import data
+from labkit.latency import machine
+
+FILE = RESULTS / "distillation.json"
+WIDTHS, SEEDS = (30, 100, 300), 5
+TEMPERATURES, ALPHA = (1, 2.5, 4, 8, 12, 20, 40), 0.9
+ALPHAS, TEMPERATURE = (0, 0.25, 0.5, 0.75, 1), 4
+SETTINGS = {
+    "teacher": "784-1200-1200-10",
+    "epochs": 20,
+    "batch_size": 128,
+    "learning_rate": 1e-3,
+    "shift": 0,
+}
+
+
+def wanted() -> list[tuple[int, float, float, int]]:
+    """(width, temperature, alpha, seed) of every training, seed by seed."""
+    pairs = [(t, ALPHA) for t in TEMPERATURES] + [(TEMPERATURE, a) for a in ALPHAS]
+    return [(w, t, a, s) for s in range(SEEDS) for w in WIDTHS for t, a in pairs]
+
+
+def missing(rows: list[dict]) -> list[tuple[int, float, float, int]]:
+    """What is still to do."""
+    there = {
+        (row["width"], row["temperature"], row["alpha"], row["seed"]) for row in rows
+    }
+    return [each for each in wanted() if each not in there]
+
+
+def one(width, temperature, alpha, seed, table: np.ndarray, dataset) -> dict:
+    """Train one student: its row of results."""
+    from labkit.train import students
+    from labkit.train.fast import SoftTargets
+
+    began = time.perf_counter()
+    network = students.train(
+        (784, width, width, 10),
+        dataset.train,
+        students.steps_of(SETTINGS["epochs"], dataset.train),
+        seed,
+        SoftTargets(table, temperature, alpha),
+    )
+    splits = {"validation": dataset.validation, "test": dataset.test}
+    return {
+        "width": width,
+        "temperature": temperature,
+        "alpha": alpha,
+        "seed": seed,
+        **{
+            f"{name}_errors": round(len(split) * (1 - network.accuracy(split)))
+            for name, split in splits.items()
+        },
+        "validation_loss": round(network.loss(dataset.validation), 5),
+        "seconds": round(time.perf_counter() - began, 1),
+    }
+
+
+def teacher_table(dataset) -> np.ndarray:
+    """The teacher's logits of all training images, (1, n, 10)."""
+    from labkit.train import moves, teacher
+
+    return moves.logits_everywhere(teacher.load().logits, dataset.train)
+
+
+def main() -> None:
+    run = {
+        "command": "python -m benchmarks.distillation",
+        "source": "Hinton, Vinyals and Dean 2015, arXiv:1503.02531, Sec. 3",
+        "settings": SETTINGS,
+        "rows": [],
+    }
+    if FILE.exists():
+        run = json.loads(FILE.read_text())
+    left = missing(run["rows"])
+    if not left:
+        return
+    dataset = data.load("mnist", full=True)
+    table = teacher_table(dataset)
+    for setting in tqdm(left):
+        run["rows"].append(one(*setting, table, dataset))
+        run["seconds"] = round(sum(row["seconds"] for row in run["rows"]))
+        run["machine"] = machine()
+        write_json(FILE, run)
+
+
+if __name__ == "__main__":
+    main()

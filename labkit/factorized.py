@@ -1,0 +1,183 @@
+"""Networks with layers taken apart: the factors are layers of the model file.
+
+A method's parts run one after the other and are never multiplied back, so a rank below
+the break-even one makes the file smaller and saves MACs, and one above it does neither.
+
+    method      a dense layer becomes               a convolution becomes
+    svd         V^T, then U, s shared out           k x k onto `rank`, then 1 x 1
+    responses   the same, by PCA of its answers     the same, by PCA of its answers
+    inputs      by PCA of what it reads             1 x 1 by PCA, then k x k
+    spatial     as svd                              k x 1, then 1 x k
+    tucker      as svd                              1 x 1, k x k, 1 x 1
+    cp          as svd                              1 x 1, k x 1, 1 x k, 1 x 1
+
+The two convolutions in the middle of cp's four are depthwise. A 1 x 1 convolution is a
+matrix: the last three methods do with it what svd does. Depthwise convolutions stay
+whole.
+"""
+
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+import numpy as np
+
+from labkit.graph import NetworkError
+from labkit.lowrank import convolution, data_aware
+from labkit.lowrank.cp import cp
+from labkit.lowrank.decomposition import Decomposition, from_svd
+from labkit.lowrank.parts import Part
+from labkit.lowrank.svd import svd
+from labkit.lowrank.tucker import tucker
+from labkit.network import Network
+from labkit.responses import Observed
+
+METHODS = ("svd", "responses", "inputs", "spatial", "tucker", "cp")
+DATA_AWARE = ("responses", "inputs")
+# The parts of a position are views of these; resnet20 has 20 layers.
+_DECOMPOSITIONS, _PARTS = 256, 256
+
+
+def factorize(network: Network, parts: Mapping[str, Sequence[Part] | None]) -> Network:
+    """The network with layers replaced by their parts; a layer with None stays.
+
+    parts: layer -> what runs in its place, as `Network.replace_layer` takes it. All
+    edits are made in one go.
+    """
+    chosen = {layer: found for layer, found in parts.items() if found is not None}
+    return network.replace_layers(chosen) if chosen else network
+
+
+def at_ranks(
+    network: Network,
+    ranks: Mapping[str, Hashable],
+    method: str = "svd",
+    observed: Observed | None = None,
+) -> Network:
+    """The network with layers at these ranks; None for a layer that stays.
+
+    ranks: layer -> rank. method: one of METHODS. observed: of this network, what the
+    methods "responses" and "inputs" ask for. Raises ValueError for what does not fit.
+    """
+    return factorize(
+        network,
+        {
+            layer: None
+            if rank is None
+            else parts(network, layer, rank, method, observed)
+            for layer, rank in ranks.items()
+        },
+    )
+
+
+def parts(
+    network: Network,
+    layer: str,
+    rank: Hashable,
+    method: str = "svd",
+    observed: Observed | None = None,
+) -> tuple[Part, ...]:
+    """The layers that stand in place of one; cached by the network's digest.
+
+    rank: an int; of a convolution by "tucker", a pair (outputs, inputs). method,
+    observed: as for `at_ranks`.
+    """
+    method = effective_method(network, layer, method)
+    if method in ("tucker", "cp"):
+        return _tensor_parts(content(network), layer, method, rank)
+    return decomposition(network, layer, method, observed).parts(rank)
+
+
+def decomposition(
+    network: Network, layer: str, method: str = "svd", observed: Observed | None = None
+) -> Decomposition:
+    """A layer as a sum of terms, to be cut to any rank; cached.
+
+    method: any but "tucker" and "cp" of a convolution, whose ranks are not nested.
+    """
+    method = effective_method(network, layer, method)
+    if method in ("tucker", "cp"):
+        raise ValueError(
+            f"the terms of {method} at one rank are not those at the next: ask for "
+            "`parts` at each rank"
+        )
+    if method not in DATA_AWARE:
+        observed = None
+    elif observed is None or observed.what != method:
+        raise ValueError(
+            f"the method {method!r} looks at data: give observed=observe(network, "
+            f"images, {method!r}) of labkit.responses"
+        )
+    return _decomposition(content(network), layer, method, observed)
+
+
+def effective_method(network: Network, layer: str, method: str) -> str:
+    """What a method does to this layer: the tensor methods split matrices by SVD.
+
+    Raises ValueError for an unknown method, NetworkError for a layer without a kernel
+    or a depthwise one.
+    """
+    if method not in METHODS:
+        raise ValueError(f"method is {method!r}: choose one of {', '.join(METHODS)}")
+    if network.layer(layer).kind not in ("FULLY_CONNECTED", "CONV_2D"):
+        raise NetworkError(
+            f"layer {layer} is {network.layer(layer).kind}: choose a dense layer or a "
+            f"convolution, {', '.join(layers(network))}"
+        )
+    shape = network.layer(layer).kernel_shape
+    is_matrix = len(shape) == 2 or shape[1:3] == (1, 1)
+    return "svd" if is_matrix and method in ("spatial", "tucker", "cp") else method
+
+
+def layers(network: Network) -> list[str]:
+    """The layers that can be taken apart: dense ones and convolutions."""
+    kinds = ("FULLY_CONNECTED", "CONV_2D")
+    return [name for name in network.kernels if network.layer(name).kind in kinds]
+
+
+def content(network: Network) -> "Content":
+    """A network as a key to cache under."""
+    return Content(network.digest, network)
+
+
+@dataclass(frozen=True)
+class Content:
+    """A network as a cache key: equal where the files are."""
+
+    digest: str
+    network: Network = field(compare=False)
+
+    def layer(self, name: str) -> tuple[np.ndarray, np.ndarray | None]:
+        """Kernel, float64, and bias."""
+        weights = self.network.weights
+        kernel = weights[f"{name}/kernel"].astype(np.float64)
+        return kernel, weights.get(f"{name}/bias")
+
+
+@lru_cache(maxsize=_DECOMPOSITIONS)
+def _decomposition(
+    content: Content, layer: str, method: str, observed: Observed | None
+) -> Decomposition:
+    kernel, bias = content.layer(layer)
+    dense = kernel.ndim == 2
+    if method == "svd":
+        return (
+            from_svd(svd(kernel), bias) if dense else convolution.channel(kernel, bias)
+        )
+    if method == "spatial":
+        return convolution.spatial(kernel, bias)
+    if method == "responses":
+        pca = data_aware.pca_of_responses if dense else convolution.channel_of_responses
+    else:
+        pca = data_aware.pca_of_inputs if dense else convolution.projected_inputs
+    return pca(kernel, bias, observed.moments[layer])
+
+
+@lru_cache(maxsize=_PARTS)
+def _tensor_parts(
+    content: Content, layer: str, method: str, rank: Hashable
+) -> tuple[Part, ...]:
+    kernel, bias = content.layer(layer)
+    if method == "tucker":
+        return tucker(kernel, rank, bias).parts()
+    return cp(kernel, rank, bias).parts()

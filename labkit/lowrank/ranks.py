@@ -1,0 +1,178 @@
+"""The ranks of a whole network at one budget: by energy, by their product, by loss.
+
+Each layer has some ranks to choose from, each with what it costs and the fraction of
+the energy that it keeps; last comes the layer as it is, which keeps all. The budget is
+the sum of the costs, in MACs or in bytes.
+"""
+
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from labkit import allocation
+
+
+@dataclass(frozen=True, eq=False)
+class Choices:
+    """What one layer can become, from cheap to dear.
+
+    ranks: one for each choice but the last, which is the layer as it is: None there.
+    costs: int (choices,), above 0, ascending. kept: float (choices,), the fraction of
+    the energy kept, ascending to 1, above 0.
+    """
+
+    ranks: tuple[Hashable, ...]
+    costs: np.ndarray
+    kept: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.ranks)
+
+
+def choices(
+    ranks: Sequence[Hashable], costs: Sequence[int], kept: Sequence[float], whole: int
+) -> Choices:
+    """The ranks that cost less than the whole layer, and the layer as it is.
+
+    ranks, costs, kept: one entry each, costs and kept ascending. whole: the layer's
+    cost. Ranks that keep no energy are left out.
+
+    >>> found = choices([1, 2, 3], [30, 60, 90], [0.7, 0.9, 1.0], whole=75)
+    >>> found.ranks, found.costs.tolist(), found.kept.tolist()
+    ((1, 2, None), [30, 60, 75], [0.7, 0.9, 1.0])
+    """
+    paying = [k for k, cost in enumerate(costs) if cost < whole and kept[k] > 0]
+    return Choices(
+        (*(ranks[k] for k in paying), None),
+        np.array([*(costs[k] for k in paying), whole], np.int64),
+        np.minimum([*(kept[k] for k in paying), 1.0], 1.0),
+    )
+
+
+def thinned(found: Choices, count: int) -> Choices:
+    """At most `count` of the choices, evenly spread by cost; the last one stays.
+
+    >>> found = choices([1, 2, 3, 4], [10, 20, 30, 40], [0.4, 0.6, 0.8, 0.9], 50)
+    >>> thinned(found, 3).ranks
+    (1, 3, None)
+    """
+    if count < 2:
+        raise ValueError(f"count is {count}: give 2 or more")
+    wanted = np.linspace(found.costs[0], found.costs[-1], count)
+    places = np.unique([np.abs(found.costs - cost).argmin() for cost in wanted])
+    ranks = tuple(found.ranks[k] for k in places)
+    return Choices(ranks, found.costs[places], found.kept[places])
+
+
+def by_energy(layers: Mapping[str, Choices], budget: float) -> dict[str, Hashable]:
+    """Layer -> rank: the same fraction of the energy from each, the largest that fits.
+
+    Each layer takes its cheapest rank that keeps the fraction. Raises ValueError where
+    not even the cheapest ranks fit.
+
+    >>> one = choices([1, 2], [10, 20], [0.5, 0.9], whole=30)
+    >>> two = choices([1, 2], [10, 20], [0.8, 0.9], whole=30)
+    >>> by_energy({"fc1": one, "fc2": two}, budget=35)    # 80 % of each
+    {'fc1': 2, 'fc2': 1}
+    """
+    check_budget(layers, budget)
+    levels = np.unique(np.concatenate([found.kept for found in layers.values()]))
+    low, high = 0, len(levels)  # the lowest level fits: it is one cheapest rank's
+    while high - low > 1:
+        middle = (low + high) // 2
+        fits = _cost(layers, _at_level(layers, levels[middle])) <= budget
+        low, high = (middle, high) if fits else (low, middle)
+    return _ranks(layers, _at_level(layers, levels[low]))
+
+
+def by_product(layers: Mapping[str, Choices], budget: float) -> dict[str, Hashable]:
+    """Layer -> rank: a large product of the layers' energies, found greedily.
+
+    From the whole layers on, each step takes the layer one rank down that loses the
+    least of its energy for a unit of cost, (dE / E) / dC, until the budget is met:
+    Zhang et al. 2016 (arXiv:1505.06798), who saw that the accuracy falls nearly with
+    that product. Raises ValueError where not even the cheapest ranks fit.
+
+    >>> one = choices([1, 2], [10, 20], [0.5, 0.9], whole=30)
+    >>> two = choices([1, 2], [10, 20], [0.8, 0.9], whole=30)
+    >>> by_product({"fc1": one, "fc2": two}, budget=35)
+    {'fc1': 2, 'fc2': 1}
+    """
+    check_budget(layers, budget)
+    place = {name: len(found) - 1 for name, found in layers.items()}
+    spent = _cost(layers, place)
+    while spent > budget:
+        name = min(
+            (name for name in layers if place[name] > 0),
+            key=lambda name: _price(layers[name], place[name]),
+        )
+        costs = layers[name].costs
+        spent -= costs[place[name]] - costs[place[name] - 1]
+        place[name] -= 1
+    return _ranks(layers, place)
+
+
+def by_loss(
+    layers: Mapping[str, Choices], loss: Mapping[str, Sequence[float]], budget: float
+) -> dict[str, Hashable]:
+    """Layer -> rank: the least sum of measured increases of the loss, exactly.
+
+    loss: layer -> one increase for each of its choices, the other layers being whole:
+    0 for the last one. Solved as `labkit.allocation.exact` does. Raises ValueError
+    where not even the cheapest ranks fit.
+
+    >>> one = choices([1, 2], [10, 20], [0.5, 0.9], whole=30)
+    >>> losses = {"fc1": [0.3, 0.2, 0.0], "fc2": [0.9, 0.1, 0.0]}
+    >>> by_loss({"fc1": one, "fc2": one}, losses, budget=35)
+    {'fc1': 1, 'fc2': 2}
+    """
+    check_budget(layers, budget)
+    most = max(map(len, layers.values()))
+    tables = [
+        [_filled(table[name], most) for name in layers]
+        for table in (loss, {name: found.costs for name, found in layers.items()})
+    ]
+    frontier = allocation.exact(*map(np.array, tables))
+    best = frontier.choice[frontier.within(budget)]
+    return _ranks(
+        layers,
+        {
+            name: min(int(place), len(found) - 1)
+            for (name, found), place in zip(layers.items(), best, strict=True)
+        },
+    )
+
+
+def check_budget(layers: Mapping[str, Choices], budget: float) -> None:
+    """Raise ValueError unless the cheapest ranks of all layers fit the budget."""
+    least = sum(int(found.costs[0]) for found in layers.values())
+    if budget < least:
+        raise ValueError(
+            f"a budget of {budget:,.0f} is too small: the smallest ranks of all layers "
+            f"cost {least:,}"
+        )
+
+
+def _at_level(layers: Mapping[str, Choices], level: float) -> dict[str, int]:
+    """The place of each layer's cheapest choice that keeps `level` of the energy."""
+    return {name: int((c.kept >= level).argmax()) for name, c in layers.items()}
+
+
+def _cost(layers: Mapping[str, Choices], place: Mapping[str, int]) -> int:
+    return sum(int(found.costs[place[name]]) for name, found in layers.items())
+
+
+def _ranks(layers: Mapping[str, Choices], place: Mapping[str, int]) -> dict:
+    return {name: found.ranks[place[name]] for name, found in layers.items()}
+
+
+def _price(found: Choices, place: int) -> float:
+    """The relative loss of energy for a unit of cost, one rank down."""
+    lost = 1 - found.kept[place - 1] / found.kept[place]
+    return lost / (found.costs[place] - found.costs[place - 1])
+
+
+def _filled(values: Sequence, count: int) -> list:
+    """A list as long as the longest: the last value again and again."""
+    return [*values, *[values[-1]] * (count - len(values))]

@@ -1,0 +1,102 @@
+"""Tucker-2: a kernel as a small core between two projections of its channels.
+
+    K[o, i, j, c] ~ sum over p, q of A[o, p] G[p, i, j, q] B[c, q]
+
+So the layer becomes 1 x 1 onto q channels, a small k x k from q to p channels, and
+1 x 1 onto the old channels (Kim et al. 2016, arXiv:1511.06530). The directions begin as
+those of the higher-order SVD and are improved in turns: with one
+side projected, the other one's best directions are singular vectors again (higher-order
+orthogonal iteration, an alternating least squares).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from labkit.lowrank.convolution import check_kernel
+from labkit.lowrank.parts import Part
+from labkit.lowrank.svd import check_rank
+
+ROUNDS = 10
+
+
+@dataclass(frozen=True, eq=False)
+class Tucker:
+    """outputs: (out, p), inputs: (in, q), both with orthonormal columns. core: (p,
+    height, width, q). bias: of the layer, or None.
+    """
+
+    outputs: np.ndarray
+    core: np.ndarray
+    inputs: np.ndarray
+    bias: np.ndarray | None = None
+
+    def parts(self) -> tuple[Part, Part, Part]:
+        """The three layers, float32."""
+        kernels = self.inputs.T[:, None, None], self.core, self.outputs[:, None, None]
+        first, middle, last = (np.ascontiguousarray(k, np.float32) for k in kernels)
+        return Part(first), Part(middle), Part(last, self.bias)
+
+
+def tucker(
+    kernel: np.ndarray,
+    ranks: tuple[int, int],
+    bias: np.ndarray | None = None,
+    rounds: int = ROUNDS,
+) -> Tucker:
+    """The Tucker-2 form of a kernel (out, height, width, in).
+
+    ranks: p of the outputs (1 to out) and q of the inputs (1 to in); neither may be
+    larger than the other one times height times width. rounds: how often the directions
+    are improved; 0 leaves those of the higher-order SVD. Raises ValueError outside.
+
+    >>> kernel = np.zeros((2, 1, 1, 2))
+    >>> kernel[:, 0, 0] = [[0.0, 0.0], [0.0, 5.0]]
+    >>> found = tucker(kernel, (1, 1))
+    >>> np.abs(found.core).ravel().round(6).tolist()
+    [5.0]
+    """
+    kernel = np.asarray(check_kernel(kernel), np.float64)
+    p, q = _checked(ranks, kernel)
+    inputs = _directions(kernel, 3, q)
+    outputs = _directions(kernel, 0, p)
+    for _ in range(rounds):
+        outputs = _directions(np.tensordot(kernel, inputs, 1), 0, p)
+        inputs = _directions(np.tensordot(outputs.T, kernel, 1), 3, q)
+    core = np.tensordot(outputs.T, np.tensordot(kernel, inputs, 1), 1)
+    return Tucker(outputs, core, inputs, bias)
+
+
+def mode_energies(kernel: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The squared singular values of the kernel by its outputs, and by its inputs.
+
+    >>> outputs, inputs = mode_energies(np.ones((2, 1, 1, 3)))
+    >>> outputs.round(6).tolist(), inputs.round(6).tolist()
+    ([6.0, 0.0], [6.0, 0.0, 0.0])
+    """
+    kernel = np.asarray(check_kernel(kernel), np.float64)
+    grams = (_gram(kernel, axis) for axis in (0, 3))
+    outputs, inputs = (np.linalg.eigvalsh(gram)[::-1] for gram in grams)
+    return np.maximum(outputs, 0.0), np.maximum(inputs, 0.0)
+
+
+def _directions(kernel: np.ndarray, axis: int, rank: int) -> np.ndarray:
+    """The first left singular vectors of the kernel unfolded along an axis."""
+    return np.linalg.eigh(_gram(kernel, axis))[1][:, ::-1][:, :rank]
+
+
+def _gram(kernel: np.ndarray, axis: int) -> np.ndarray:
+    rows = np.moveaxis(kernel, axis, 0).reshape(kernel.shape[axis], -1)
+    return rows @ rows.T
+
+
+def _checked(ranks: tuple[int, int], kernel: np.ndarray) -> tuple[int, int]:
+    out, height, width, inputs = kernel.shape
+    p, q = check_rank(ranks[0], out), check_rank(ranks[1], inputs)
+    taps = height * width
+    if p > q * taps or q > p * taps:
+        raise ValueError(
+            f"ranks are ({p}, {q}): neither can be more than {taps} times the other, "
+            f"the kernel being {height} x {width}"
+        )
+    return p, q

@@ -1,0 +1,119 @@
+"""The ranks of all layers of a network, by one slider: which, and what they cost.
+
+A *share* says how many weights a layer's parts have, as a fraction of its own: 1 is the
+break-even rank, whatever the method. The same share for every layer is the simplest
+choice. The others spend the same budget otherwise: they ask which layers lose the least
+(`labkit.lowrank.ranks`).
+"""
+
+from collections.abc import Hashable, Mapping, Sequence
+
+import numpy as np
+
+from labkit import factorized
+from labkit.lowrank import ranks as choose
+from labkit.lowrank.ranks import Choices
+from labkit.lowrank.tucker import mode_energies
+from labkit.network import Network
+from labkit.rank_costs import check_unit, cost, rank_cost, rank_for
+from labkit.responses import Observed
+
+BY = ("same", "energy", "product", "loss")
+TUCKER_STEPS = 32  # pairs of ranks to choose from, on the diagonal
+Ranks = dict[str, Hashable]
+
+
+def layer_choices(
+    network: Network,
+    layer: str,
+    method: str,
+    observed: Observed | None = None,
+    unit: str = "macs",
+) -> Choices:
+    """The ranks of a layer that pay, with their costs and energies.
+
+    method: not "cp" of a convolution, which has no energies (ValueError). Tucker's
+    ranks go up together, in the proportion of the layer's sides, and of its energy what
+    the bound of the higher-order SVD leaves is taken.
+    """
+    method = factorized.effective_method(network, layer, method)
+    whole = cost(network, layer, None, unit)
+    if method == "cp":
+        raise ValueError("the terms of CP have no energies: choose the same share")
+    if method == "tucker":
+        return _tucker_choices(network, layer, unit, whole)
+    found = factorized.decomposition(network, layer, method, observed)
+    step = cost(network, layer, found.parts(1), unit)
+    total = found.energies.sum() or 1.0
+    ranks = range(1, found.full_rank + 1)
+    kept = np.cumsum(found.energies) / total
+    return choose.choices(ranks, [rank * step for rank in ranks], kept, whole)
+
+
+def _tucker_choices(network: Network, layer: str, unit: str, whole: int) -> Choices:
+    kernel = network.kernels[layer]
+    energies, lost = mode_energies(kernel), []
+    shares = np.arange(1, TUCKER_STEPS + 1) / TUCKER_STEPS
+    pairs = dict.fromkeys(rank_for(network, layer, "tucker", s) for s in shares)
+    for pair in pairs:
+        rest = (e[rank:].sum() for e, rank in zip(energies, pair, strict=True))
+        lost.append(sum(rest) / energies[0].sum())
+    kept = np.maximum(1 - np.array(lost), 1e-3)
+    costs = [rank_cost(network, layer, "tucker", pair, unit) for pair in pairs]
+    return choose.choices(list(pairs), costs, kept, whole)
+
+
+def budget(
+    network: Network,
+    method: str,
+    share: float,
+    layers: Sequence[str] | None = None,
+    unit: str = "macs",
+) -> int:
+    """What the layers cost where each has the same share of its weights."""
+    total = 0
+    for layer in factorized.layers(network) if layers is None else layers:
+        rank = rank_for(network, layer, method, share)
+        total += rank_cost(network, layer, method, rank, unit)
+    return total
+
+
+def plan(
+    network: Network,
+    method: str = "svd",
+    share: float = 0.5,
+    by: str = "same",
+    *,
+    layers: Sequence[str] | None = None,
+    unit: str = "macs",
+    observed: Observed | None = None,
+    loss: Mapping[str, tuple[Choices, Sequence[float]]] | None = None,
+) -> Ranks:
+    """Layer -> its rank; None for a layer that stays whole.
+
+    share: of each layer's weights with by="same"; otherwise the same cost in all,
+    shared out by one energy ("energy"), by the product of energies ("product"), or by
+    measured losses ("loss"). layers: those to take apart, None for all. unit: of the
+    cost. observed: for the methods that look at data. loss: layer -> its choices and
+    the increase of the loss at each, as `labkit.rank_sensitivity` measures it. Raises
+    ValueError for what does not fit, and for a budget that not even rank 1 meets.
+    """
+    check_unit(unit)
+    if by not in BY:
+        raise ValueError(f"by is {by!r}: choose one of {', '.join(BY)}")
+    chosen = factorized.layers(network) if layers is None else list(layers)
+    if by == "same":
+        return {layer: rank_for(network, layer, method, share) for layer in chosen}
+    if not chosen:
+        return {}
+    most = budget(network, method, share, chosen, unit)
+    if by == "loss":
+        if loss is None:
+            raise ValueError("by 'loss' needs loss=, as labkit.rank_sensitivity has it")
+        found = {layer: loss[layer][0] for layer in chosen}
+        return choose.by_loss(found, {layer: loss[layer][1] for layer in chosen}, most)
+    found = {
+        layer: layer_choices(network, layer, method, observed, unit) for layer in chosen
+    }
+    way = choose.by_energy if by == "energy" else choose.by_product
+    return way(found, max(most, sum(int(c.costs[0]) for c in found.values())))

@@ -1,0 +1,126 @@
+"""How much the rank of one layer matters: its loss at some ranks, the others whole.
+
+As `labkit.sensitivity` does with bits. The losses of single layers are taken to add up
+(`labkit.lowrank.ranks.by_loss`); that they do is an assumption.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from labkit import data, factorized, rank_choice
+from labkit.data import Split
+from labkit.graph import NetworkError
+from labkit.lowrank.ranks import Choices, thinned
+from labkit.measure import BATCH, THREADS
+from labkit.network import Network
+from labkit.responses import Observed
+from labkit.sensitivity import score_of
+from labkit.splitting import split_before
+
+STEPS = 9  # choices a layer, the whole layer among them
+FILE = data.FOLDER / "results" / "rank_sensitivity.json"
+
+
+@dataclass(frozen=True, eq=False)
+class RankLosses:
+    """layers: layer -> its choices, and the increase of the loss at each, the last 0.
+
+    method, unit: what the ranks and the costs are. images: how many it was measured on.
+    """
+
+    method: str
+    unit: str
+    images: int
+    layers: dict[str, tuple[Choices, list[float]]]
+
+    def record(self) -> dict:
+        """As numbers and text, as a results file keeps it."""
+        rows = {
+            layer: {
+                "ranks": list(found.ranks),
+                "costs": found.costs.tolist(),
+                "kept": found.kept.tolist(),
+                "loss_increase": losses,
+            }
+            for layer, (found, losses) in self.layers.items()
+        }
+        start = {"method": self.method, "unit": self.unit, "images": self.images}
+        return start | {"layers": rows}
+
+    @classmethod
+    def from_record(cls, record: dict) -> "RankLosses":
+        """The inverse of `record`."""
+        layers = {
+            layer: (
+                Choices(
+                    tuple(map(_rank, row["ranks"])),
+                    np.array(row["costs"], np.int64),
+                    np.array(row["kept"]),
+                ),
+                row["loss_increase"],
+            )
+            for layer, row in record["layers"].items()
+        }
+        return cls(record["method"], record["unit"], record["images"], layers)
+
+
+def rank_losses(
+    network: Network,
+    split: Split,
+    method: str = "svd",
+    *,
+    layers: Sequence[str] | None = None,
+    observed: Observed | None = None,
+    unit: str = "macs",
+    steps: int = STEPS,
+    progress: Callable[[Iterable[str]], Iterable[str]] = iter,
+    threads: int = THREADS,
+) -> RankLosses:
+    """Take each layer apart alone, at some ranks that pay, and measure what it does.
+
+    split: validation images. layers: those to measure, None for all. steps: choices a
+    layer, spread evenly by cost, the whole layer among them. progress: wraps the
+    layers, as `tqdm` does. What lies before the layer runs once. Raises ValueError for
+    what does not fit, "cp" of a convolution among that.
+    """
+    whole = score_of(network, split.images, split.labels, threads)
+    measured = {}
+    chosen = factorized.layers(network) if layers is None else list(layers)
+    for layer in progress(chosen):
+        found = rank_choice.layer_choices(network, layer, method, observed, unit)
+        found = thinned(found, steps)
+        head, tail = split_before(network, layer)
+        x = head.predict(split.images, BATCH, threads) if head else split.images
+        losses = []
+        for rank in found.ranks[:-1]:
+            parts = factorized.parts(network, layer, rank, method, observed)
+            low = factorized.factorize(tail, {layer: parts})
+            score = score_of(low, x, split.labels, threads)
+            losses.append(score.loss - whole.loss)
+        measured[layer] = (found, [*losses, 0.0])
+    return RankLosses(method, unit, len(split), measured)
+
+
+def committed(network: Network, method: str, unit: str = "macs") -> RankLosses:
+    """The losses of a network of the lab that lie in data/results.
+
+    Found by the network's digest: NetworkError where there are none.
+    """
+    entries = json.loads(FILE.read_text())["networks"] if FILE.exists() else []
+    for entry in entries:
+        if entry["digest"] == network.digest:
+            for record in entry["losses"]:
+                if (record["method"], record["unit"]) == (method, unit):
+                    return RankLosses.from_record(record)
+    raise NetworkError(
+        f"{FILE.name} has no losses of this network by {method!r}, in {unit}: measure "
+        "them with `rank_losses`"
+    )
+
+
+def _rank(value):
+    """A pair of ranks is a list in a file."""
+    return tuple(value) if isinstance(value, list) else value

@@ -1,0 +1,23 @@
+"""Students of a live distillation as networks: `labkit.live.distillation`."""
+
+import io
+
+import numpy as np
+
+from labkit.network import Network
+from labkit.resizing import resize_dense
+
+
+def read(content: bytes, mould: Network) -> dict[str, Network]:
+    """ "alone" and "distilled" -> the trained student, a .tflite file of its own.
+
+    content: the file that the training ended with. mould: a dense network of three
+    layers, the zoo's mlp.
+    """
+    with np.load(io.BytesIO(content)) as file:
+        arrays = {name: file[name] for name in file.files}
+    found: dict[str, dict[str, np.ndarray]] = {}
+    for name, array in arrays.items():
+        student, _, weight = name.partition("/")
+        found.setdefault(student, {})[weight] = array
+    return {student: resize_dense(mould, weights) for student, weights in found.items()}

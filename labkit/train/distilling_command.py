@@ -1,0 +1,71 @@
+"""`python -m labkit distill`: train a network by another one, and put it in place."""
+
+import hashlib
+import json
+from dataclasses import asdict
+
+from labkit import data, zoo
+from labkit.files import write_bytes, write_text
+from labkit.measure import Accuracy, accuracy
+from labkit.network import Network
+from labkit.train import convert, distilling
+from labkit.train.command import RUNS
+
+RESULTS = data.FOLDER / "results" / "distilled"
+
+
+def main(name: str, teacher: str, seed: int = 0, alone: bool = False) -> dict:
+    """Train `name` on the soft targets of `teacher`, or alone, and return its record.
+
+    Writes data/results/distilled/TITLE-seedN.json, which names the test images that the
+    student gets wrong, so that students are compared on the same images; seed 0 of a
+    distilled student also writes its file into data/models/distilled. Checkpoints are
+    under runs/.
+    """
+    title = f"{name}-alone" if alone else f"{name}-from-{teacher}"
+    alpha = 0.0 if alone else distilling.ALPHA
+    folder = RUNS / f"{title}-seed{seed}"
+    model, log = distilling.run(name, teacher, alpha, folder, seed)
+    content = convert.to_tflite(model)
+    record = _record(name, teacher, alpha, log, Network.from_bytes(content))
+    text = json.dumps(record, indent=1) + "\n"
+    write_text(RESULTS / f"{title}-seed{seed}.json", text)
+    if seed == 0 and not alone:
+        write_bytes(zoo.DISTILLED_FOLDER / f"{title}.tflite", content)
+        write_text(zoo.DISTILLED_FOLDER / f"{title}.json", text)
+    return record
+
+
+def _record(name: str, teacher: str, alpha: float, log: dict, network: Network) -> dict:
+    recipe = distilling.STUDENT_RECIPES[name]
+    dataset = data.load(recipe.dataset, full=True)
+    test = accuracy(network, dataset.test)
+    option = "" if alpha else " --alone"
+    return {
+        "name": name,
+        "dataset": dataset.name,
+        "command": f"python -m labkit distill {name} --teacher {teacher} "
+        f"--seed {log['seed']}{option}",
+        "seed": log["seed"],
+        "teacher": teacher,
+        "teacher_sha256": zoo.record(teacher)["sha256"],
+        "temperature": distilling.TEMPERATURE,
+        "alpha": alpha,
+        "epochs": len(log["epochs"]),
+        "seconds": round(sum(row["seconds"] for row in log["epochs"])),
+        "training_images": len(dataset.train),
+        "validation_accuracy": accuracy(network, dataset.validation).value,
+        "test_accuracy": test.value,
+        "wrong": _wrong(test),
+        "parameters": network.parameters,
+        "macs": network.macs,
+        "size_bytes": len(network),
+        "sha256": hashlib.sha256(network.to_bytes()).hexdigest(),
+        "recipe": asdict(recipe),
+        "history": log["epochs"],
+    }
+
+
+def _wrong(found: Accuracy) -> list[int]:
+    """Which test images are classified wrong, by their number in the data set."""
+    return sorted(found.index[~found.correct].tolist())

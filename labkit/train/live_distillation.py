@@ -1,0 +1,95 @@
+"""A student trained twice in some seconds, alone and by a teacher, in a child process.
+
+`python -m labkit.train.live_distillation` prints one JSON line for every 100 steps of
+each student and writes both networks into one .npz file. `labkit.live` starts it. Both
+students begin with the same weights and see the same images in the same order, moved
+alike; the teacher is asked about the moved images.
+"""
+
+import argparse
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+
+from labkit import data, zoo
+from labkit.files import write_bytes
+from labkit.train import moves, students
+from labkit.train.fast import Dense, SoftTargets
+
+TEACHERS = ("mlp", "lenet5")
+SHIFT, LOSS_IMAGES = 1, 500
+ALONE, DISTILLED = "alone", "distilled"
+
+
+def train(
+    teacher: str,
+    width: int,
+    temperature: float,
+    alpha: float,
+    images: int,
+    steps: int,
+    seed: int,
+    report,
+) -> dict[str, Dense]:
+    """ "alone" and "distilled" -> the network after `steps` batches, 784-w-w-10.
+
+    images: how many of the first training images are used. report(student, step,
+    loss): called every 100 steps with the cross-entropy on some validation images.
+    """
+    dataset = data.load("mnist")
+    split = dataset.calibration.take(images)
+    judges = dataset.validation.take(LOSS_IMAGES)
+    table = moves.logits_everywhere(zoo.load(teacher).predict, split, SHIFT)
+    weights = {ALONE: 0.0, DISTILLED: alpha}
+    trained = {}
+    for student, its_alpha in weights.items():
+        trained[student] = students.train(
+            (784, width, width, 10),
+            split,
+            steps,
+            seed,
+            SoftTargets(table, temperature, its_alpha),
+            SHIFT,
+            lambda step, network, student=student: report(
+                student, step, network.loss(judges)
+            ),
+        )
+    return trained
+
+
+def to_bytes(trained: dict[str, Dense]) -> bytes:
+    """An .npz file of "alone/fc1/kernel", …, in the layout of model files."""
+    arrays = {}
+    for student, network in trained.items():
+        pairs = zip(network.kernels, network.biases, strict=True)
+        for k, (kernel, bias) in enumerate(pairs, 1):
+            arrays[f"{student}/fc{k}/kernel"] = kernel.T
+            arrays[f"{student}/fc{k}/bias"] = bias
+    content = io.BytesIO()
+    np.savez(content, **arrays)
+    return content.getvalue()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser("python -m labkit.train.live_distillation")
+    parser.add_argument("teacher", choices=TEACHERS)
+    for name, kind in (("width", int), ("temperature", float), ("alpha", float)):
+        parser.add_argument(f"--{name}", type=kind, required=True)
+    for name in ("images", "steps"):
+        parser.add_argument(f"--{name}", type=int, required=True)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=Path, required=True)
+    chosen = vars(parser.parse_args())
+    out = chosen.pop("out")
+
+    def report(student: str, step: int, loss: float) -> None:
+        line = {"step": step, "loss": loss, "student": student}
+        print(json.dumps(line), flush=True)
+
+    write_bytes(out, to_bytes(train(**chosen, report=report)))
+
+
+if __name__ == "__main__":
+    main()

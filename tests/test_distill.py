@@ -1,0 +1,142 @@
+"""The losses of distillation: gradients, limits, what is zero, what a target tells."""
+
+import numpy as np
+import pytest
+
+from labkit import dark_knowledge, distill
+
+LABELS = np.array([0, 2, 1, 3])
+
+
+def logits(seed, scale=3.0, shape=(4, 5)):
+    return np.random.default_rng(seed).normal(0, scale, shape)
+
+
+TEACHER, STUDENT = logits(1), logits(2)
+
+
+@pytest.mark.parametrize("temperature", [0.5, 1, 4, 100])
+def test_a_softmax_by_its_definition(temperature):
+    found = distill.soften(TEACHER, temperature)
+    powers = np.exp(TEACHER / temperature)
+    np.testing.assert_allclose(found, powers / powers.sum(axis=1, keepdims=True))
+    np.testing.assert_allclose(np.log(found), distill.log_soften(TEACHER, temperature))
+
+
+def test_large_logits_overflow_nothing():
+    row = np.array([[1e6, 0.0, -1e6]])
+    assert distill.soften(row).tolist() == [[1, 0, 0]]
+    assert distill.divergence(row, -row).tolist() == [2e6]
+    assert np.isfinite(distill.gradient(row, -row, np.array([1]), 2, 0.5)).all()
+
+
+@pytest.mark.parametrize("temperature", [0, -1, float("nan")])
+def test_a_temperature_that_is_none(temperature):
+    with pytest.raises(ValueError, match="give one above 0"):
+        distill.soften(TEACHER, temperature)
+
+
+def test_softer_is_more_even():
+    spread = [distill.entropy(distill.soften(TEACHER, t)) for t in (1, 2, 8, 1e6)]
+    assert (np.diff(spread, axis=0) > 0).all()
+    np.testing.assert_allclose(spread[-1], np.log(5), atol=1e-9)
+
+
+@pytest.mark.parametrize("temperature", [1, 3, 20])
+@pytest.mark.parametrize("alpha", [0, 0.3, 1])
+def test_the_gradient_by_finite_differences(temperature, alpha):
+    found = distill.gradient(TEACHER, STUDENT, LABELS, temperature, alpha)
+    step, slopes = 1e-5, np.zeros_like(STUDENT)
+    for place in np.ndindex(STUDENT.shape):
+        ends = []
+        for sign in (1, -1):
+            moved = STUDENT.copy()
+            moved[place] += sign * step
+            ends.append(distill.loss(TEACHER, moved, LABELS, temperature, alpha))
+        slopes[place] = (ends[0] - ends[1]) / (2 * step)
+    np.testing.assert_allclose(found, slopes, atol=1e-8)
+
+
+@pytest.mark.parametrize("temperature", [1, 3, 20])
+def test_the_gradient_by_automatic_differentiation(temperature):
+    tf = pytest.importorskip("tensorflow", reason="the extra `train` is not installed")
+    z = tf.Variable(STUDENT)
+    with tf.GradientTape() as tape:
+        p = tf.nn.softmax(TEACHER / temperature)
+        soft = tf.nn.softmax_cross_entropy_with_logits(p, z / temperature)
+        hard = tf.nn.sparse_softmax_cross_entropy_with_logits(LABELS, z)
+        value = tf.reduce_mean(0.7 * temperature**2 * soft + 0.3 * hard)
+    found = distill.gradient(TEACHER, STUDENT, LABELS, temperature, 0.7)
+    np.testing.assert_allclose(found, tape.gradient(value, z).numpy(), atol=1e-12)
+
+
+def test_nothing_to_learn_from_a_teacher_that_says_the_same():
+    for temperature in (1, 7):
+        same = STUDENT + np.arange(4)[:, None]  # a softmax sees no constant
+        assert distill.soft_loss(same, STUDENT, temperature) == pytest.approx(0)
+        np.testing.assert_allclose(
+            distill.soft_gradient(same, STUDENT, temperature), 0, atol=1e-12
+        )
+        assert distill.soft_loss(TEACHER, STUDENT, temperature) > 0.1
+
+
+def test_divergence_is_cross_entropy_less_entropy():
+    p = distill.soften(TEACHER, 3)
+    expected = distill.cross_entropy(p, STUDENT, 3) - distill.entropy(p)
+    np.testing.assert_allclose(distill.divergence(TEACHER, STUDENT, 3), expected)
+    scipy = pytest.importorskip("scipy.stats")
+    entropies = scipy.entropy(p, distill.soften(STUDENT, 3), axis=1)
+    np.testing.assert_allclose(distill.divergence(TEACHER, STUDENT, 3), entropies)
+
+
+def test_t_squared_keeps_the_size_of_the_gradient():
+    def size(temperature, squared):
+        found = distill.soft_gradient(TEACHER, STUDENT, temperature, squared)
+        return np.linalg.norm(found)
+
+    with_it = [size(t, True) for t in (50, 100, 200)]
+    without = [size(t, False) for t in (50, 100, 200)]
+    np.testing.assert_allclose(with_it, with_it[-1], rtol=0.05)
+    np.testing.assert_allclose(np.divide(without[:-1], without[1:]), 4, rtol=0.05)
+
+
+def test_high_temperatures_match_logits():
+    limit = distill.matching_gradient(TEACHER, STUDENT)
+    off = [
+        np.abs(distill.soft_gradient(TEACHER, STUDENT, t) - limit).max()
+        for t in (10, 100, 1000)
+    ]
+    assert off[0] > 5 * off[1] > 25 * off[2] and off[2] < 1e-2 * np.abs(limit).max()
+    one = [a - a.mean(axis=1, keepdims=True) for a in (TEACHER, STUDENT)]
+    np.testing.assert_allclose(limit, (one[1] - one[0]) / (5 * 4))
+
+
+def test_the_nearest_wrong_class():
+    found = dark_knowledge.nearest_wrong(TEACHER, LABELS)
+    for row, label, wrong in zip(TEACHER, LABELS, found, strict=True):
+        others = [k for k in range(5) if k != label]
+        assert wrong == max(others, key=lambda k: row[k])
+
+
+def test_the_wrong_classes_forget_the_label():
+    surer = TEACHER.copy()
+    surer[np.arange(4), LABELS] += 10
+    for t in (1, 5):
+        found = dark_knowledge.wrong_classes(surer, LABELS, t)
+        np.testing.assert_allclose(
+            found, dark_knowledge.wrong_classes(TEACHER, LABELS, t)
+        )
+        np.testing.assert_allclose(found.sum(axis=1), 1)
+        assert not found[np.arange(4), LABELS].any()
+
+
+def test_what_is_told_beyond_a_smoothed_label():
+    p = distill.soften(TEACHER, 2)
+    rows = np.arange(4)
+    smooth = np.repeat((1 - p[rows, LABELS])[:, None] / 4, 5, axis=1)
+    smooth[rows, LABELS] = p[rows, LABELS]
+    expected = np.sum(p * np.log(p / smooth), axis=1)
+    np.testing.assert_allclose(dark_knowledge.told(TEACHER, LABELS, 2), expected)
+    even = np.zeros((1, 5))
+    even[0, 3] = 9
+    assert dark_knowledge.told(even, np.array([3]))[0] == pytest.approx(0)

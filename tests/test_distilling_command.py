@@ -1,0 +1,85 @@
+"""`python -m labkit distill`: the files it writes, resuming, students that pair."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from labkit import data, zoo
+from labkit.__main__ import main
+from labkit.measure import accuracy
+from labkit.network import Network
+
+pytest.importorskip("keras", reason="the extra `train` is not installed")
+from labkit.train import distilling, distilling_command  # noqa: E402
+
+
+class Small:
+    """The first images of each split."""
+
+    name = "mnist"
+
+    def __init__(self):
+        whole = data.load("mnist")
+        self.train, self.validation, self.test = (
+            split.take(256) for split in (whole.train, whole.validation, whole.test)
+        )
+
+
+@pytest.fixture
+def small(monkeypatch, tmp_path):
+    dataset = Small()
+    monkeypatch.setattr(data, "load", lambda name, full=False: dataset)
+    recipe = replace(distilling.STUDENT_RECIPES["mlp"], epochs=2, warmup_epochs=0)
+    monkeypatch.setitem(distilling.STUDENT_RECIPES, "mlp", recipe)
+    for folder in ("RUNS", "RESULTS"):
+        monkeypatch.setattr(distilling_command, folder, tmp_path / folder)
+    monkeypatch.setattr(zoo, "DISTILLED_FOLDER", tmp_path / "models")
+    return tmp_path
+
+
+def record(path):
+    return json.loads(path.read_text())
+
+
+def test_a_student_is_put_in_place(small):
+    main(["distill", "mlp", "--teacher", "mlp"])
+    found = record(small / "models" / "mlp-from-mlp.json")
+    assert found == record(small / "RESULTS" / "mlp-from-mlp-seed0.json")
+    network = Network.load(small / "models" / "mlp-from-mlp.tflite")
+    assert network.digest == found["sha256"]
+    test = accuracy(network, Small().test)
+    assert len(found["wrong"]) == round(256 * (1 - found["test_accuracy"]))
+    assert set(test.index[~test.correct]) == set(found["wrong"])
+    assert found["command"].endswith("distill mlp --teacher mlp --seed 0")
+
+
+def test_another_seed_and_a_student_alone_leave_records_only(small):
+    main(["distill", "mlp", "--teacher", "mlp", "--seed", "1", "--alone"])
+    (path,) = (small / "RESULTS").iterdir()
+    assert path.name == "mlp-alone-seed1.json" and record(path)["alpha"] == 0
+    assert not (small / "models").exists()
+
+
+def test_an_interrupted_training_goes_on(small, monkeypatch):
+    def trained(folder):
+        model, log = distilling.run("mlp", "mlp", 0.9, small / folder, 0)
+        return model.get_weights(), log
+
+    whole, log = trained("a")
+    full = distilling.STUDENT_RECIPES["mlp"]
+    go_on = distilling.fit.train
+
+    def interrupted(model, log, recipe, dataset, folder):
+        stopped = replace(recipe, epochs=1)
+        go_on(model, log, stopped, dataset, folder)
+
+    monkeypatch.setattr(distilling.fit, "train", interrupted)
+    half, _ = trained("b")
+    monkeypatch.setattr(distilling.fit, "train", go_on)
+    rest, log_again = trained("b")
+    assert full.epochs == len(log["epochs"]) == len(log_again["epochs"]) == 2
+    assert (half[0] != whole[0]).any()
+    for one, other in zip(whole, rest, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-6)
