@@ -11,7 +11,7 @@ elimination. The weight that adds least goes first, and again, until none is lef
 errors on the way are the scores. So one run serves every sparsity, and `compensated`
 gives the remaining weights of any mask.
 
-Hassibi, Stork 1993 (NIPS 5): the two formulas. Frantar, Alistarh 2022,
+Hassibi, Stork 1993 (NIPS 5): the two formulas. Frantar et al. 2022,
 arXiv:2208.11580 (OBC), sec. 4: a layer's output error, each output by itself, the
 elimination, and then the ranking over all outputs.
 """

@@ -19,7 +19,7 @@ columns are rounded at once.
 Frantar et al. 2022, arXiv:2210.17323 (GPTQ): eq. 2, the update; eq. 3, the inverse
 without one row and column; sec. 3, columns in order for all rows, damping, and the
 Cholesky form, which has all the shrunken inverses in one matrix. Its forerunner picks
-the order for each row: Frantar, Alistarh 2022, arXiv:2208.11580 (OBQ).
+the order for each row: Frantar et al. 2022, arXiv:2208.11580 (OBQ).
 """
 
 from collections.abc import Sequence

@@ -545,7 +545,7 @@ rounded from $w_k$ to $\hat w_k$, it is best made up for if the later weights ch
 
 $$ \delta = -\frac{w_k - \hat w_k}{[H^{-1}]_{kk}}\,[H^{-1}]_{k,\text{later}}, $$
 
-where $H$ is that of the weights not yet rounded (Frantar, Alistarh 2022,
+where $H$ is that of the weights not yet rounded (Frantar et al. 2022,
 arXiv:2208.11580; in this order for all rows at once, as GPTQ: Frantar et al. 2022,
 arXiv:2210.17323). Removing a weight from $H^{-1}$ is one step of Gaussian elimination.
 """

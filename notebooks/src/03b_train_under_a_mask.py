@@ -340,7 +340,7 @@ seen = live.pruning("mlp", SPARSE, STEPS, schedule="one-shot")
 trained["one-shot"] = live.result(seen, watched("one-shot"))
 
 # %%
-lines = {name: Curve(*zip(*losses[name], strict=True)) for name in trained}
+lines = {name: Curve(*zip(*losses[name], strict=True)) for name in SCHEDULES}
 look = Look("step", "loss, training images", yscale="log")
 draw_curves(figure(7.5, 3), {"": lines}, look)
 
