@@ -97,7 +97,7 @@ def taken_apart(model: keras.Model, parts: Mapping[str, Sequence[Part]]) -> kera
 
     clone = keras.models.clone_model(model, clone_function=cloned)
     for layer in model.layers:
-        if layer.name not in parts:
+        if layer.weights and layer.name not in parts:
             clone.get_layer(layer.name).set_weights(layer.get_weights())
     for name, found in parts.items():
         _set_chain(clone, model, name, found)

@@ -58,7 +58,7 @@ $$\|W - W_k\|_F^2 = \sum_{i>k} s_i^2$$
 """
 
 # %%
-w = np.array([[3.0, 1.0, 2.0], [1.0, 3.0, 2.0], [2.0, 2.0, 2.0], [0.0, 1.0, 0.5]])
+w = np.array([[3.0, 1.0, 2.0], [1.0, 3.0, 2.0], [2.0, 2.0, 2.0], [0.0, 1.0, 1.0]])
 u, s, vt = np.linalg.svd(w, full_matrices=False)
 one = s[0] * np.outer(u[:, 0], vt[0])
 print(s.round(3), one.round(2), sep="\n")
@@ -346,13 +346,32 @@ picture
 at_half = int(np.abs(energies[layer] - 0.5).argmin()) + 1
 middle = accuracy(factorized.at_ranks(mlp, {layer: at_half}), split).value
 print(f"rank {at_half}: {energies[layer][at_half - 1]:.0%} of the energy, {middle:.2%}")
-assert middle > 0.9
+assert middle > 0.8
+
+# %%
+rows = {}
+for name, network in networks.items():
+    few, ranks = data[name].validation.take(500), {}
+    for each in factorized.layers(network):
+        terms = factorized.decomposition(network, each).energies
+        ranks[each] = svd.rank_for_energy(np.sqrt(terms), 0.9)
+    cut = factorized.at_ranks(network, ranks)
+    rows[name] = (
+        *(accuracy(n, few).value for n in (network, cut)),
+        cut.macs / network.macs,
+    )
+columns = ["whole", "90 % of the energy", "of the MACs"]
+ninety = pd.DataFrame(rows, index=columns).T
+assert ninety["90 % of the energy"]["mlp"] > 0.97 > 0.5 > ninety.iloc[:, 1]["resnet8"]
+ninety.round(3)
 
 # %% [markdown]
 r"""
-With half of the energy, nearly all of the accuracy is there: belief 2 fails, in the
-good direction here, in the bad one at other layers and networks. Energy counts every
-direction of the weights alike, also those that no input ever points in.
+One layer with half of its energy keeps most of the accuracy. But with nine tenths of
+the energy in *every* layer, `mlp` and `lenet5` lose next to nothing, and the ResNets
+nearly all. Belief 2 fails in both directions. Energy counts every direction of the
+weights alike, also those that no input ever points in, and errors grow from layer to
+layer.
 
 ### And time is not MACs
 
@@ -546,16 +565,17 @@ for count in counts:
     few = observe(mlp, calibration[:count], "responses")
     parts = factorized.parts(mlp, "fc1", 40, "responses", few)
     errors.append(output_error(w, parts, b, x))
-enough = next(c for c, e in zip(counts, errors, strict=True) if e < 1.05 * errors[-1])
+enough = next(c for c, e in zip(counts, errors, strict=True) if e < 1.1 * errors[-1])
 print(guesses.settle("3. images that are enough", enough, 200))
 plain = output_error(w, factorized.parts(mlp, "fc1", 40, "svd"), b, x)
 print({c: round(e / plain, 3) for c, e in zip(counts, errors, strict=True)})
+assert errors[0] > plain > errors[1]
 
 # %% [markdown]
 r"""
 The figures are errors of the answers on held-out images, as a fraction of plain SVD's.
-A few hundred images do: 300 directions are asked for, and each image speaks to all of
-them.
+Twenty images are worse than none: they span twenty directions, and the rank is forty.
+Fifty beat plain SVD already. Then each doubling brings less, as the print says.
 
 Is it better where it counts? Over the ranks, both files, the same images, paired:
 """
@@ -573,11 +593,15 @@ for k in (5, 10, 20, 40, 80):
 columns = ["svd", "responses", "difference", "p"]
 by_rank = pd.DataFrame(rows, index=columns).T
 assert not ((by_rank["difference"] < 0) & (by_rank["p"] < 0.05)).any()
+hurt = by_rank[by_rank["svd"] < 0.98]
+assert (hurt["difference"] > 0).all() and (hurt["p"] < 0.05).all()
 by_rank.round(4)
 
 # %% [markdown]
 r"""
-Never significantly worse, and better where plain SVD hurts.
+Never significantly worse here, and significantly better wherever plain SVD hurts. A
+smaller error of the answers is not a promise, though: which of them the next layer
+listens to, neither method asks.
 
 ## 4. Convolutions
 
@@ -794,6 +818,7 @@ pd.DataFrame(rows, index=["error of W", "accuracy"]).T.round(4)
 # %%
 errors = pd.DataFrame(rows, index=["error", "accuracy"]).T["error"]
 assert errors["low rank + sparse"] < errors["low rank alone"]
+assert errors["sparse alone"] < errors["low rank alone"]
 assert errors["8 bits alone"] < errors.drop("8 bits alone").min()
 
 # %% [markdown]
