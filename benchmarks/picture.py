@@ -46,6 +46,7 @@ SHOTS = {
     "budget_panel": Shot('"resnet8", budget=15', 0, 4 * ("ArrowLeft",)),
     "qat_panel": Shot('"resnet8", weights=2', 2, ("End",)),
     "pruning_panel": Shot('"mlp", sparsity=0.5', 1, 4 * ("ArrowRight",)),
+    "rank_panel": Shot('"mlp", share=0.9, by="energy"', 1, 4 * ("ArrowLeft",)),
     "units_panel": Shot('"resnet8", fraction=0.1', 0, 2 * ("ArrowRight",)),
 }
 

@@ -71,6 +71,17 @@ def _fraction(text: str) -> float:
     return fraction
 
 
+def _millions(text: str) -> int:
+    """Multiply-accumulates as the command line has them: 26M is 26,000,000."""
+    try:
+        found = round(float(text.removesuffix("M")) * 1e6) if text[-1:] == "M" else 0
+    except ValueError:
+        found = 0
+    if found < 1:
+        raise ArgumentTypeError(f"{text!r} is no number of MACs, like 26M")
+    return found
+
+
 def _setting(text: str) -> Setting:
     try:
         return Setting.named(text)
@@ -108,6 +119,12 @@ def main(arguments: list[str] | None = None) -> None:
     filters.add_argument("name", choices=("resnet8", "resnet20"))
     filters.add_argument("saving", type=_fraction, help="of the MACs: 0.27 …")
     filters.add_argument("--seed", type=int, default=0)
+    lowrank = commands.add_parser(
+        "lowrank", help="take a ResNet's layers apart and train the factors further"
+    )
+    lowrank.add_argument("name", choices=("resnet8", "resnet20"))
+    lowrank.add_argument("macs", type=_millions, help="at most: 26M, 22.7M …")
+    lowrank.add_argument("--seed", type=int, default=0)
     gradients = commands.add_parser(
         "gradients", help="gradients by a network's weights, on calibration images"
     )
@@ -145,6 +162,11 @@ def _run(chosen: argparse.Namespace) -> None:
         from labkit.train import distilling_command
 
         distilling_command.main(chosen.name, chosen.teacher, chosen.seed, chosen.alone)
+        return
+    if chosen.command == "lowrank":
+        from labkit.train import lowrank_command
+
+        lowrank_command.main(chosen.name, chosen.macs, chosen.seed)
         return
     from labkit.train import pruning_command
 

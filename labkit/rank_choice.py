@@ -86,6 +86,7 @@ def plan(
     *,
     layers: Sequence[str] | None = None,
     unit: str = "macs",
+    most: float | None = None,
     observed: Observed | None = None,
     loss: Mapping[str, tuple[Choices, Sequence[float]]] | None = None,
 ) -> Ranks:
@@ -94,9 +95,11 @@ def plan(
     share: of each layer's weights with by="same"; otherwise the same cost in all,
     shared out by one energy ("energy"), by the product of energies ("product"), or by
     measured losses ("loss"). layers: those to take apart, None for all. unit: of the
-    cost. observed: for the methods that look at data. loss: layer -> its choices and
-    the increase of the loss at each, as `labkit.rank_sensitivity` measures it. Raises
-    ValueError for what does not fit, and for a budget that not even rank 1 meets.
+    cost. most: the budget itself, in place of the share's. observed: for the methods
+    that look at data. loss: layer -> its choices and the increase of the loss at each,
+    as `labkit.rank_sensitivity` measures it. Where not even the smallest ranks meet the
+    share's budget, they are taken. Raises ValueError for what does not fit, or a budget
+    `most` that nothing meets.
     """
     check_unit(unit)
     if by not in BY:
@@ -106,14 +109,19 @@ def plan(
         return {layer: rank_for(network, layer, method, share) for layer in chosen}
     if not chosen:
         return {}
-    most = budget(network, method, share, chosen, unit)
     if by == "loss":
         if loss is None:
             raise ValueError("by 'loss' needs loss=, as labkit.rank_sensitivity has it")
         found = {layer: loss[layer][0] for layer in chosen}
+    else:
+        found = {
+            layer: layer_choices(network, layer, method, observed, unit)
+            for layer in chosen
+        }
+    least = sum(int(choices.costs[0]) for choices in found.values())
+    if most is None:
+        most = max(budget(network, method, share, chosen, unit), least)
+    if by == "loss":
         return choose.by_loss(found, {layer: loss[layer][1] for layer in chosen}, most)
-    found = {
-        layer: layer_choices(network, layer, method, observed, unit) for layer in chosen
-    }
     way = choose.by_energy if by == "energy" else choose.by_product
-    return way(found, max(most, sum(int(c.costs[0]) for c in found.values())))
+    return way(found, most)

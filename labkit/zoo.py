@@ -14,6 +14,7 @@ NAMES = ("mlp", "lenet5", "resnet8", "resnet20")
 FOLDER = data.FOLDER / "models"
 QAT_FOLDER = FOLDER / "qat"
 PRUNED_FOLDER = FOLDER / "pruned"
+LOWRANK_FOLDER = FOLDER / "lowrank"
 GRADIENTS_FOLDER = FOLDER / "gradients"
 DISTILLED_FOLDER = FOLDER / "distilled"
 
@@ -109,6 +110,39 @@ def load_pruned(title: str) -> Network:
     kind = "packed" if "sparsity" in record else "tflite"
     content = _checked(PRUNED_FOLDER / f"{title}.{kind}", record)
     return unpack(content) if kind == "packed" else _view(content)
+
+
+def lowrank_names() -> list[str]:
+    """The factorized networks that were trained further: "resnet20-26M", …
+
+    The number is what their multiply-accumulates stay below, in millions.
+    """
+    return sorted(
+        path.name.removesuffix(".json") for path in LOWRANK_FOLDER.glob("*.json")
+    )
+
+
+def lowrank_record(title: str) -> dict:
+    """How a network of `lowrank_names` was trained: the JSON beside its file.
+
+    Keys: as in `record`; starts_from (sha256 of the network before), method, budget,
+    macs and ranks (layer -> rank, None for a layer that stayed whole).
+    """
+    if title not in lowrank_names():
+        raise NetworkError(
+            f"there is no factorized network {title!r}: there are "
+            f"{', '.join(lowrank_names())}"
+        )
+    return json.loads((LOWRANK_FOLDER / f"{title}.json").read_text())
+
+
+def load_lowrank(title: str) -> Network:
+    """A network of `lowrank_names`, its factors as layers of the file.
+
+    Raises NetworkError for a file that is not the trained one.
+    """
+    record = lowrank_record(title)
+    return _view(_checked(LOWRANK_FOLDER / f"{title}.tflite", record))
 
 
 @lru_cache(maxsize=len(NAMES))

@@ -56,6 +56,18 @@ def test_the_commands_of_pruning_pass_on_what_they_are_given(
     assert calls == [given]
 
 
+def test_lowrank_reads_millions_of_macs_or_refuses_them(monkeypatch, capsys):
+    calls = []
+    training = SimpleNamespace(main=lambda *given: calls.append(given))
+    monkeypatch.setattr(labkit.train, "lowrank_command", training, raising=False)
+    command.main(["lowrank", "resnet20", "22.7M", "--seed", "1"])
+    assert calls == [("resnet20", 22_700_000, 1)]
+    for wrong in ("26", "M", "0M", "manyM"):
+        with pytest.raises(SystemExit):
+            command.main(["lowrank", "resnet8", wrong])
+        assert "is no number of MACs, like 26M" in capsys.readouterr().err
+
+
 def test_qat_reads_a_setting_or_refuses_it(monkeypatch, capsys):
     calls = []
     training = SimpleNamespace(main_qat=lambda *given: calls.append(given))

@@ -12,6 +12,7 @@ _MODULES = {
     "pruning_panel": "pruning",
     "qat_panel": "training",
     "quantization_panel": "quantization",
+    "rank_panel": "lowrank",
     "units_panel": "units",
 }
 __all__ = sorted(_MODULES)

@@ -23,6 +23,7 @@ KINDS = {
     "float": (BLACK, "s", "float32 file"),
     "packed": (BLUE, "o", "packed file (decoded to run)"),
     "deployable": (VERMILLION, "D", "deployable file"),
+    "larger": (PURPLE, "X", "above break-even: larger"),
     "zeros": (VERMILLION, "D", "file with zeros"),
     "trained": (PURPLE, "^", "trained, packed"),
     "uniform": (GREY, "v", "same bits everywhere"),

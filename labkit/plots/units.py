@@ -91,15 +91,16 @@ def _share(value: float | None) -> str:
 def _frame(figure, base: Point, result) -> None:
     plane = figure.add_axes((0.09, 0.37, 0.43, 0.515))
     draw_frame(plane, base.size_bytes, result.best, KINDS)
-    _costs_frame(figure.add_axes((0.09, 0.035, 0.43, 0.185)))
+    costs_frame(figure.add_axes((0.09, 0.035, 0.43, 0.185)))
     _network_frame(figure.add_axes((0.70, 0.035, 0.295, 0.895)), result.widths)
 
 
-def _costs_frame(axes) -> None:
+def costs_frame(axes, reach: float = 1.25) -> None:
+    """Pale bars as long as the float32 file's costs. reach: where the axis ends."""
     tidy(axes)
     axes.spines["bottom"].set_visible(False)
     axes.set_xticks([])
-    axes.set_xlim(0, 1.25)
+    axes.set_xlim(0, reach)
     axes.set_ylim(len(COSTS) - 0.4, -0.6)
     axes.set_yticks(range(len(COSTS)), COSTS)
     axes.tick_params(axis="y", length=0)
@@ -111,8 +112,8 @@ def draw_costs(axes, costs: Costs) -> None:
     """A bar each; the pale one behind it is the float network's."""
     for place, value in enumerate(costs.values):
         if value is not None:
-            axes.barh(place, value, height=0.66, color=BLUE)
-        end = max(value or 0, 1)
+            axes.barh(place, min(value, axes.get_xlim()[1]), height=0.66, color=BLUE)
+        end = min(max(value or 0, 1), axes.get_xlim()[1])
         _text(axes, end + 0.02, place, _share(value), TEXT_SIZE - 1)
 
 

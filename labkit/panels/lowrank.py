@@ -1,0 +1,204 @@
+"""The rank panel: a method and a rank, each layer run as several.
+
+Every position is a .tflite file with both factors in it, never multiplied back. A share
+of the weights of 1 is the break-even rank: above it the file is larger, and marked so.
+
+    layer kind       svd   responses   inputs   spatial   tucker   cp
+    FULLY_CONNECTED  yes   yes         yes      as svd    as svd   as svd
+    CONV_2D          yes   yes         yes      yes       yes      yes, no energies
+    CONV_2D 1 x 1    yes   yes         yes      as svd    as svd   as svd
+    DEPTHWISE, …     stay whole
+
+By energy, or by the product of energies, ranks are chosen for all methods but CP; by
+measured loss where the losses are committed, or quick to measure (mlp, lenet5).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from labkit import factorized, zoo
+from labkit.latency import Latency
+from labkit.measure import Accuracy
+from labkit.panels import lowrank_choice, lowrank_picture, measuring
+from labkit.panels import lowrank_report as report
+from labkit.panels.base import Panel
+from labkit.panels.controls import Control, Settings
+from labkit.panels.lesson import Lesson, told_by
+from labkit.panels.lowrank_choice import IMAGE_COUNTS, Low
+from labkit.panels.positions import (
+    NetworkPosition,
+    largest_layer,
+    test_images,
+    to_the_end,
+)
+from labkit.panels.worker import Cancelled, never
+from labkit.plots import lowrank as plots
+from labkit.plots.plane import Point
+from labkit.plots.showing import LOCK
+from labkit.plots.units import Costs
+from labkit.rank_costs import UNITS
+
+PER_CENT = (2, *range(5, 100, 5), 100, 110, 120, 130)
+SHARES = tuple(p / 100 for p in PER_CENT)
+# How many calibration images are observed, unless the reader says otherwise.
+IMAGES = {"mlp": 5000, "lenet5": 500, "resnet8": 100, "resnet20": 100}
+
+
+@dataclass(frozen=True, eq=False)
+class Position(NetworkPosition):
+    """One setting, as far as it is measured.
+
+    low: the factorized network, its ranks and parts. spectrum: of the layer in sight.
+    filters: of the first layer. base_accuracy, accuracy: of the float32 and the
+    factorized network. deflated, latency: "float32" and "low rank" -> bytes after zlib,
+    and Latency. What is not measured yet is None.
+    """
+
+    low: Low
+    spectrum: plots.Spectrum
+    filters: plots.Filters
+    base_accuracy: Accuracy | None = None
+    accuracy: Accuracy | None = None
+    deflated: dict[str, int] | None = None
+    latency: dict[str, Latency] | None = None
+
+    @property
+    def points(self) -> tuple[Point, ...]:
+        """What is on the plane: float32 and the factorized file."""
+        name, size = report.name(self.settings), len(self.low.network)
+        kind = "larger" if size > len(self.network) else "deployable"
+        return (
+            self.point("float", name, self.base_accuracy, len(self.network)),
+            self.point(kind, name, self.accuracy, size),
+        )
+
+    @property
+    def costs(self) -> Costs:
+        """Bytes, MACs and latency, as fractions of the float network's."""
+        now, before = self.low.network, self.network
+        times = self.latency
+        faster = times and times["low rank"].median_us / times["float32"].median_us
+        return Costs(len(now) / len(before), now.macs / before.macs, faster)
+
+
+def compute(
+    network: str = "mlp",
+    method: str = "svd",
+    share: float = 0.5,
+    by: str = "same",
+    layers: tuple[str, ...] | None = None,
+    shown: str | None = None,
+    unit: str = "macs",
+    images: int | None = None,
+    cancelled: Cancelled = never,
+) -> Iterator[Position]:
+    """Better and better measurements of one setting; the last has every figure.
+
+    network: a name of the zoo. method: one of `labkit.factorized.METHODS`. share, by,
+    layers, unit: as for `labkit.rank_choice.plan`. shown: the layer in sight, the
+    largest if left out. images: how many calibration images the methods that look at
+    data observe, IMAGES' number if left out.
+    """
+    settings = {
+        "network": network,
+        "method": method,
+        "share": share,
+        "by": by,
+        "layers": layers,
+        "shown": shown or largest_layer({"network": network}),
+        "unit": unit,
+        "images": images or IMAGES[network],
+    }
+    base, split = zoo.load(network), zoo.dataset(network).test
+    with LOCK:
+        low = lowrank_choice.low(
+            network,
+            method,
+            share,
+            by,
+            layers=layers,
+            unit=unit,
+            images=settings["images"],
+        )
+        position = Position(
+            settings,
+            base,
+            len(split),
+            low,
+            lowrank_picture.spectrum(base, settings["shown"], method, low),
+            lowrank_picture.filters(base, low),
+        )
+    yield from to_the_end(position, low.network, _slow_figures, cancelled)
+
+
+def _slow_figures(position: Position) -> dict:
+    """Deflated bytes and latency, which come last."""
+    runs = {"float32": position.network, "low rank": position.low.network}
+    files = {name: run.to_bytes() for name, run in runs.items()}
+    return measuring.slow_figures(files, runs)
+
+
+def _layers(settings: Settings) -> tuple[str, ...]:
+    return tuple(factorized.layers(zoo.load(settings["network"])))
+
+
+LESSON = Lesson(
+    title="rank",
+    controls=(
+        Control("network", "Network", zoo.NAMES),
+        Control(
+            "method",
+            "Method",
+            lambda settings: lowrank_choice.methods(settings["network"]),
+            texts=report.METHOD_TEXTS,
+        ),
+        Control(
+            "share",
+            "Weights left",
+            SHARES,
+            default=0.5,
+            texts={share: report.share_text(share) for share in SHARES},
+        ),
+        Control(
+            "by",
+            "Ranks by",
+            lambda settings: lowrank_choice.ways(
+                settings["network"], settings["method"]
+            ),
+            texts=report.BY_TEXTS,
+        ),
+        Control("layers", "Layers to take apart", _layers, several=True, advanced=True),
+        Control(
+            "shown", "Layer in sight", _layers, advanced=True, default=largest_layer
+        ),
+        Control(
+            "unit",
+            "Budget in",
+            UNITS,
+            texts=report.UNIT_TEXTS,
+            advanced=True,
+        ),
+        Control(
+            "images",
+            "Images observed",
+            IMAGE_COUNTS,
+            advanced=True,
+            default=lambda settings: IMAGES[settings["network"]],
+        ),
+    ),
+    compute=compute,
+    draw=plots.draw,
+    points=lambda position: position.points,
+    **told_by(report),
+    prepare=test_images,
+    size=(8.6, 4.8),
+)
+
+
+def rank_panel(network: str = "mlp", guess: float | None = None, **settings) -> Panel:
+    """The panel, to stand as the last line of a cell.
+
+    network: a name of the zoo. guess: the accuracy that the reader predicts, 0 to 1.
+    settings: as for `compute`; those left out begin at their defaults.
+    """
+    return Panel(LESSON, guess, network=network, **settings)

@@ -1,0 +1,124 @@
+"""What the rank panel says of a position: readout, ledger, files, code."""
+
+from labkit import ledger
+from labkit.panels.controls import Settings
+from labkit.panels.lowrank_picture import rank_text
+from labkit.panels.words import (
+    beside_float,
+    chosen_layers,
+    filled,
+    fraction_text,
+    measured,
+    progress,
+)
+
+METHOD_TEXTS = {
+    "svd": "SVD",
+    "responses": "PCA of responses",
+    "inputs": "PCA of inputs",
+    "spatial": "k×1, 1×k",
+    "tucker": "Tucker-2",
+    "cp": "CP",
+}
+BY_TEXTS = {
+    "same": "same share",
+    "energy": "energy",
+    "product": "product of energies",
+    "loss": "measured loss",
+}
+UNIT_TEXTS = {"macs": "MACs", "bytes": "bytes"}
+
+
+def share_text(share: float) -> str:
+    """A share of the weights as the slider shows it.
+
+    >>> share_text(0.5), share_text(1.0), share_text(1.2)
+    ('50 %', '100 %: break-even', '120 %: larger')
+    """
+    note = ": break-even" if share == 1 else ": larger" if share > 1 else ""
+    return fraction_text(share) + note
+
+
+def name(settings: Settings) -> str:
+    """A position in words.
+
+    >>> shared = {"layers": ("fc1",), "unit": "macs"}
+    >>> name({"method": "svd", "share": 0.5, "by": "same", **shared})
+    'SVD, 50 % of the weights, same share, only fc1'
+    """
+    unit = "weights" if settings["by"] == "same" else UNIT_TEXTS[settings["unit"]]
+    parts = [
+        METHOD_TEXTS[settings["method"]],
+        f"{fraction_text(settings['share'])} of the {unit}",
+        BY_TEXTS[settings["by"]],
+    ]
+    if settings["layers"] is not None:
+        parts.append(chosen_layers(settings["layers"]))
+    return ", ".join(parts)
+
+
+def lines(position) -> list[str]:
+    """The readout: accuracy and bytes, the paired test, MACs, latency and a rank."""
+    small = position.low.network
+    size, full = len(small), len(position.network)
+    size_text = f"{full / size:.2f}× smaller"
+    if size > full:
+        size_text = f"{size / full:.2f}× LARGER: above break-even"
+    layer = position.spectrum.layer
+    rank = rank_text(position.low.ranks.get(layer))
+    return [
+        f"{position.settings['network']}, {name(position.settings)}: "
+        f"{measured(position.accuracy)}, {size:,} bytes, {size_text}",
+        beside_float(position),
+        f"{small.macs:,} MACs (float32: {position.network.macs:,}){_time(position)}; "
+        f"{layer}: {rank}",
+    ]
+
+
+def _time(position) -> str:
+    if position.latency is None:
+        return ""
+    now, before = (position.latency[k].median_us for k in ("low rank", "float32"))
+    return f"; {now:,.1f} µs an image (float32: {before:,.1f} µs)"
+
+
+def state(position) -> str:
+    """How far the measurement is."""
+    return progress(position.accuracy.n, position.total, position.latency is not None)
+
+
+def rows(position) -> tuple[list, list[str]]:
+    """The ledger: float32 and the factorized file, and why columns disagree."""
+    found = {
+        "float32": ledger.network_row(position.network),
+        "low rank": ledger.network_row(position.low.network, "low rank"),
+    }
+    table = filled(found, position)
+    return table, ledger.explain(table)
+
+
+def files(position) -> dict[str, bytes]:
+    """The factorized file."""
+    now = position.settings
+    part = "" if now["layers"] is None else f"-{len(now['layers'])}layers"
+    start = f"{now['network']}-rank-{now['method']}-{now['by']}"
+    file = f"{start}-{100 * now['share']:.3g}{part}.tflite"
+    return {file: position.low.network.to_bytes()}
+
+
+def code(settings: Settings) -> str:
+    """Python text that reproduces a setting's figures."""
+    return f"""\
+from labkit import measure, zoo
+from labkit.panels.lowrank_choice import low
+
+test = zoo.dataset({settings["network"]!r}).test
+network = low(
+    {settings["network"]!r}, {settings["method"]!r}, {settings["share"]}, \
+{settings["by"]!r},
+    layers={settings["layers"]!r}, unit={settings["unit"]!r}, \
+images={settings["images"]},
+).network
+accuracy = measure.accuracy(network, test)
+print(f"{{accuracy.value:.2%}}, {{len(network):,}} bytes, {{network.macs:,}} MACs")
+"""

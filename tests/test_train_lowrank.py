@@ -1,0 +1,81 @@
+"""Factors that train on: the Keras model is the factorized file."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from labkit import data, factorized, zoo
+
+keras = pytest.importorskip("keras", reason="the extra `train` is not installed")
+from labkit.network import Network  # noqa: E402
+from labkit.train import convert, fit, lowrank  # noqa: E402
+from labkit.train.batches import as_inputs  # noqa: E402
+
+MACS = {"resnet8": 8e6, "resnet20": 26e6}
+
+
+@pytest.fixture(autouse=True)
+def few_observed(monkeypatch):
+    monkeypatch.setattr(lowrank, "IMAGES", 50)
+
+
+@pytest.mark.parametrize("name", lowrank.NAMES)
+def test_the_model_computes_what_the_factorized_file_does(name):
+    ranks, parts = lowrank.chosen(name, MACS[name])
+    network = factorized.factorize(zoo.load(name), parts)
+    assert 0.95 * MACS[name] < network.macs <= MACS[name]
+    recipe = replace(lowrank.RECIPES[name], mixed_precision=False)
+    model, again = lowrank.start(name, MACS[name], recipe)
+    assert again == ranks
+    plain, _ = lowrank.start(name, MACS[name], None)
+    plain = fit.with_weights_of(model, plain)
+    images = zoo.dataset(name).validation.images[:20]
+    expected = network.predict(images)
+    logits = plain.predict(as_inputs(images, network.input_shape), verbose=0)
+    assert np.abs(logits - expected).max() <= 1e-4 * np.abs(expected).max()
+    file = Network.from_bytes(convert.to_tflite(plain))
+    assert file.macs == network.macs
+    assert (
+        np.abs(file.predict(images) - expected).max() <= 1e-4 * np.abs(expected).max()
+    )
+
+
+def test_strides_that_differ_by_direction():
+    rng = np.random.default_rng(0)
+    kernel = rng.normal(size=(6, 3, 3, 4)).astype(np.float32)
+    from labkit.lowrank.convolution import spatial
+
+    parts = spatial(kernel, np.zeros(6)).parts(5)
+    inputs = keras.Input((8, 8, 4))
+    conv = keras.layers.Conv2D(6, 3, 2, "same", name="conv1")
+    model = keras.Model(inputs, conv(inputs))
+    conv.set_weights([np.moveaxis(kernel, 0, -1), np.zeros(6)])
+    apart = lowrank.taken_apart(model, {"conv1": parts})
+    x = rng.normal(size=(2, 8, 8, 4)).astype(np.float32)
+    network = Network.from_bytes(convert.to_tflite(model))
+    layer = next(iter(network.kernels))
+    expected = factorized.factorize(network, {layer: parts}).predict(x)
+    assert np.allclose(apart.predict(x, verbose=0), expected, atol=1e-4)
+
+
+def test_it_trains_from_there_and_keeps_its_ranks(tmp_path, monkeypatch):
+    recipe = replace(
+        lowrank.RECIPES["resnet8"], epochs=1, warmup_epochs=0, mixed_precision=False
+    )
+    monkeypatch.setitem(lowrank.RECIPES, "resnet8", recipe)
+    dataset = data.Dataset("cifar10")
+    dataset.__dict__["train"] = data.load("cifar10").train.take(128)
+    dataset.__dict__["validation"] = data.load("cifar10").validation.take(100)
+    dataset.__dict__["calibration"] = data.load("cifar10").calibration.take(50)
+    monkeypatch.setattr(data, "load", lambda name, full=False: dataset)
+    model, log = lowrank.run("resnet8", 8e6, tmp_path, 0)
+    assert len(log["epochs"]) == 1
+    layer, rank = next((k, r) for k, r in log["ranks"].items() if r is not None)
+    assert model.get_layer(layer).kernels[0].shape[-1] == rank
+    before, _ = lowrank.start("resnet8", 8e6, None)
+    moved = model.get_layer(layer).kernels[0] - before.get_layer(layer).kernels[0]
+    assert np.abs(moved).max() > 0
+    again, _ = lowrank.run("resnet8", 8e6, tmp_path, 0)  # from the checkpoint
+    for one, other in zip(model.get_weights(), again.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
