@@ -854,7 +854,7 @@ their norm until it has the bytes of the factorized file:
 
 # %%
 from labkit.panels.lowrank_choice import low
-from labkit.panels.unit_choice import smaller
+from labkit.unit_choice import smaller
 
 factored = low("mlp", "responses", 0.5, "product", images=1000).network
 fractions = np.arange(0.2, 0.9, 0.05)
