@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from labkit import factorized, rank_choice, zoo
 from labkit.graph import NetworkError
 from labkit.lowrank.parts import Part
-from labkit.network import Network
 from labkit.memo import Memo
+from labkit.network import Network
 from labkit.panels.positions import is_quick
 from labkit.rank_sensitivity import FILE, RankLosses, committed, rank_losses
 from labkit.responses import Observed, observe
