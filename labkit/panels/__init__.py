@@ -9,9 +9,11 @@ _MODULES = {
     "activations_panel": "activations",
     "budget_panel": "budget",
     "clipping_panel": "clipping",
+    "distillation_panel": "distillation",
     "pruning_panel": "pruning",
     "qat_panel": "training",
     "quantization_panel": "quantization",
+    "temperature_panel": "temperature",
     "units_panel": "units",
 }
 __all__ = sorted(_MODULES)

@@ -33,7 +33,7 @@ def train(
     seed: int,
     report,
 ) -> dict[str, Dense]:
-    """ "alone" and "distilled" -> the network after `steps` batches, 784-w-w-10.
+    """The networks 784-w-w-10 after `steps` batches, "alone" and "distilled".
 
     images: how many of the first training images are used. report(student, step,
     loss): called every 100 steps with the cross-entropy on some validation images.
