@@ -60,6 +60,7 @@ def one(width, temperature, alpha, seed, table: np.ndarray, dataset) -> dict:
         students.steps_of(SETTINGS["epochs"], dataset.train),
         seed,
         SoftTargets(table, temperature, alpha),
+        rate=SETTINGS["learning_rate"],
     )
     splits = {"validation": dataset.validation, "test": dataset.test}
     return {

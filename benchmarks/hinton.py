@@ -160,6 +160,7 @@ def one(case: str, seed: int, dataset: data.Dataset) -> dict:
         seed,
         soft_targets(case, split),
         SETTINGS["shift"] if jittered else 0,
+        rate=SETTINGS["learning_rate"],
     )
     return {
         "case": case,
