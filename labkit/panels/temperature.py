@@ -10,12 +10,14 @@ other class.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from labkit import dark_knowledge, zoo
+from labkit.latency import Latency
 from labkit.measure import Accuracy
+from labkit.panels import measuring
 from labkit.panels import temperature_report as report
 from labkit.panels.base import Panel
 from labkit.panels.controls import Control, Settings
@@ -36,10 +38,16 @@ _LOGITS = Memo(len(NETWORKS))
 
 @dataclass(frozen=True, eq=False)
 class Position(NetworkPosition):
-    """One setting. soft: the answer in sight. accuracy: on the validation images."""
+    """One setting.
+
+    soft: the answer in sight. accuracy: on the validation images. deflated, latency: of
+    the teacher's file, "float32" -> bytes after zlib, and Latency; None before.
+    """
 
     soft: Softened
     accuracy: Accuracy
+    deflated: dict[str, int] | None = None
+    latency: dict[str, Latency] | None = None
 
     @property
     def points(self) -> tuple[Point, ...]:
@@ -55,7 +63,7 @@ def compute(
     place: int = 1,
     cancelled: Cancelled = never,
 ) -> Iterator[Position]:
-    """The one result of a setting: there is nothing to refine.
+    """The answer to an image, then with the ledger's slow columns.
 
     network: "mlp" or "lenet5". digit: the label. place: 1 for the image of this digit
     whose soft target tells most.
@@ -77,7 +85,12 @@ def compute(
         "place": place,
     }
     right = Accuracy(logits.argmax(axis=1) == split.labels, split.index)
-    yield Position(settings, zoo.load(network), len(split), soft, right)
+    teacher = zoo.load(network)
+    position = Position(settings, teacher, len(split), soft, right)
+    yield position
+    if not cancelled():
+        files, timed = {"float32": teacher.to_bytes()}, {"float32": teacher}
+        yield replace(position, **measuring.slow_figures(files, timed))
 
 
 def answers(name: str) -> np.ndarray:

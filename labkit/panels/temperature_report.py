@@ -2,7 +2,7 @@
 
 from labkit import ledger
 from labkit.panels.controls import Settings
-from labkit.panels.words import measured
+from labkit.panels.words import filled, measured
 from labkit.plots.base import percent
 
 
@@ -29,7 +29,8 @@ def state(position) -> str:
 
 def rows(position) -> tuple[list, list[str]]:
     """The ledger: the teacher's file; nothing is compressed here."""
-    return [ledger.network_row(position.network, position.settings["network"])], []
+    row = ledger.network_row(position.network, position.settings["network"])
+    return filled({"float32": row}, position), []
 
 
 def files(position) -> dict[str, bytes]:
