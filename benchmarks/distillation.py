@@ -29,7 +29,7 @@ SETTINGS = {
     "teacher": "784-1200-1200-10",
     "epochs": 20,
     "batch_size": 128,
-    "learning_rate": 1e-3,
+    "learning_rate": 5e-3,
     "shift": 0,
 }
 
@@ -60,6 +60,7 @@ def one(width, temperature, alpha, seed, table: np.ndarray, dataset) -> dict:
         students.steps_of(SETTINGS["epochs"], dataset.train),
         seed,
         SoftTargets(table, temperature, alpha),
+        rate=SETTINGS["learning_rate"],
     )
     splits = {"validation": dataset.validation, "test": dataset.test}
     return {

@@ -160,6 +160,7 @@ def one(case: str, seed: int, dataset: data.Dataset) -> dict:
         seed,
         soft_targets(case, split),
         SETTINGS["shift"] if jittered else 0,
+        rate=SETTINGS["learning_rate"],
     )
     return {
         "case": case,
@@ -167,42 +168,6 @@ def one(case: str, seed: int, dataset: data.Dataset) -> dict:
         **judged(network, dataset, classes),
         "seconds": round(time.perf_counter() - began, 1),
     }
-
-
-def gap_closed(teacher: list[int], alone: list, distilled: list, draws: int = 2000):
-    """The share of the gap between students alone and their teacher that is closed.
-
-    Each argument: the wrong test images, for the students a list a seed. Returns
-    (share, low, high): the 95 % interval over draws of 10,000 test images and of seeds,
-    with replacement (a percentile bootstrap).
-
-    >>> gap_closed([1], [[1, 2, 3], [1, 2, 3]], [[1, 2], [1, 2]], draws=1)[0]
-    0.5
-    """
-    n = 10_000
-    rng = np.random.default_rng(0)
-    its = _flags(teacher, n)
-    many = [np.stack([_flags(one, n) for one in rows]) for rows in (alone, distilled)]
-    shares = []
-    for _ in range(draws):
-        counts = np.bincount(rng.integers(0, n, n), minlength=n)
-        means = [
-            (rows[rng.integers(0, len(rows), len(rows))] @ counts).mean()
-            for rows in many
-        ]
-        shares.append(_share(its @ counts, *means))
-    exact = _share(its.sum(), *(rows.sum(axis=1).mean() for rows in many))
-    return float(exact), *(float(x) for x in np.quantile(shares, (0.025, 0.975)))
-
-
-def _share(teacher: float, alone: float, distilled: float) -> float:
-    return (alone - distilled) / (alone - teacher)
-
-
-def _flags(images: list[int], n: int) -> np.ndarray:
-    flags = np.zeros(n)
-    flags[images] = 1
-    return flags
 
 
 def missing(rows: list[dict]) -> list[tuple[str, int]]:

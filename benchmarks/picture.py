@@ -47,6 +47,8 @@ SHOTS = {
     "qat_panel": Shot('"resnet8", weights=2', 2, ("End",)),
     "pruning_panel": Shot('"mlp", sparsity=0.5', 1, 4 * ("ArrowRight",)),
     "rank_panel": Shot('"mlp", share=0.9, by="energy"', 1, 4 * ("ArrowLeft",)),
+    "temperature_panel": Shot('"lenet5", digit=9', 0, 4 * ("ArrowRight",)),
+    "distillation_panel": Shot('"lenet5", width=30, images=500', 0, ("ArrowRight",)),
     "units_panel": Shot('"resnet8", fraction=0.1', 0, 2 * ("ArrowRight",)),
 }
 

@@ -9,7 +9,7 @@ from labkit.resizing import resize_dense
 
 
 def read(content: bytes, mould: Network) -> dict[str, Network]:
-    """ "alone" and "distilled" -> the trained student, a .tflite file of its own.
+    """The trained students by name, "alone" and "distilled", each a .tflite file.
 
     content: the file that the training ended with. mould: a dense network of three
     layers, the zoo's mlp.

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from labkit import dark_knowledge, distill
+from labkit.gap import gap_closed
 
 LABELS = np.array([0, 2, 1, 3])
 
@@ -140,3 +141,13 @@ def test_what_is_told_beyond_a_smoothed_label():
     even = np.zeros((1, 5))
     even[0, 3] = 9
     assert dark_knowledge.told(even, np.array([3]))[0] == pytest.approx(0)
+
+
+def test_the_gap():
+    teacher, alone = list(range(60)), [list(range(140)), list(range(130))]
+    share, low, high = gap_closed(teacher, alone, [list(range(75))] * 2)
+    assert share == pytest.approx((135 - 75) / (135 - 60))
+    assert 0.6 < low < share < high < 1
+    assert gap_closed(teacher, alone, [teacher], draws=5)[0] == 1
+    with pytest.raises(ValueError, match="there is no gap"):
+        gap_closed(teacher, [teacher], alone)

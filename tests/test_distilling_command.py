@@ -83,3 +83,8 @@ def test_an_interrupted_training_goes_on(small, monkeypatch):
     assert (half[0] != whole[0]).any()
     for one, other in zip(whole, rest, strict=True):
         np.testing.assert_allclose(one, other, atol=1e-6)
+
+
+def test_a_teacher_of_other_inputs_is_one_sentence(small):
+    with pytest.raises(ValueError, match="mlp reads .784,. and lenet5 .28, 28, 1."):
+        distilling.run("mlp", "lenet5", 0.9, small, 0)

@@ -132,15 +132,6 @@ def test_moved_biases_are_chosen_on_validation_images():
     assert row["errors_moved_on_classes"] == 0 and "wrong" not in row
 
 
-def test_the_gap():
-    teacher_wrong, alone = list(range(60)), [list(range(140)), list(range(130))]
-    share, low, high = hinton.gap_closed(teacher_wrong, alone, [list(range(75))] * 2)
-    assert share == pytest.approx((135 - 75) / (135 - 60))
-    assert 0.6 < low < share < high < 1
-    full, *_ = hinton.gap_closed(teacher_wrong, alone, [teacher_wrong], draws=5)
-    assert full == 1
-
-
 def test_only_some_digits():
     split = hinton.with_digits(data.load("mnist").train.take(500), (7, 8))
     assert set(split.labels) == {7, 8}

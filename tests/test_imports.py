@@ -33,6 +33,7 @@ ALLOWED = {
     "entropy": (CORE, "numpy"),
     "files": (CORE, ""),
     "formats": (CORE, "numpy ml_dtypes"),
+    "gap": (CORE, "numpy"),
     "gradients": (CORE, "numpy"),
     "grids": (CORE, "numpy"),
     "groups": (CORE, "numpy"),

@@ -105,3 +105,17 @@ def test_a_notebook_without_heading_is_named(tmp_path):
     path.write_text(json.dumps({"cells": [{"cell_type": "code", "source": ["# no"]}]}))
     with pytest.raises(ValueError, match="09_x.ipynb has no heading"):
         command.heading(path)
+
+
+def test_distill_passes_its_options_on(monkeypatch):
+    calls = []
+    distilling = SimpleNamespace(main=lambda *given: calls.append(given))
+    monkeypatch.setattr(labkit.train, "distilling_command", distilling, raising=False)
+    command.main(["distill", "resnet8", "--teacher", "resnet20", "--seed", "2"])
+    command.main(["distill", "resnet20", "--teacher", "resnet20", "--alone"])
+    assert calls == [
+        ("resnet8", "resnet20", 2, False),
+        ("resnet20", "resnet20", 0, True),
+    ]
+    with pytest.raises(SystemExit):
+        command.main(["distill", "mlp"])

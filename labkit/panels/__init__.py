@@ -9,10 +9,12 @@ _MODULES = {
     "activations_panel": "activations",
     "budget_panel": "budget",
     "clipping_panel": "clipping",
+    "distillation_panel": "distillation",
     "pruning_panel": "pruning",
     "qat_panel": "training",
     "quantization_panel": "quantization",
     "rank_panel": "lowrank",
+    "temperature_panel": "temperature",
     "units_panel": "units",
 }
 __all__ = sorted(_MODULES)

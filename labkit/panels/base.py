@@ -301,7 +301,7 @@ class Panel:
 
     def _marks(self) -> Marks:
         points = self._present()
-        group = points[0].group
+        group = self.lesson.points(self.result)[0].group
         trail = self._visited.values()
         return Marks(
             trail=tuple(p for p in trail if p.group == group and p not in points),

@@ -30,10 +30,12 @@ KINDS = {
     "graph": (BLUE, "P", "in the graph, no kernel"),
     "static": (VERMILLION, "D", "static file"),
     "dynamic": (PURPLE, "X", "dynamic file"),
+    "alone": (BLUE, "o", "student alone"),
+    "distilled": (VERMILLION, "D", "student, distilled"),
 }
 FILES = ("float", "packed", "deployable")
 # Drawn last, where others may lie under.
-SMALL = {"deployable", "zeros", "static", "dynamic"}
+SMALL = {"deployable", "zeros", "static", "dynamic", "distilled"}
 ACCURACY_TICKS = (0.1, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995)
 MOST_TICKS = 6  # with names that do not touch
 BYTE_TICKS = tuple(m * 10**e for e in range(3, 9) for m in (1, 2, 5))

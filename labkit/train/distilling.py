@@ -119,8 +119,14 @@ def run(
     """Train an untrained `name` on `teacher`'s soft targets, as `fit.run` does.
 
     alpha: 0 trains it alone, on the same batches from the same first weights.
-    Goes on where `folder` stops.
+    Goes on where `folder` stops. Raises ValueError for a teacher of other inputs.
     """
+    reads = {each: zoo.load(each).input_shape for each in (name, teacher)}
+    if len(set(reads.values())) > 1:
+        raise ValueError(
+            f"{name} reads {reads[name]} and {teacher} {reads[teacher]}: take a "
+            "teacher that reads what the student reads"
+        )
     recipe = STUDENT_RECIPES[name]
     dataset = data.load(recipe.dataset, full=True)
     log = {"name": name, "teacher": teacher, "seed": seed, "epochs": []}

@@ -46,6 +46,12 @@ def build(
 
 def compile_by(recipe: Recipe, model: keras.Model, steps_per_epoch: int) -> None:
     """Attach the recipe's optimizer, schedule and loss (cross-entropy on logits)."""
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(optimizer(recipe, steps_per_epoch), loss, metrics=["accuracy"])
+
+
+def optimizer(recipe: Recipe, steps_per_epoch: int) -> keras.optimizers.Optimizer:
+    """The recipe's optimizer with its schedule."""
     warmup = int(recipe.warmup_epochs * steps_per_epoch)
     schedule = keras.optimizers.schedules.CosineDecay(
         0.0,
@@ -57,14 +63,13 @@ def compile_by(recipe: Recipe, model: keras.Model, steps_per_epoch: int) -> None
         # Keras decays beside the momentum, which would make an L2 term 1 / (1 - m) as
         # strong: divided by it, the decay is the usual one.
         decay = recipe.weight_decay / (1 - MOMENTUM)
-        optimizer = keras.optimizers.SGD(
+        found = keras.optimizers.SGD(
             schedule, momentum=MOMENTUM, nesterov=True, weight_decay=decay
         )
     else:
-        optimizer = keras.optimizers.AdamW(schedule, weight_decay=recipe.weight_decay)
-    optimizer.exclude_from_weight_decay(var_names=["bias", "beta", "gamma", "scale"])
-    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile(optimizer, loss, metrics=["accuracy"])
+        found = keras.optimizers.AdamW(schedule, weight_decay=recipe.weight_decay)
+    found.exclude_from_weight_decay(var_names=["bias", "beta", "gamma", "scale"])
+    return found
 
 
 def run(name: str, seed: int, folder: Path) -> tuple[keras.Model, dict]:

@@ -17,6 +17,7 @@ def train(
     seed: int,
     soft: SoftTargets | None = None,
     shift: int = 0,
+    rate: float = LEARNING_RATE,
     report: Callable[[int, Dense], object] = lambda step, network: None,
 ) -> Dense:
     """A dense network after `steps` batches of `split`.
@@ -24,10 +25,10 @@ def train(
     widths: 784, then the units of each layer. soft: what a teacher says; None trains on
     labels alone. The seed fixes the first weights, the order of the images and where
     they are moved, each by itself: two students of one seed differ in nothing but what
-    they are told. report: called every 100 steps with the steps done and the network.
-    The rate falls from 1e-3 to 0 along half a cosine.
+    they are told. rate: the learning rate at the start, from which it falls to 0 along
+    half a cosine. report: called every 100 steps with the steps done and the network.
     """
-    rates = LEARNING_RATE * (1 + np.cos(np.pi * np.arange(steps) / steps)) / 2
+    rates = rate * (1 + np.cos(np.pi * np.arange(steps) / steps)) / 2
     start = Dense.untrained(widths, [seed, 1])
     size = min(BATCH_SIZE, len(split))
     training = Training(start, None, split, rates, size, [seed, 2], shift, soft)

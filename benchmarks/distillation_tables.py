@@ -1,0 +1,202 @@
+"""The tables of the distillation lesson, from its committed runs."""
+
+import json
+from collections.abc import Mapping, Sequence
+from math import sqrt
+from statistics import mean, stdev
+
+from benchmarks import distillation, hinton, transfers
+from benchmarks.files import RESULTS, markdown_table, read_json
+from benchmarks.quantization_tables import run_line
+from labkit.gap import gap_closed
+from labkit.measure import Accuracy, compare
+
+# The 97.5 % point of Student's t, by the number of seeds.
+T_975 = {2: 12.71, 3: 4.30, 4: 3.18, 5: 2.78}
+CIFAR10_TEST = 10_000
+
+
+def spread(values: Sequence[float], digits: int = 1) -> str:
+    """A mean with the 95 % interval over seeds (Student's t).
+
+    >>> spread([10, 12, 14])
+    '12.0 ± 5.0'
+    """
+    half = T_975[len(values)] * stdev(values) / sqrt(len(values))
+    return f"{mean(values):.{digits}f} ± {half:.{digits}f}"
+
+
+def _by_seed(rows: list[dict], figure: str, **wanted) -> list[float]:
+    """A figure of the rows with these values, in the order of the seeds."""
+    found = [
+        row for row in rows if all(row[key] == value for key, value in wanted.items())
+    ]
+    return [row[figure] for row in sorted(found, key=lambda row: row["seed"])]
+
+
+def temperatures_table(run: dict) -> str:
+    """Width x temperature: test errors; and against T = 4, seed by seed."""
+    rows, lines = run["rows"], []
+    for width in distillation.WIDTHS:
+        alone = _by_seed(rows, "test_errors", width=width, alpha=0)
+        cells = [spread(alone)]
+        for t in distillation.TEMPERATURES:
+            cells.append(_against(rows, width, t))
+        lines.append([str(width), *cells])
+    header = ["units", "alone", *(f"T = {t:g}" for t in distillation.TEMPERATURES)]
+    return markdown_table(header, lines)
+
+
+def _against(rows: list[dict], width: int, temperature: float) -> str:
+    """Errors at a temperature, with a star where it differs from T = 4."""
+    alpha, figure = distillation.ALPHA, "test_errors"
+    mine = _by_seed(rows, figure, width=width, temperature=temperature, alpha=alpha)
+    base = _by_seed(rows, figure, width=width, temperature=4, alpha=alpha)
+    apart = [a - b for a, b in zip(mine, base, strict=True)]
+    half = T_975[len(apart)] * stdev(apart) / sqrt(len(apart))
+    return spread(mine) + ("*" if abs(mean(apart)) > half else "")
+
+
+def alphas_table(run: dict) -> str:
+    """Width x alpha at one temperature: test errors."""
+    alphas = sorted({*distillation.ALPHAS, distillation.ALPHA})
+    at = {"temperature": distillation.TEMPERATURE}
+    lines = [
+        [
+            str(width),
+            *(
+                spread(_by_seed(run["rows"], "test_errors", width=width, alpha=a, **at))
+                for a in alphas
+            ),
+        ]
+        for width in distillation.WIDTHS
+    ]
+    return markdown_table(["units", *(f"alpha = {a:g}" for a in alphas)], lines)
+
+
+def hinton_table(run: dict) -> str:
+    """Each case: our errors over seeds beside the published ones."""
+    lines = []
+    for case, errors in hinton_errors(run["rows"]).items():
+        listed = ", ".join(map(str, errors))
+        ours = spread(errors) if len(errors) > 1 else str(errors[0])
+        published = run["published"].get(case, "")
+        lines.append([case, ours, listed, str(published)])
+    return markdown_table(["case", "errors of 10,000", "seeds", "published"], lines)
+
+
+def hinton_errors(rows: list[dict]) -> dict[str, list[int]]:
+    """Case -> errors, seed by seed; also with the biases moved."""
+    found = {}
+    for case in ("teacher", *hinton.CASES):
+        found[case] = _by_seed(rows, "errors", case=case)
+        if hinton.CASES.get(case, [()])[-1]:
+            one = len(hinton.CASES[case][-1]) == 1
+            moved = f"{case}, bias moved" if one else f"{case}, biases moved"
+            found[moved] = _by_seed(rows, "errors_moved", case=case)
+    return found
+
+
+def gap_line(run: dict) -> str:
+    """The share of the gap that soft targets close, plain and jittered."""
+    rows, parts = run["rows"], []
+    wrong = {
+        case: _by_seed(rows, "wrong", case=case)
+        for case in ("teacher", "alone", "distilled", "distilled, jittered")
+    }
+    for case in ("distilled", "distilled, jittered"):
+        share, low, high = gap_closed(wrong["teacher"][0], wrong["alone"], wrong[case])
+        parts.append(f"{case}: {share:.0%} of the gap ({low:.0%} to {high:.0%})")
+    return "; ".join(parts) + "."
+
+
+def transfers_table(run: dict) -> str:
+    """Each transfer: accuracy, and against the student alone, seed by seed."""
+    alone = _by_seed(run["rows"], "test_accuracy", kind="alone")
+    lines = []
+    for kind in transfers.KINDS:
+        mine = _by_seed(run["rows"], "test_accuracy", kind=kind)
+        gain = [100 * (a - b) for a, b in zip(mine, alone, strict=True)]
+        against = "" if kind == "alone" else spread(gain, 2)
+        lines.append([kind, spread([100 * a for a in mine], 2), against])
+    return markdown_table(["transfer", "accuracy %", "points against alone"], lines)
+
+
+def cifar10_table(records: Mapping[tuple[str, int], dict]) -> str:
+    """resnet8 from resnet20 against alone, paired on the same images, a row a seed."""
+    lines = []
+    for seed in sorted({seed for _, seed in records}):
+        alone, taught = records["alone", seed], records["from-resnet20", seed]
+        paired = compare(_accuracy(alone), _accuracy(taught))
+        low, high = (100 * end for end in paired.interval)
+        lines.append(
+            [
+                str(seed),
+                f"{100 * alone['test_accuracy']:.2f}",
+                f"{100 * taught['test_accuracy']:.2f}",
+                f"{100 * paired.difference:+.2f} ({low:+.2f} to {high:+.2f})",
+                f"{paired.p_value:.2g}",
+            ]
+        )
+    header = ["seed", "alone %", "distilled %", "points, paired", "p (McNemar)"]
+    return markdown_table(header, lines)
+
+
+def _accuracy(record: dict) -> Accuracy:
+    correct = [True] * CIFAR10_TEST
+    for image in record["wrong"]:
+        correct[image] = False
+    return Accuracy(correct)
+
+
+def cifar10_records() -> dict[tuple[str, int], dict]:
+    """("alone" or "from-resnet20", seed) -> record, as far as they are committed."""
+    found = {}
+    for path in sorted((RESULTS / "distilled").glob("resnet8-*-seed*.json")):
+        kind, _, seed = path.stem.removeprefix("resnet8-").partition("-seed")
+        found[kind, int(seed)] = json.loads(path.read_text())
+    return found
+
+
+def sections() -> str:
+    """The part of the page of results that is about distillation."""
+    sweep, published = read_json(distillation.FILE), read_json(hinton.FILE)
+    others = read_json(transfers.FILE)
+    return f"""## Distillation: temperatures
+
+Students 784-w-w-10 taught by 784-1200-1200-10, alpha = {distillation.ALPHA}: test
+errors of 10,000, mean over {distillation.SEEDS} seeds with its 95 % interval. A star:
+different from T = 4, seed by seed (Student's t, 95 %).
+
+{temperatures_table(sweep)}
+
+The weight of the teacher at T = {distillation.TEMPERATURE}:
+
+{alphas_table(sweep)}
+
+{run_line(sweep)}
+
+## Distillation: Hinton's experiment
+
+Hinton, Vinyals and Dean 2015, arXiv:1503.02531, Sec. 3. Ours train on 55,000 images,
+theirs on 60,000; biases are moved by what is best on validation images, theirs on test
+images.
+
+{hinton_table(published)}
+
+{gap_line(published)}
+
+{run_line(published)}
+
+## Distillation: other transfers
+
+One small LeNet-5 on {transfers.SETTINGS["images"]:,} images, same seeds, same steps.
+
+{transfers_table(others)}
+
+{run_line(others)}
+
+## Distillation: resnet8 from resnet20
+
+{cifar10_table(cifar10_records())}
+"""

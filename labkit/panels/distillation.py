@@ -1,0 +1,187 @@
+"""The distillation panel: a student trained alone and by a teacher, on the plane.
+
+Both students begin with the same weights and see the same images, moved alike, in the
+same order, for the same steps; the teacher is asked about the moved images. The
+trainings run in a process of their own, so that this kernel never imports TensorFlow.
+
+    network             as a teacher            as a student
+    mlp, lenet5         yes                     784-w-w-10, w from 10 to 300
+    resnet8, resnet20   not live: minutes       python -m labkit distill
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+
+from labkit import live, students, zoo
+from labkit.latency import Latency
+from labkit.measure import Accuracy
+from labkit.network import Network
+from labkit.panels import distillation_report as report
+from labkit.panels import measuring
+from labkit.panels.base import Panel
+from labkit.panels.controls import Control
+from labkit.panels.lesson import Lesson, told_by
+from labkit.panels.memo import Memo
+from labkit.panels.positions import FIRST, NetworkPosition, stages, test_images
+from labkit.panels.worker import Cancelled, never
+from labkit.plots import distillation as plots
+from labkit.plots.distillation import Course
+from labkit.plots.plane import Point
+
+TEACHERS = ("lenet5", "mlp")
+WIDTHS = (10, 30, 100, 300)
+TEMPERATURES = (1, 2, 4, 8, 20)
+ALPHAS = (0.25, 0.5, 0.75, 0.9, 1.0)
+IMAGES = (0, 100, 500, 2000, 5000)
+# Both students, with TensorFlow's start: at most 10 seconds on two idle cores.
+STEPS = 500
+_TRAINED = Memo(32)
+
+
+@dataclass(frozen=True, eq=False)
+class Position(NetworkPosition):
+    """One setting, as far as it is computed; `network` is the teacher.
+
+    students: "alone" and "distilled" -> Network, empty until both are trained.
+    accuracies: "teacher" and the students. deflated: name -> bytes after zlib. latency:
+    name -> Latency. What is not measured yet is missing or None.
+    """
+
+    course: Course
+    students: Mapping[str, Network] = field(default_factory=dict)
+    accuracies: Mapping[str, Accuracy] = field(default_factory=dict)
+    deflated: dict[str, int] | None = None
+    latency: dict[str, Latency] | None = None
+
+    @property
+    def points(self) -> tuple[Point, ...]:
+        """What is on the plane: the teacher and, once measured, both students."""
+        base = self.accuracies["teacher"]
+        found = [self.point("float", "teacher", base, len(self.network))]
+        for student, network in self.students.items():
+            if student in self.accuracies:
+                name = report.name(self.settings, student)
+                figures = self.accuracies[student], len(network)
+                found.append(self.point(student, name, *figures))
+        return tuple(found)
+
+
+def compute(
+    network: str = "lenet5",
+    width: int = 30,
+    temperature: float = 4,
+    alpha: float = 0.9,
+    images: int = 0,
+    seed: int = 0,
+    cancelled: Cancelled = never,
+) -> Iterator[Position]:
+    """Better and better measurements of one setting; the last has every figure.
+
+    network: the teacher, "mlp" or "lenet5". width: of the student's two hidden layers.
+    temperature, alpha: as in `labkit.distill.loss`. images: training images, at most
+    5,000; 0 trains nothing. seed: of both trainings. Raises live.TrainingError where
+    the training fails.
+    """
+    settings = {
+        "network": network,
+        "width": width,
+        "temperature": temperature,
+        "alpha": alpha,
+        "images": images,
+        "seed": seed,
+    }
+    teacher, split = zoo.load(network), zoo.dataset(network).test
+    course = Course(STEPS if images else 0)
+    position = Position(settings, teacher, len(split), course)
+    first = (FIRST,) if images else stages(teacher)
+    for news in _measured(position, split, first, cancelled):
+        position = replace(position, **news)
+        yield position
+    if images:
+        for news in _training(position, cancelled):
+            position = replace(position, **news)
+            yield position
+        for news in _measured(position, split, stages(teacher), cancelled):
+            position = replace(position, **news)
+            yield position
+    if not cancelled():
+        yield replace(position, **_slow_figures(position))
+
+
+def _networks(position: Position) -> dict[str, Network]:
+    return {"teacher": position.network, **position.students}
+
+
+def _measured(position: Position, split, ends, cancelled) -> Iterator[dict]:
+    """The accuracies of all networks that are there, on the same growing prefix."""
+    networks = _networks(position)
+    each = (
+        measuring.growing(network, split, ends, cancelled)
+        for network in networks.values()
+    )
+    for found in zip(*each, strict=False):
+        yield {"accuracies": dict(zip(networks, found, strict=True))}
+
+
+def _training(position: Position, cancelled: Cancelled) -> Iterator[dict]:
+    """The course of both trainings, and both students at their end."""
+    course = position.course
+    how = tuple(position.settings.values())[:-1]
+    key = (position.network.digest, *how, position.settings["seed"])
+    known = _TRAINED.peek(key)
+    if known is not None:
+        yield known
+        return
+    for now in live.distillation(
+        *how, course.steps, position.settings["seed"], cancelled
+    ):
+        if now.packed is not None:
+            found = students.read(now.packed, zoo.load("mlp"))
+            news = {"course": course, "students": found}
+            _TRAINED.put(key, news)
+            yield news
+            return
+        course = course.after(now.student, now.step, now.loss)
+        yield {"course": course}
+
+
+def _slow_figures(position: Position) -> dict:
+    """Deflated bytes and latency, which come last."""
+    networks = _networks(position)
+    files = {name: network.to_bytes() for name, network in networks.items()}
+    return measuring.slow_figures(files, networks)
+
+
+LESSON = Lesson(
+    title="distillation",
+    controls=(
+        Control("network", "Teacher", TEACHERS, advanced=True),
+        Control("width", "Units a layer", WIDTHS, default=30),
+        Control("temperature", "Temperature", TEMPERATURES, default=4),
+        Control("alpha", "Weight of the teacher, alpha", ALPHAS, default=0.9),
+        Control(
+            "images",
+            "Train on",
+            IMAGES,
+            texts={n: f"{n:,} images" if n else "nothing" for n in IMAGES},
+        ),
+        Control("seed", "Seed of both trainings", range(10), advanced=True),
+    ),
+    compute=compute,
+    draw=plots.draw,
+    points=lambda position: position.points,
+    **told_by(report),
+    prepare=test_images,
+    cancel={"images": 0},
+)
+
+
+def distillation_panel(
+    network: str = "lenet5", guess: float | None = None, **settings
+) -> Panel:
+    """The panel, to stand as the last line of a cell.
+
+    network: the teacher. guess: the accuracy that the reader predicts, 0 to 1.
+    settings: as for `compute`; those left out begin at their defaults.
+    """
+    return Panel(LESSON, guess, network=network, **settings)

@@ -1,0 +1,141 @@
+"""The temperature panel: a teacher's real outputs on chosen digits, softened.
+
+The images are validation images, which no network trains on and this teacher gets
+right, in the order of what their soft target tells: the first ones look most like one
+other class.
+
+    network             outputs
+    mlp, lenet5         logits of its .tflite file, softened in numpy
+    resnet8, resnet20   no: the panel draws digits
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from labkit import dark_knowledge, zoo
+from labkit.latency import Latency
+from labkit.measure import Accuracy
+from labkit.panels import measuring
+from labkit.panels import temperature_report as report
+from labkit.panels.base import Panel
+from labkit.panels.controls import Control, Settings
+from labkit.panels.lesson import Lesson, told_by
+from labkit.panels.memo import Memo
+from labkit.panels.positions import NetworkPosition
+from labkit.panels.worker import Cancelled, never
+from labkit.plots import softened as plots
+from labkit.plots.plane import Point
+from labkit.plots.softened import Softened
+
+NETWORKS = ("mlp", "lenet5")
+TEMPERATURES = (1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10, 12, 16, 20, 30, 40)
+ORDERED_AT = 4.0  # the temperature at which images are ranked by what is told
+PLACES = range(1, 21)
+_LOGITS = Memo(len(NETWORKS))
+
+
+@dataclass(frozen=True, eq=False)
+class Position(NetworkPosition):
+    """One setting.
+
+    soft: the answer in sight. accuracy: on the validation images. deflated, latency: of
+    the teacher's file, "float32" -> bytes after zlib, and Latency; None before.
+    """
+
+    soft: Softened
+    accuracy: Accuracy
+    deflated: dict[str, int] | None = None
+    latency: dict[str, Latency] | None = None
+
+    @property
+    def points(self) -> tuple[Point, ...]:
+        """The teacher alone: nothing is compressed here."""
+        size = len(self.network)
+        return (self.point("float", "float32", self.accuracy, size),)
+
+
+def compute(
+    network: str = "lenet5",
+    temperature: float = 1,
+    digit: int = 4,
+    place: int = 1,
+    cancelled: Cancelled = never,
+) -> Iterator[Position]:
+    """The answer to an image, then with the ledger's slow columns.
+
+    network: "mlp" or "lenet5". digit: the label. place: 1 for the image of this digit
+    whose soft target tells most.
+    """
+    split = zoo.dataset(network).validation
+    logits = answers(network)
+    chosen = ranked(logits, split.labels, digit)[place - 1]
+    soft = Softened(
+        split.images[chosen],
+        int(split.index[chosen]),
+        digit,
+        logits[chosen],
+        temperature,
+    )
+    settings = {
+        "network": network,
+        "temperature": temperature,
+        "digit": digit,
+        "place": place,
+    }
+    right = Accuracy(logits.argmax(axis=1) == split.labels, split.index)
+    teacher = zoo.load(network)
+    position = Position(settings, teacher, len(split), soft, right)
+    yield position
+    if not cancelled():
+        files, timed = {"float32": teacher.to_bytes()}, {"float32": teacher}
+        yield replace(position, **measuring.slow_figures(files, timed))
+
+
+def answers(name: str) -> np.ndarray:
+    """A network's logits of the validation images, (n, 10)."""
+    network = zoo.load(name)
+    images = zoo.dataset(name).validation.images
+    return _LOGITS.get((network.digest, len(images)), lambda: network.predict(images))
+
+
+def ranked(logits: np.ndarray, labels: np.ndarray, digit: int) -> np.ndarray:
+    """The rightly told images of a digit, the one whose soft target tells most first.
+
+    By `dark_knowledge.told` at T = 4. Those that the teacher gets wrong are left out:
+    their soft target tells much, and it is not so.
+    """
+    mine = np.flatnonzero((labels == digit) & (logits.argmax(axis=1) == digit))
+    told = dark_knowledge.told(logits[mine], labels[mine], ORDERED_AT)
+    return mine[np.argsort(-told, kind="stable")]
+
+
+def _prepare(settings: Settings) -> None:
+    answers(settings["network"])
+
+
+LESSON = Lesson(
+    title="temperature",
+    controls=(
+        Control("network", "Teacher", NETWORKS, default="lenet5"),
+        Control("temperature", "Temperature", TEMPERATURES),
+        Control("digit", "Digit", range(10), default=4),
+        Control("place", "Image, most telling first", PLACES, default=1),
+    ),
+    compute=compute,
+    draw=plots.draw,
+    points=lambda position: position.points,
+    **told_by(report),
+    prepare=_prepare,
+    size=(8.6, 3.0),
+)
+
+
+def temperature_panel(network: str = "lenet5", **settings) -> Panel:
+    """The panel, to stand as the last line of a cell.
+
+    network: the teacher, "mlp" or "lenet5". settings: as for `compute`; those left out
+    begin at their defaults.
+    """
+    return Panel(LESSON, None, network=network, **settings)

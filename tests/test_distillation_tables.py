@@ -1,0 +1,87 @@
+"""The tables of the distillation lesson: what they count, on runs made up here."""
+
+import pytest
+
+from benchmarks import distillation, hinton, transfers
+from benchmarks import distillation_tables as tables
+
+
+def sweep():
+    rows = [
+        {"width": w, "temperature": t, "alpha": a, "seed": s}
+        | {"test_errors": 300 - w // 2 + round(10 * abs(t - 4)) + 3 * s}
+        for w, t, a, s in distillation.wanted()
+    ]
+    return {"rows": rows}
+
+
+def experiment():
+    rows = [{"case": "teacher", "seed": 0, "errors": 60, "wrong": list(range(60))}]
+    for seed in range(3):
+        for case, (*_, classes) in hinton.CASES.items():
+            errors = {"alone": 140, "distilled": 70}.get(case, 100) + seed
+            row = {"case": case, "seed": seed, "errors": errors}
+            if classes:
+                row |= {"errors_moved": errors // 2}
+            else:
+                row |= {"wrong": list(range(errors))}
+            rows.append(row)
+    return {"rows": rows, "published": hinton.PUBLISHED}
+
+
+def line(table, start):
+    (found,) = [row for row in table.splitlines() if row.startswith(f"| {start} |")]
+    return [cell.strip() for cell in found.strip("|").split("|")]
+
+
+def test_a_star_is_a_difference_between_paired_seeds():
+    row = line(tables.temperatures_table(sweep()), "30")
+    assert row[2] == "321.0 ± 5.9*" and row[4] == "291.0 ± 5.9"
+    assert len(row) == 2 + len(distillation.TEMPERATURES)
+    noisy = sweep()
+    for each in noisy["rows"]:
+        each["test_errors"] += 500 * ((each["seed"] + int(each["temperature"])) % 2)
+    assert "*" not in line(tables.temperatures_table(noisy), "30")[2]
+
+
+def test_every_alpha_has_a_cell():
+    row = line(tables.alphas_table(sweep()), "300")
+    assert len(row) == 1 + 6 and all("±" in cell for cell in row[1:])
+
+
+def test_hinton_s_cases_stand_beside_the_published_ones():
+    table = tables.hinton_table(experiment())
+    assert line(table, "distilled")[1:] == ["71.0 ± 2.5", "70, 71, 72", "74"]
+    assert line(table, "teacher")[1:] == ["60", "60", "67"]
+    assert line(table, "no 3s, bias moved")[-1] == "109"
+    assert line(table, "only 7s and 8s, biases moved")[2] == "50, 50, 51"
+    gap = tables.gap_line(experiment())
+    assert gap.startswith("distilled: 86% of the gap (")
+
+
+def test_transfers_are_compared_seed_by_seed():
+    rows = [
+        {"kind": k, "seed": s, "test_accuracy": 0.9 + 0.01 * s + 0.005 * i}
+        for i, k in enumerate(transfers.KINDS)
+        for s in range(5)
+    ]
+    row = line(tables.transfers_table({"rows": rows}), "soft targets")
+    assert row == ["soft targets", "92.50 ± 1.97", "0.50 ± 0.00"]
+
+
+def test_cifar10_is_paired_on_the_same_images():
+    def record(wrong):
+        return {"wrong": wrong, "test_accuracy": 1 - len(wrong) / 10_000}
+
+    records = {
+        ("alone", 0): record(list(range(1200))),
+        ("from-resnet20", 0): record(list(range(100, 1100))),
+    }
+    row = line(tables.cifar10_table(records), "0")
+    assert row[1:3] == ["88.00", "90.00"] and row[3].startswith("+2.00 (+1.7")
+    assert float(row[4]) < 1e-40
+
+
+def test_a_spread_wants_seeds():
+    with pytest.raises(KeyError):
+        tables.spread([1.0])
