@@ -15,13 +15,13 @@ from dataclasses import dataclass, field, replace
 from labkit import live, students, zoo
 from labkit.latency import Latency
 from labkit.measure import Accuracy
+from labkit.memo import Memo
 from labkit.network import Network
 from labkit.panels import distillation_report as report
 from labkit.panels import measuring
 from labkit.panels.base import Panel
 from labkit.panels.controls import Control
 from labkit.panels.lesson import Lesson, told_by
-from labkit.panels.memo import Memo
 from labkit.panels.positions import FIRST, NetworkPosition, stages, test_images
 from labkit.panels.worker import Cancelled, never
 from labkit.plots import distillation as plots

@@ -17,12 +17,12 @@ import numpy as np
 from labkit import dark_knowledge, zoo
 from labkit.latency import Latency
 from labkit.measure import Accuracy
+from labkit.memo import Memo
 from labkit.panels import measuring
 from labkit.panels import temperature_report as report
 from labkit.panels.base import Panel
 from labkit.panels.controls import Control, Settings
 from labkit.panels.lesson import Lesson, told_by
-from labkit.panels.memo import Memo
 from labkit.panels.positions import NetworkPosition
 from labkit.panels.worker import Cancelled, never
 from labkit.plots import softened as plots
