@@ -29,7 +29,7 @@ SETTINGS = {
     "teacher": "784-1200-1200-10",
     "epochs": 20,
     "batch_size": 128,
-    "learning_rate": 5e-3,
+    "learning_rate": 3e-3,
     "shift": 0,
 }
 

@@ -156,7 +156,13 @@ LESSON = Lesson(
     title="distillation",
     controls=(
         Control("network", "Teacher", TEACHERS, advanced=True),
-        Control("width", "Units a layer", WIDTHS, default=30),
+        Control(
+            "width",
+            "Student",
+            WIDTHS,
+            default=30,
+            texts={width: f"{width} units" for width in WIDTHS},
+        ),
         Control("temperature", "Temperature", TEMPERATURES, default=4),
         Control("alpha", "Weight of the teacher, alpha", ALPHAS, default=0.9),
         Control(
