@@ -40,7 +40,7 @@ def small_bytes(sparsity: float, seed: int) -> int:
 
 
 def taken_apart(file: Network, images: np.ndarray, size_bytes: int) -> dict:
-    """Layer -> its parts, None where it stays whole, in a file of at most so many bytes.
+    """Layer -> its parts, None where it stays whole: a file of at most so many bytes.
 
     images: of calibration. Ranks by the product of energies.
     """
