@@ -2,8 +2,8 @@
 
 `python -m benchmarks.lowrank_files` writes data/results/lowrank_files.json: all
 networks, every layer at half of its weights by each method that differs there, nothing
-trained. The files of a network are timed in turns. Run it on an idle machine; a few
-minutes.
+trained. The files of a network are timed in turns. Run it on an idle machine; a
+minute.
 """
 
 import time
