@@ -182,10 +182,10 @@ assert (len(multiplied), multiplied.macs) == (len(mlp), mlp.macs)
 # %% [markdown]
 r"""
 Not a byte and not a multiplication is saved: belief 1 fails. The product of the factors
-has the old shape. What is smaller is the *factors*, as long as nobody multiplies them. So run the
-layer as two: $V_k^T$ first, which makes $k$ numbers of $n$, then $U_k$, which makes $m$
-of $k$, with the singular values in one of them, or their roots in both. The bias and
-the activation belong to the second.
+has the old shape. What is smaller is the *factors*, as long as nobody multiplies them.
+So run the layer as two: $V_k^T$ first, which makes $k$ numbers of $n$, then $U_k$,
+which makes $m$ of $k$, with the singular values in one of them, or their roots in both.
+The bias and the activation belong to the second.
 """
 
 # %%
@@ -420,8 +420,9 @@ draw_curves(picture.add_subplot(), [curve, line], marks, "µs an image")
 picture
 
 # %%
-shares = {int(k): (c.macs / mlp.macs, t) for k, c, t in zip(every, cuts, us / whole_us)}
-pd.DataFrame(shares, index=["MACs, of the whole", "time, of the whole"]).round(2)
+shares = [cut.macs / mlp.macs for cut in cuts], us / whole_us
+rows = ["MACs, of the whole", "time, of the whole"]
+pd.DataFrame(shares, index=rows, columns=every).round(2)
 
 # %% [markdown]
 r"""
@@ -635,19 +636,19 @@ from labkit.data import FOLDER
 run = json.loads((FOLDER / "results" / "lowrank.json").read_text())
 rows = pd.DataFrame(run["rows"])
 rows["rank"] = [next(iter(ranks.values())) for ranks in rows["ranks"]]
-found = {
-    what: part.set_index(["scope", "rank"]) for what, part in rows.groupby("method")
-}
+rows = rows.set_index(["method", "scope", "rank"])
+found = {method: rows.loc[method] for method in ("svd", "responses", "inputs")}
 plain, aware = found["svd"], found["responses"]
 
 # %%
 picture = figure(9.5, 3.4)
-for axes, (layer, kernel) in zip(picture.subplots(1, 3), mlp.kernels.items()):
+for axes, layer in zip(picture.subplots(1, 3), mlp.kernels, strict=True):
     curves = [
         Curve(what, *part.loc[layer, "test_accuracy"].reset_index().to_numpy().T)
         for what, part in found.items()
     ]
-    draw_curves(axes, curves, {"break-even": svd.break_even(*kernel.shape)}, layer)
+    marks = {"break-even": svd.break_even(*mlp.kernels[layer].shape)}
+    draw_curves(axes, curves, marks, f"test accuracy, {layer} cut")
     axes.set_xscale("log")
     picture.alt += curves_text(curves, {}) + ". "
 picture
@@ -663,9 +664,8 @@ print(f"{hurt.sum()}, of which the data-aware file is better in {better[hurt].su
 print(guesses.settle("5. files where plain SVD is better", int(worse.sum()), 2))
 
 # %%
-both = pd.DataFrame(
-    {"svd": plain["test_accuracy"], "responses": aware["test_accuracy"]}
-)
+both = pd.DataFrame({"svd": plain["test_accuracy"]})
+both["responses"] = aware["test_accuracy"]
 both["p"] = aware["test_p_value"]
 both["error beside SVD's"] = aware["output_error"] / plain["output_error"]
 both[worse]
@@ -734,7 +734,7 @@ PCA of responses, on the recordings' hidden states: 200 recordings of many time 
 are plenty. The rank must be below 512, where two factors weigh what the layer did; the
 energy of the responses says where to begin, and the accuracy where to stop. Measure
 the error at the *end* of a long recording, since it is fed back at every step, and time
-both files on the phone: at a rank just below 512 two layers are likely slower than one.
+both files on the phone: the rank where time breaks even may lie on either side of 512.
 
 </details>
 """
