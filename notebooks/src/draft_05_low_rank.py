@@ -317,8 +317,8 @@ before you read on.
 
 # %%
 half = panel.set(share=0.5)
-question = "2. accuracy of mlp with half of its weights"
-print(guesses.settle(question, half.accuracy.value, 0.03))
+value = half.accuracy.value
+print(guesses.settle("2. accuracy of mlp with half of its weights", value, 0.03))
 
 # %%
 above = panel.set(share=1.1)
