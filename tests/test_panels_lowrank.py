@@ -57,9 +57,8 @@ def shown(result):
     return {p.kind: (p.accuracy, p.size_bytes) for p in result.points}
 
 
-@pytest.mark.parametrize("name", ["mlp", "lenet5"])
-def test_every_control_to_its_ends(name, small_sets):
-    panel = rank_panel(name)
+def test_every_control_to_its_ends(small_sets):
+    panel = rank_panel("mlp")
     panel.set(share=0.3)
     for result in turns(panel):
         assert shown(result) == direct(result.settings)
@@ -69,6 +68,14 @@ def test_every_control_to_its_ends(name, small_sets):
         assert f"{len(result.low.network):,} bytes" in said
         assert f"{result.low.network.macs:,} MACs" in panel._report.value
         assert "exact on all" in panel._report.value
+
+
+@pytest.mark.parametrize("method", factorized.METHODS)
+def test_convolutions_by_every_method(method, small_sets):
+    by = "same" if method == "cp" else "product"
+    positions = compute("lenet5", method, 0.3, by, images=50)
+    exact = next(p for p in positions if p.accuracy and p.accuracy.n == SMALL)
+    assert shown(exact) == direct(exact.settings)
 
 
 @pytest.mark.parametrize("method", factorized.METHODS)
