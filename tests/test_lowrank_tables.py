@@ -193,6 +193,7 @@ def test_files_of_one_network_are_compared_with_the_whole_one(monkeypatch):
 
     monkeypatch.setattr(lowrank_files, "latency", timed)
     monkeypatch.setattr(lowrank_files, "VALIDATION", 100)
+    monkeypatch.setattr(lowrank_files, "IMAGES", {"mlp": 200})
     whole, *cut = lowrank_files.rows("mlp")
     assert (whole["method"], whole["macs"]) == ("whole", 266_200)
     assert [row["method"] for row in cut] == ["svd", "responses", "inputs"]

@@ -8,7 +8,7 @@ from labkit.factorized import METHODS
 from labkit.graph import NetworkError
 from labkit.lowrank import svd
 from labkit.rank_choice import BY, plan
-from labkit.rank_costs import rank_for
+from labkit.rank_costs import measured_break_even, rank_for
 from labkit.rank_sensitivity import RankLosses, committed, rank_losses
 from labkit.responses import observe
 
@@ -175,3 +175,11 @@ def test_what_does_not_fit_is_one_sentence(call, words):
 def test_every_way_to_choose_is_named():
     assert BY == ("same", "energy", "product", "loss")
     assert plan(zoo.load("mlp"), by="energy", layers=[]) == {}
+
+
+def test_the_rank_where_a_measurement_breaks_even():
+    found = measured_break_even([10, 20, 40, 80], [3.0, 5.0, 9.0, 2.0], 6.0)
+    assert found == pytest.approx(25)
+    assert measured_break_even([10, 20], [7.0, 9.0], 6.0) == 10
+    assert measured_break_even([10, 20], [3.0, 6.0], 6.0) == 20
+    assert measured_break_even([10, 20], [3.0, 5.0], 6.0) is None

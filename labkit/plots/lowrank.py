@@ -257,6 +257,7 @@ def draw_curves(
 
     marks: name -> rank, such as {"break-even": 217}. label: of the y axis.
     """
+    axes.figure.set_layout_engine("constrained")
     tidy(axes, grid="y")
     for curve, (colour, style) in zip(curves, STYLES, strict=False):
         axes.plot(
@@ -267,10 +268,15 @@ def draw_curves(
             axes.fill_between(curve.ranks, curve.low, curve.high, **band)
     for place, (name, rank) in enumerate(marks.items()):
         axes.axvline(rank, color=BLACK, linewidth=1, dashes=(4, 2 + 2 * place))
-        height = 0.98 - 0.09 * place
-        text = f" {name} {rank:.4g}"
-        where = axes.get_xaxis_transform()
-        axes.text(rank, height, text, transform=where, fontsize=TEXT_SIZE - 2, va="top")
+        on_the_right = rank > sum(axes.get_xlim()) / 2
+        axes.text(
+            rank,
+            0.03 + 0.09 * place,
+            f" {name} {rank:.4g} ",
+            transform=axes.get_xaxis_transform(),
+            fontsize=TEXT_SIZE - 2,
+            ha="right" if on_the_right else "left",
+        )
     axes.set_xlabel("rank", fontsize=TEXT_SIZE)
     axes.set_ylabel(label, fontsize=TEXT_SIZE)
     axes.legend(frameon=False, fontsize=TEXT_SIZE - 1)

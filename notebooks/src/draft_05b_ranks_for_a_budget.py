@@ -193,6 +193,8 @@ axes = picture.add_subplot(xlabel="MACs left", ylabel="time left")
 axes.axline((0.45, 0.45), slope=1, color="black", lw=1, ls=":")
 for marker, (name, part) in zip("osD^", cut.groupby(level=0), strict=True):
     axes.plot(part["MACs left"], part["time left"], marker, label=name)
+for method, row in cut.loc["resnet20"].iterrows():
+    axes.annotate(f" {method}", (row["MACs left"], row["time left"]), fontsize=8)
 axes.legend(frameon=False)
 picture.alt = cut[["MACs left", "time left"]].round(2).to_string()
 picture
@@ -206,11 +208,12 @@ parting.round(2)
 
 # %% [markdown]
 r"""
-On the dotted line time would be what MACs say. The dense `mlp` lies nearest to it; the
-ResNets by channel lie far above: belief 1 fails. Each part writes its result out and
-the next one reads it in again, and how well a kernel fills the processor depends on the
-shape of its layer. At the same MACs the ways differ, too: read a row of the table above
-for each network. MACs are what a paper counts; microseconds are what a user waits.
+On the dotted line time would be what MACs say; the names are of `resnet20`'s files. The
+dense `mlp` lies nearest to the line; the ResNets by channel lie far above: belief 1
+fails. Each part writes its result out and the next one reads it in again, and how well
+a kernel fills the processor depends on the shape of its layer. At the same MACs the
+ways differ, too: compare the names. MACs are what a paper counts; microseconds are what
+a user waits.
 
 ## 2. One budget
 
