@@ -2,8 +2,8 @@
 
     python -m benchmarks.bench [PART ...]
 
-The parts are positions, panels, usual, kernels, browser and training; without names all
-six. Run it on an idle machine. Nothing here is a test.
+The parts are positions, panels, ranks, usual, kernels, browser and training; without
+names all seven. Run it on an idle machine. Nothing here is a test.
 """
 
 import sys
@@ -31,6 +31,8 @@ TARGETS = {
     "resnet20": (200, 4500, None),
 }
 SPARSITIES, FRACTIONS = (0.3, 0.4, 0.5, 0.56), (0.1, 0.2, 0.3, 0.4)
+RANK_SHARES = (0.25, 0.35, 0.45, 0.55)
+RANK_STEPS = [percent / 100 for percent in range(20, 80)]  # no position comes twice
 # Row -> a panel's module and positions that no cache knows; the first warms up.
 PANELS = {
     "clipping, mlp": ("clipping", [{"clip": clip} for clip in (90, 80, 70, 60)]),
@@ -67,6 +69,22 @@ PANELS = {
         [
             {"network": "resnet8", "criterion": "taylor", "fraction": f}
             for f in FRACTIONS
+        ],
+    ),
+    "rank, mlp, by SVD": ("lowrank", [{"share": share} for share in RANK_SHARES]),
+    "rank, mlp, by PCA of responses": (
+        "lowrank",
+        [{"method": "responses", "share": share} for share in RANK_SHARES],
+    ),
+    "rank, resnet8, by SVD": (
+        "lowrank",
+        [{"network": "resnet8", "share": share} for share in RANK_SHARES],
+    ),
+    "rank, resnet8, by k x 1 and 1 x k": (
+        "lowrank",
+        [
+            {"network": "resnet8", "method": "spatial", "share": share}
+            for share in RANK_SHARES
         ],
     ),
 }
@@ -169,6 +187,29 @@ def panel_milliseconds(lesson, settings: dict, picture) -> tuple[float, float, f
     return tuple(1000 * (end - start) for end in ends)
 
 
+def ranks() -> str:
+    """A rank of mlp once the SVDs are there: the file, 250 and 10,000 test images."""
+    from labkit.panels.lowrank_choice import low
+
+    test, shares = zoo.dataset("mlp").test, iter(RANK_STEPS)
+
+    def position(n: int | None) -> None:
+        network = low("mlp", "svd", next(shares)).network
+        accuracy(network, test, n) if n != 0 else network.to_bytes()
+
+    kinds = {"the file": 0, "and 250 images": FIRST, "and 10,000 images": None}
+    for n in kinds.values():
+        position(n)
+    times = [
+        [milliseconds(partial(position, n)) for n in kinds.values()]
+        for _ in range(ROUNDS)
+    ]
+    medians = [f"{median(column):.0f}" for column in zip(*times, strict=True)]
+    return markdown_table(
+        ["mlp, ms", *kinds], [["measured", *medians], ["to reach", "", "20", "60"]]
+    )
+
+
 def usual() -> str:
     """The same positions in Keras and pyplot, taking turns with the lab's way."""
     from benchmarks.usual import usual_position
@@ -248,7 +289,7 @@ def training() -> str:
 
 PARTS = {
     part.__name__: part
-    for part in (positions, panels, usual, kernels, browser, training)
+    for part in (positions, panels, ranks, usual, kernels, browser, training)
 }
 
 

@@ -8,7 +8,7 @@ data/results/README.md and the table in the README at the top. Measures nothing.
 import json
 from statistics import mean, stdev
 
-from benchmarks import pruning_tables, quantization_tables, sweep
+from benchmarks import lowrank_tables, pruning_tables, quantization_tables, sweep
 from benchmarks.files import RESULTS, markdown_table
 from labkit import data, zoo
 from labkit.files import write_text
@@ -119,6 +119,8 @@ Run: `{run["command"]}`, {run["seconds"]} s, {machine["cpu"]}, {machine["cores"]
 
 {quantization_tables.sections()}
 {pruning_tables.sections().rstrip()}
+
+{lowrank_tables.sections().rstrip()}
 """
 
 

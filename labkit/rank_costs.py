@@ -53,6 +53,29 @@ def break_even(shape: tuple[int, ...], method: str) -> float:
     return size / (sum(shape) if method == "cp" else sum(_sides(shape, method)))
 
 
+def measured_break_even(
+    ranks: Sequence[float], values: Sequence[float], whole: float
+) -> float | None:
+    """The rank where something measured is first as large as of the whole layer.
+
+    ranks: ascending. values: one for each, such as microseconds. whole: the same of the
+    layer as it is. On a straight line between two ranks; None where all lie below.
+
+    >>> measured_break_even([10, 20, 40], [3.0, 5.0, 9.0], 7.0)
+    30.0
+    >>> measured_break_even([10, 20], [3.0, 5.0], 7.0) is None
+    True
+    """
+    above = np.flatnonzero(np.asarray(values) >= whole)
+    if not above.size:
+        return None
+    end = int(above[0])
+    if end == 0:
+        return float(ranks[0])
+    around = slice(end - 1, end + 1)
+    return float(np.interp(whole, values[around], ranks[around]))
+
+
 def full_rank(shape: tuple[int, ...], method: str) -> int:
     """How many terms a method's decomposition has: any but "tucker" and "cp".
 

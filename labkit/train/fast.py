@@ -8,7 +8,7 @@ compiled.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import tensorflow as tf
@@ -25,11 +25,13 @@ _MOVES = 9  # tells this stream of random numbers from that of the order
 class Dense:
     """A network of dense layers with ReLU between them, in Keras' layout.
 
-    kernels: float32 (in, out) each. biases: float32 (out,) each.
+    kernels: float32 (in, out) each. biases: float32 (out,) each. linear: the places,
+    from 0 on, of layers that no ReLU follows; none follows the last one anyway.
     """
 
     kernels: tuple[np.ndarray, ...]
     biases: tuple[np.ndarray, ...]
+    linear: tuple[int, ...] = ()
 
     @classmethod
     def untrained(cls, widths: Sequence[int], seed) -> "Dense":
@@ -49,12 +51,14 @@ class Dense:
     def masked(self, masks: Sequence[np.ndarray]) -> "Dense":
         """With 0 where a kernel's mask, a bool array, is False."""
         pairs = zip(self.kernels, masks, strict=True)
-        return Dense(tuple(np.where(kept, w, 0) for w, kept in pairs), self.biases)
+        kernels = tuple(np.where(kept, w, 0) for w, kept in pairs)
+        return replace(self, kernels=kernels)
 
     def logits(self, images: np.ndarray) -> np.ndarray:
         """Float32 (n, classes), of uint8 images."""
         pixels = tf.constant(images.reshape(len(images), -1))
-        return _logits([*self.kernels, *self.biases], pixels).numpy()
+        weights = [*self.kernels, *self.biases]
+        return _logits(weights, pixels, self.linear).numpy()
 
     def loss(self, split: Split) -> float:
         """The mean cross-entropy of the split's images."""
@@ -148,11 +152,13 @@ class Training:
             self._labels,
             moves.sources(self._shift) if self._shift else None,
             self._soft,
+            self.network.linear,
         )
         self.step += len(rates)
         arrays = [weight.numpy() for weight in weights]
         half = len(arrays) // 2
-        self.network = Dense(tuple(arrays[:half]), tuple(arrays[half:]))
+        kernels, biases = tuple(arrays[:half]), tuple(arrays[half:])
+        self.network = replace(self.network, kernels=kernels, biases=biases)
         return self.network
 
 
@@ -169,12 +175,12 @@ def _batches(images: int, batch_size: int, seed) -> Iterator[np.ndarray]:
             yield order[start : start + batch_size]
 
 
-def _logits(weights, pixels):
+def _logits(weights, pixels, linear):
     half = len(weights) // 2
     x = tf.cast(pixels, tf.float32) / 255
     for layer in range(half):
         x = x @ weights[layer] + weights[half + layer]
-        x = tf.nn.relu(x) if layer < half - 1 else x
+        x = x if layer == half - 1 or layer in linear else tf.nn.relu(x)
     return x
 
 
@@ -204,13 +210,14 @@ def _steps(
     labels,
     sources,
     soft,
+    linear,
 ):
     """One step of Adam for each row of `batches`: new weights and moments.
 
     weights: kernels, then biases. moments: the first ones in that order, then the
     second ones. masks: of the kernels, 1 or 0. done: how many steps there were before.
     places: where each image of the batches is moved to, by `sources` unless None.
-    soft: a teacher's logits, temperature and alpha, or None.
+    soft: a teacher's logits, temperature and alpha, or None. linear: as in `Dense`.
     """
     masks = [*masks, *(1.0 for _ in masks)]
 
@@ -220,7 +227,7 @@ def _steps(
             pixels = moves.moved(pixels, tf.gather(sources, places[k]))
         with tf.GradientTape() as tape:
             tape.watch(weights)
-            logits = _logits(weights, pixels)
+            logits = _logits(weights, pixels, linear)
             if soft is None:
                 loss = _loss(logits, right)
             else:
