@@ -53,7 +53,7 @@ def least_squares_range(values: np.ndarray, bits: int) -> Ends:
     values is taken to lie at the middle of its bin.
     """
     lo, hi = minmax_range(values, bits)
-    if lo == hi:
+    if hi - lo < np.finfo(np.float32).tiny:  # no room for 2,048 bins
         return lo, hi
     counts, edges = np.histogram(values, _BINS, (lo, hi))
     middles = (edges[:-1] + edges[1:]) / 2

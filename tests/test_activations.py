@@ -22,6 +22,13 @@ def test_every_range_contains_zero_and_no_more_than_minmax(values, bits, rule):
     assert widest_lo <= lo <= 0 <= hi <= widest_hi
 
 
+@pytest.mark.parametrize("rule", sorted(RULES))
+def test_a_range_may_be_too_narrow_for_a_histogram(rule):
+    values = np.array([1.28e-43, 0], np.float32)
+    lo, hi = RULES[rule](values, 8)
+    assert lo == 0 <= hi <= values.max()
+
+
 def _error(values, ends, bits):
     scale = (ends[1] - ends[0]) / (2**bits - 1)
     inside = np.clip(values, *ends)
