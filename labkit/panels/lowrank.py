@@ -15,18 +15,18 @@ measured loss where the losses are committed, or quick to measure (mlp, lenet5).
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import ClassVar
 
 from labkit import factorized, zoo
-from labkit.latency import Latency
-from labkit.measure import Accuracy
-from labkit.panels import lowrank_choice, lowrank_picture, measuring
+from labkit.network import Network
+from labkit.panels import lowrank_choice, lowrank_picture
 from labkit.panels import lowrank_report as report
 from labkit.panels.base import Panel
 from labkit.panels.controls import Control, Settings
 from labkit.panels.lesson import Lesson, told_by
 from labkit.panels.lowrank_choice import IMAGE_COUNTS, Low
 from labkit.panels.positions import (
-    NetworkPosition,
+    SmallerPosition,
     largest_layer,
     test_images,
     to_the_end,
@@ -35,7 +35,6 @@ from labkit.panels.worker import Cancelled, never
 from labkit.plots import lowrank as plots
 from labkit.plots.plane import Point
 from labkit.plots.showing import LOCK
-from labkit.plots.units import Costs
 from labkit.rank_costs import UNITS
 
 PER_CENT = (2, *range(5, 100, 5), 100, 110, 120, 130)
@@ -45,22 +44,22 @@ IMAGES = {"mlp": 5000, "lenet5": 500, "resnet8": 100, "resnet20": 100}
 
 
 @dataclass(frozen=True, eq=False)
-class Position(NetworkPosition):
+class Position(SmallerPosition):
     """One setting, as far as it is measured.
 
     low: the factorized network, its ranks and parts. spectrum: of the layer in sight.
-    filters: of the first layer. base_accuracy, accuracy: of the float32 and the
-    factorized network. deflated, latency: "float32" and "low rank" -> bytes after zlib,
-    and Latency. What is not measured yet is None.
+    filters: of the first layer.
     """
 
+    NAME: ClassVar[str] = "low rank"
     low: Low
     spectrum: plots.Spectrum
     filters: plots.Filters
-    base_accuracy: Accuracy | None = None
-    accuracy: Accuracy | None = None
-    deflated: dict[str, int] | None = None
-    latency: dict[str, Latency] | None = None
+
+    @property
+    def small(self) -> Network:
+        """The factorized network."""
+        return self.low.network
 
     @property
     def points(self) -> tuple[Point, ...]:
@@ -71,14 +70,6 @@ class Position(NetworkPosition):
             self.point("float", name, self.base_accuracy, len(self.network)),
             self.point(kind, name, self.accuracy, size),
         )
-
-    @property
-    def costs(self) -> Costs:
-        """Bytes, MACs and latency, as fractions of the float network's."""
-        now, before = self.low.network, self.network
-        times = self.latency
-        faster = times and times["low rank"].median_us / times["float32"].median_us
-        return Costs(len(now) / len(before), now.macs / before.macs, faster)
 
 
 def compute(
@@ -128,14 +119,7 @@ def compute(
             lowrank_picture.spectrum(base, settings["shown"], method, low),
             lowrank_picture.filters(base, low),
         )
-    yield from to_the_end(position, low.network, _slow_figures, cancelled)
-
-
-def _slow_figures(position: Position) -> dict:
-    """Deflated bytes and latency, which come last."""
-    runs = {"float32": position.network, "low rank": position.low.network}
-    files = {name: run.to_bytes() for name, run in runs.items()}
-    return measuring.slow_figures(files, runs)
+    yield from to_the_end(position, position.small, Position.slow_figures, cancelled)
 
 
 def _layers(settings: Settings) -> tuple[str, ...]:

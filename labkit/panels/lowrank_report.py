@@ -1,15 +1,15 @@
 """What the rank panel says of a position: readout, ledger, files, code."""
 
-from labkit import ledger
 from labkit.panels.controls import Settings
 from labkit.panels.lowrank_picture import rank_text
 from labkit.panels.words import (
     beside_float,
     chosen_layers,
-    filled,
     fraction_text,
     measured,
     progress,
+    smaller_costs,
+    smaller_rows,
 )
 
 METHOD_TEXTS = {
@@ -59,8 +59,7 @@ def name(settings: Settings) -> str:
 
 def lines(position) -> list[str]:
     """The readout: accuracy and bytes, the paired test, MACs, latency and a rank."""
-    small = position.low.network
-    size, full = len(small), len(position.network)
+    size, full = len(position.small), len(position.network)
     size_text = f"{full / size:.2f}× smaller"
     if size > full:
         size_text = f"{size / full:.2f}× LARGER: above break-even"
@@ -70,16 +69,8 @@ def lines(position) -> list[str]:
         f"{position.settings['network']}, {name(position.settings)}: "
         f"{measured(position.accuracy)}, {size:,} bytes, {size_text}",
         beside_float(position),
-        f"{small.macs:,} MACs (float32: {position.network.macs:,}){_time(position)}; "
-        f"{layer}: {rank}",
+        f"{smaller_costs(position)}; {layer}: {rank}",
     ]
-
-
-def _time(position) -> str:
-    if position.latency is None:
-        return ""
-    now, before = (position.latency[k].median_us for k in ("low rank", "float32"))
-    return f"; {now:,.1f} µs an image (float32: {before:,.1f} µs)"
 
 
 def state(position) -> str:
@@ -89,12 +80,7 @@ def state(position) -> str:
 
 def rows(position) -> tuple[list, list[str]]:
     """The ledger: float32 and the factorized file, and why columns disagree."""
-    found = {
-        "float32": ledger.network_row(position.network),
-        "low rank": ledger.network_row(position.low.network, "low rank"),
-    }
-    table = filled(found, position)
-    return table, ledger.explain(table)
+    return smaller_rows(position, "low rank")
 
 
 def files(position) -> dict[str, bytes]:
@@ -103,7 +89,7 @@ def files(position) -> dict[str, bytes]:
     part = "" if now["layers"] is None else f"-{len(now['layers'])}layers"
     start = f"{now['network']}-rank-{now['method']}-{now['by']}"
     file = f"{start}-{100 * now['share']:.3g}{part}.tflite"
-    return {file: position.low.network.to_bytes()}
+    return {file: position.small.to_bytes()}
 
 
 def code(settings: Settings) -> str:

@@ -1,17 +1,19 @@
 """What the positions of all panels have in common."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar
 
 from labkit import zoo
 from labkit.data import Split
+from labkit.latency import Latency
 from labkit.measure import Accuracy
 from labkit.network import Network
 from labkit.panels import measuring
 from labkit.panels.controls import Settings
 from labkit.panels.worker import Cancelled
 from labkit.plots.plane import Point
+from labkit.plots.units import Costs
 
 FIRST = 250
 STAGES = (FIRST, 1000, 2500, 5000, None)
@@ -61,6 +63,35 @@ class NetworkPosition:
             exact=accuracy.n == self.total,
             **more,
         )
+
+
+@dataclass(frozen=True, eq=False)
+class SmallerPosition(NetworkPosition):
+    """A position whose file is a smaller network, which a runtime takes as it is.
+
+    A panel's own has `small`, that network, and its NAME. base_accuracy, accuracy: of
+    the float32 and the smaller network. deflated, latency: "float32" and NAME -> bytes
+    after zlib, and Latency. What is not measured yet is None.
+    """
+
+    NAME: ClassVar[str]
+    base_accuracy: Accuracy | None = field(default=None, kw_only=True)
+    accuracy: Accuracy | None = field(default=None, kw_only=True)
+    deflated: dict[str, int] | None = field(default=None, kw_only=True)
+    latency: dict[str, Latency] | None = field(default=None, kw_only=True)
+
+    @property
+    def costs(self) -> Costs:
+        """Bytes, MACs and latency, as fractions of the float network's."""
+        now, before, times = self.small, self.network, self.latency
+        faster = times and times[self.NAME].median_us / times["float32"].median_us
+        return Costs(len(now) / len(before), now.macs / before.macs, faster)
+
+    def slow_figures(self) -> dict:
+        """Deflated bytes and latency, which come last."""
+        runs = {"float32": self.network, self.NAME: self.small}
+        files = {name: run.to_bytes() for name, run in runs.items()}
+        return measuring.slow_figures(files, runs)
 
 
 def to_the_end(

@@ -8,6 +8,7 @@ from labkit.panels.pruning_scores import IMAGES
 from labkit.panels.words import (
     AS_THEY_ARE,
     beside_float,
+    beside_float_time,
     chosen_layers,
     filled,
     fraction_text,
@@ -89,8 +90,7 @@ def _with_zeros(position) -> str:
     text = f"the file with zeros in it: {len(position.compressed.network):,} bytes"
     if position.latency is None:
         return text
-    now, before = (position.latency[k].median_us for k in ("zeros", "float32"))
-    return f"{text}, {now:,.1f} µs an image (float32: {before:,.1f} µs)"
+    return f"{text}, {beside_float_time(position, 'zeros')}"
 
 
 def state(position) -> str:

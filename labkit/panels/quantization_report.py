@@ -4,7 +4,14 @@ from labkit import ledger, measure
 from labkit.compress import UNIFORM
 from labkit.groups import BLOCK
 from labkit.panels.controls import Settings
-from labkit.panels.words import change, chosen_layers, filled, measured, progress
+from labkit.panels.words import (
+    beside_float_time,
+    change,
+    chosen_layers,
+    filled,
+    measured,
+    progress,
+)
 from labkit.plots.base import percent
 
 RULE_TEXTS = {
@@ -100,8 +107,7 @@ def _deployed_line(position) -> str:
     )
     if position.latency is None:
         return text
-    now, before = (position.latency[k].median_us for k in ("deployable", "float32"))
-    return f"{text}, {now:,.1f} µs an image (float32: {before:,.1f} µs)"
+    return f"{text}, {beside_float_time(position, 'deployable')}"
 
 
 def _kind(deployed) -> str:

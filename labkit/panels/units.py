@@ -13,16 +13,15 @@ a runtime takes as it is, with fewer bytes, fewer MACs and a latency of its own.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import ClassVar
 
 from labkit import unit_choice, zoo
-from labkit.latency import Latency
-from labkit.measure import Accuracy
-from labkit.panels import measuring
+from labkit.network import Network
 from labkit.panels import units_report as report
 from labkit.panels.base import Panel
 from labkit.panels.controls import Control, Settings
 from labkit.panels.lesson import Lesson, told_by
-from labkit.panels.positions import NetworkPosition, test_images, to_the_end
+from labkit.panels.positions import SmallerPosition, test_images, to_the_end
 from labkit.panels.words import AS_THEY_ARE, CHANNELS, RE_ESTIMATED, fraction_text
 from labkit.panels.worker import Cancelled, never
 from labkit.plots import units as plots
@@ -35,19 +34,19 @@ FRACTIONS = tuple(p / 100 for p in PER_CENT)
 
 
 @dataclass(frozen=True, eq=False)
-class Position(NetworkPosition):
+class Position(SmallerPosition):
     """One setting, as far as it is measured.
 
-    smaller: the network without the units, and which ones are left. base_accuracy,
-    accuracy: of the float32 and the smaller network. deflated, latency: "float32" and
-    "smaller" -> bytes after zlib, and Latency. What is not measured yet is None.
+    smaller: the network without the units, and which ones are left.
     """
 
+    NAME: ClassVar[str] = "smaller"
     smaller: Smaller
-    base_accuracy: Accuracy | None = None
-    accuracy: Accuracy | None = None
-    deflated: dict[str, int] | None = None
-    latency: dict[str, Latency] | None = None
+
+    @property
+    def small(self) -> Network:
+        """The network without the units."""
+        return self.smaller.network
 
     @property
     def points(self) -> tuple[Point, ...]:
@@ -64,14 +63,6 @@ class Position(NetworkPosition):
         before = {name: len(w) for name, w in self.network.kernels.items()}
         left = {name: len(w) for name, w in self.smaller.network.kernels.items()}
         return plots.Widths(before, {name: left.get(name, 0) for name in before})
-
-    @property
-    def costs(self) -> plots.Costs:
-        """Bytes, MACs and latency, as fractions of the float network's."""
-        now, before = self.smaller.network, self.network
-        times = self.latency
-        faster = times and times["smaller"].median_us / times["float32"].median_us
-        return plots.Costs(len(now) / len(before), now.macs / before.macs, faster)
 
 
 def compute(
@@ -112,14 +103,7 @@ def compute(
             repaired=channels == RE_ESTIMATED,
         )
     position = Position(settings, base, len(split), smaller)
-    yield from to_the_end(position, smaller.network, _slow_figures, cancelled)
-
-
-def _slow_figures(position: Position) -> dict:
-    """Deflated bytes and latency, which come last."""
-    runs = {"float32": position.network, "smaller": position.smaller.network}
-    files = {name: run.to_bytes() for name, run in runs.items()}
-    return measuring.slow_figures(files, runs)
+    yield from to_the_end(position, position.small, Position.slow_figures, cancelled)
 
 
 def _bundles(settings: Settings) -> tuple[str, ...]:

@@ -1,15 +1,15 @@
 """What the panel of removed units says of a position: readout, ledger, files, code."""
 
-from labkit import ledger
 from labkit.panels.controls import Settings
 from labkit.panels.words import (
     AS_THEY_ARE,
     beside_float,
     chosen_layers,
-    filled,
     fraction_text,
     measured,
     progress,
+    smaller_costs,
+    smaller_rows,
 )
 
 CRITERION_TEXTS = {
@@ -44,21 +44,13 @@ def name(settings: Settings) -> str:
 
 def lines(position) -> list[str]:
     """The readout: accuracy and bytes, the paired test, MACs and latency."""
-    small = position.smaller.network
-    size, full = len(small), len(position.network)
+    size, full = len(position.small), len(position.network)
     return [
         f"{position.settings['network']}, {name(position.settings)}: "
         f"{measured(position.accuracy)}, {size:,} bytes, {full / size:.2f}× smaller",
         beside_float(position),
-        f"{small.macs:,} MACs (float32: {position.network.macs:,}){_time(position)}",
+        smaller_costs(position),
     ]
-
-
-def _time(position) -> str:
-    if position.latency is None:
-        return ""
-    now, before = (position.latency[k].median_us for k in ("smaller", "float32"))
-    return f"; {now:,.1f} µs an image (float32: {before:,.1f} µs)"
 
 
 def state(position) -> str:
@@ -68,12 +60,7 @@ def state(position) -> str:
 
 def rows(position) -> tuple[list, list[str]]:
     """The ledger: float32 and the smaller file, and why columns disagree."""
-    found = {
-        "float32": ledger.network_row(position.network),
-        "smaller": ledger.network_row(position.smaller.network, "units removed"),
-    }
-    table = filled(found, position)
-    return table, ledger.explain(table)
+    return smaller_rows(position, "units removed")
 
 
 def files(position) -> dict[str, bytes]:
@@ -84,7 +71,7 @@ def files(position) -> dict[str, bytes]:
     part += "" if now["channels"] == AS_THEY_ARE else "-channels"
     start = f"{now['network']}-units-{now['criterion']}-{now['scope']}"
     file = f"{start}-{100 * now['fraction']:.3g}{part}.tflite"
-    return {file: position.smaller.network.to_bytes()}
+    return {file: position.small.to_bytes()}
 
 
 def code(settings: Settings) -> str:

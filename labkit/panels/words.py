@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from labkit import ledger
 from labkit.ledger import Row
 from labkit.measure import Accuracy, Paired, compare
 from labkit.plots.base import percent
@@ -85,6 +86,30 @@ def beside_float(position) -> str:
     paired = compare(position.base_accuracy, position.accuracy)
     before = percent(position.base_accuracy.value)
     return f"float32: {before}; on the same images {change(paired)}"
+
+
+def beside_float_time(position, name: str) -> str:
+    """The latency of a position's file beside the float network's: both measured."""
+    now, before = (position.latency[k].median_us for k in (name, "float32"))
+    return f"{now:,.1f} µs an image (float32: {before:,.1f} µs)"
+
+
+def smaller_costs(position) -> str:
+    """MACs and, once measured, latency of a `SmallerPosition`, beside float32's."""
+    macs = f"{position.small.macs:,} MACs (float32: {position.network.macs:,})"
+    if position.latency is None:
+        return macs
+    return f"{macs}; {beside_float_time(position, position.NAME)}"
+
+
+def smaller_rows(position, stage: str) -> tuple[list[Row], list[str]]:
+    """The ledger of a `SmallerPosition`: two rows, and why columns disagree."""
+    found = {
+        "float32": ledger.network_row(position.network),
+        position.NAME: ledger.network_row(position.small, stage),
+    }
+    table = filled(found, position)
+    return table, ledger.explain(table)
 
 
 def chosen_layers(layers: tuple[str, ...]) -> str:
