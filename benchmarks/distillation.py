@@ -17,8 +17,9 @@ import time
 import numpy as np
 from tqdm import tqdm
 
-from benchmarks.files import RESULTS, write_json
+from benchmarks.files import RESULTS
 from labkit import data
+from labkit.files import write_json
 from labkit.latency import machine
 
 FILE = RESULTS / "distillation.json"

@@ -1,10 +1,13 @@
 """Where results lie, and how they are written."""
 
 import json
+import time
+from collections.abc import Sequence
 from pathlib import Path
 
-from labkit import data
-from labkit.files import write_text
+from labkit import data, zoo
+from labkit.files import write_json
+from labkit.latency import machine
 
 RESULTS = data.FOLDER / "results"
 
@@ -14,9 +17,28 @@ def read_json(path: Path) -> dict:
     return json.loads(path.read_text())
 
 
-def write_json(path: Path, content: dict) -> None:
-    """Write JSON, indented: a changed figure is a changed line."""
-    write_text(path, json.dumps(content, indent=1) + "\n")
+def write_run(
+    path: Path,
+    command: str,
+    began: float,
+    rows: list[dict],
+    names: Sequence[str] = zoo.NAMES,
+    **said,
+) -> None:
+    """Write a run: its rows, the command that makes them again, and what they are of.
+
+    began: what `time.perf_counter` said at its begin. names: the networks of the zoo
+    that are measured. said: what else holds for all rows.
+    """
+    content = {
+        "command": command,
+        **said,
+        "seconds": round(time.perf_counter() - began),
+        "machine": machine(),
+        "networks": {name: zoo.load(name).digest for name in names},
+        "rows": rows,
+    }
+    write_json(path, content)
 
 
 def markdown_table(header: list[str], rows: list[list[str]]) -> str:

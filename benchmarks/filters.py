@@ -13,11 +13,10 @@ from collections.abc import Mapping
 import numpy as np
 from tqdm import tqdm
 
-from benchmarks.files import RESULTS, write_json
+from benchmarks.files import RESULTS, write_run
 from benchmarks.scores import accuracy_of
 from labkit import structured, zoo
 from labkit.inner_filters import NAMES, inner_layers, unit_macs
-from labkit.latency import machine
 from labkit.network import Network
 from labkit.prune import units
 from labkit.prune.unit_budget import choose_units
@@ -125,16 +124,15 @@ def rows(name: str) -> list[dict]:
 def main() -> None:
     start = time.perf_counter()
     found = [row for name in NAMES for row in rows(name)]
-    content = {
-        "command": "python -m benchmarks.filters",
-        "saving": SAVING,
-        "calibration_images": IMAGES,
-        "seconds": round(time.perf_counter() - start),
-        "machine": machine(),
-        "networks": {name: zoo.load(name).digest for name in NAMES},
-        "rows": found,
-    }
-    write_json(FILE, content)
+    write_run(
+        FILE,
+        "python -m benchmarks.filters",
+        start,
+        found,
+        NAMES,
+        saving=SAVING,
+        calibration_images=IMAGES,
+    )
 
 
 if __name__ == "__main__":

@@ -19,9 +19,10 @@ from dataclasses import asdict
 import numpy as np
 from tqdm import tqdm
 
-from benchmarks.files import RESULTS, write_json
+from benchmarks.files import RESULTS
 from labkit import data
 from labkit.data import Split
+from labkit.files import write_json
 from labkit.latency import machine
 
 FILE = RESULTS / "hinton.json"

@@ -16,9 +16,10 @@ from itertools import product
 import numpy as np
 from tqdm import tqdm
 
-from benchmarks.files import RESULTS, write_json
+from benchmarks.files import RESULTS
 from labkit import zoo
 from labkit.deploy import deployable
+from labkit.files import write_json
 from labkit.integer import IntegerNetwork, Tally, open_network
 from labkit.latency import machine
 

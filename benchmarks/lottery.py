@@ -18,9 +18,9 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from benchmarks.files import RESULTS, write_json
+from benchmarks.files import RESULTS
 from labkit import data
-from labkit.files import write_bytes
+from labkit.files import write_bytes, write_json
 from labkit.latency import machine
 from labkit.prune.masking import mask
 

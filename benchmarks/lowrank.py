@@ -13,9 +13,10 @@ from collections.abc import Iterator
 import numpy as np
 from tqdm import tqdm
 
-from benchmarks.files import RESULTS, write_json
+from benchmarks.files import RESULTS
 from benchmarks.scores import accuracy_of
 from labkit import factorized, rank_choice, zoo
+from labkit.files import write_json
 from labkit.latency import machine
 from labkit.measure import Accuracy, compare
 from labkit.network import Network

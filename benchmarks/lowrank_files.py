@@ -10,10 +10,10 @@ import time
 
 from tqdm import tqdm
 
-from benchmarks.files import RESULTS, write_json
+from benchmarks.files import RESULTS, write_run
 from benchmarks.scores import accuracy_of
 from labkit import zoo
-from labkit.latency import latency, machine
+from labkit.latency import latency
 from labkit.panels.lowrank import IMAGES
 from labkit.panels.lowrank_choice import low, methods
 
@@ -47,16 +47,14 @@ def rows(name: str) -> list[dict]:
 def main() -> None:
     start = time.perf_counter()
     found = [row for name in zoo.NAMES for row in rows(name)]
-    content = {
-        "command": "python -m benchmarks.lowrank_files",
-        "share": SHARE,
-        "validation_images": VALIDATION,
-        "seconds": round(time.perf_counter() - start),
-        "machine": machine(),
-        "networks": {name: zoo.load(name).digest for name in zoo.NAMES},
-        "rows": found,
-    }
-    write_json(FILE, content)
+    write_run(
+        FILE,
+        "python -m benchmarks.lowrank_files",
+        start,
+        found,
+        share=SHARE,
+        validation_images=VALIDATION,
+    )
 
 
 if __name__ == "__main__":

@@ -26,11 +26,11 @@ import numpy as np
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-from benchmarks.files import RESULTS, write_json  # noqa: E402
+from benchmarks.files import RESULTS, write_run  # noqa: E402
 from labkit import zoo  # noqa: E402
 from labkit.compress import quantize_network, unpack  # noqa: E402
 from labkit.deploy import CALIBRATION_IMAGES, deployable  # noqa: E402
-from labkit.latency import latency, machine  # noqa: E402
+from labkit.latency import latency  # noqa: E402
 from labkit.measure import accuracy  # noqa: E402
 from labkit.network import Network  # noqa: E402
 
@@ -203,15 +203,7 @@ def main() -> None:
         rows += file_rows(name)
         rows += [keras_row(name, mode) for mode in ("int8", "int4")]
         print(*rows[-len(ROWS) - 2 :], sep="\n")
-    content = {
-        "command": "python -m benchmarks.peers",
-        "seed": None,
-        "seconds": round(time.perf_counter() - start),
-        "machine": machine(),
-        "networks": {name: zoo.load(name).digest for name in zoo.NAMES},
-        "rows": rows,
-    }
-    write_json(FILE, content)
+    write_run(FILE, "python -m benchmarks.peers", start, rows, seed=None)
 
 
 if __name__ == "__main__":

@@ -7,10 +7,9 @@ SAVING`). A row's sha256 is its file's, so that a table of older files is notice
 
 import time
 
-from benchmarks.files import RESULTS, write_json
+from benchmarks.files import RESULTS, write_run
 from benchmarks.scores import accuracy_of
 from labkit import zoo
-from labkit.latency import machine
 from labkit.measure import compare
 
 FILE = RESULTS / "pruned.json"
@@ -51,14 +50,7 @@ def row(title: str) -> dict:
 def main() -> None:
     start = time.perf_counter()
     rows = [row(title) for title in zoo.pruned_names()]
-    content = {
-        "command": "python -m benchmarks.pruned",
-        "seconds": round(time.perf_counter() - start),
-        "machine": machine(),
-        "networks": {name: zoo.load(name).digest for name in zoo.NAMES},
-        "rows": rows,
-    }
-    write_json(FILE, content)
+    write_run(FILE, "python -m benchmarks.pruned", start, rows)
 
 
 if __name__ == "__main__":

@@ -9,10 +9,9 @@ are the committed ones (`python -m labkit qat NAME SETTING` makes them).
 
 import time
 
-from benchmarks.files import RESULTS, write_json
+from benchmarks.files import RESULTS, write_run
 from labkit import zoo
 from labkit.compress import unpack
-from labkit.latency import machine
 from labkit.measure import accuracy, compare
 from labkit.post_training import CALIBRATION_IMAGES, Setting, round_network
 
@@ -50,15 +49,7 @@ def row(title: str) -> dict:
 def main() -> None:
     start = time.perf_counter()
     rows = [row(title) for title in zoo.quantized_names()]
-    content = {
-        "command": "python -m benchmarks.qat",
-        "seed": 0,
-        "seconds": round(time.perf_counter() - start),
-        "machine": machine(),
-        "networks": {name: zoo.load(name).digest for name in zoo.NAMES},
-        "rows": rows,
-    }
-    write_json(FILE, content)
+    write_run(FILE, "python -m benchmarks.qat", start, rows, seed=0)
 
 
 if __name__ == "__main__":

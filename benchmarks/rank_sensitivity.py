@@ -12,8 +12,8 @@ import time
 
 from tqdm import tqdm
 
-from benchmarks.files import write_json
 from labkit import factorized, zoo
+from labkit.files import write_json
 from labkit.latency import machine
 from labkit.panels.lowrank import IMAGES
 from labkit.rank_sensitivity import FILE, rank_losses

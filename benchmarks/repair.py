@@ -23,12 +23,13 @@ import numpy as np
 from tqdm import tqdm
 
 from benchmarks import feedback
-from benchmarks.files import RESULTS, write_json
+from benchmarks.files import RESULTS
 from benchmarks.scores import accuracy_of, scores
 from labkit import zoo
 from labkit.compress import quantize_network
 from labkit.deploy import BITS as DEPLOYED_BITS
 from labkit.deploy import Deployed, deployable
+from labkit.files import write_json
 from labkit.latency import machine
 from labkit.network import Network
 from labkit.repair.batch_norm import reestimate_batch_norm

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from benchmarks.files import read_json, write_json
+from benchmarks.files import read_json
+from labkit.files import write_json
 from labkit.latency import machine
 
 

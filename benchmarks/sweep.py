@@ -10,10 +10,9 @@ from itertools import product
 
 from tqdm import tqdm
 
-from benchmarks.files import RESULTS, write_json
+from benchmarks.files import RESULTS, write_run
 from labkit import zoo
 from labkit.compress import quantize_network
-from labkit.latency import machine
 from labkit.measure import accuracy, compare
 from labkit.quantize import GRANULARITIES
 
@@ -50,18 +49,7 @@ def main() -> None:
         rows.append(float_row | {"size_bytes": len(network)})
         for bits, granularity in tqdm(list(product(BITS, GRANULARITIES)), name):
             rows.append(row(name, network, test, bits, granularity, base))
-    write_json(
-        FILE,
-        {
-            "command": "python -m benchmarks.sweep",
-            "seed": None,
-            "rule": RULE,
-            "seconds": round(time.perf_counter() - start),
-            "machine": machine(),
-            "networks": {name: zoo.load(name).digest for name in zoo.NAMES},
-            "rows": rows,
-        },
-    )
+    write_run(FILE, "python -m benchmarks.sweep", start, rows, seed=None, rule=RULE)
     print(json.dumps({"rows": len(rows), "file": FILE.name}))
 
 

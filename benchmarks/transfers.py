@@ -13,8 +13,9 @@ import time
 
 from tqdm import tqdm
 
-from benchmarks.files import RESULTS, write_json
+from benchmarks.files import RESULTS
 from labkit import data, zoo
+from labkit.files import write_json
 from labkit.latency import machine
 
 FILE = RESULTS / "transfers.json"

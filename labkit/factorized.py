@@ -59,15 +59,21 @@ def at_ranks(
     ranks: layer -> rank. method: one of METHODS. observed: of this network, what the
     methods "responses" and "inputs" ask for. Raises ValueError for what does not fit.
     """
-    return factorize(
-        network,
-        {
-            layer: None
-            if rank is None
-            else parts(network, layer, rank, method, observed)
-            for layer, rank in ranks.items()
-        },
-    )
+    return factorize(network, parts_at(network, ranks, method, observed))
+
+
+def parts_at(
+    network: Network,
+    ranks: Mapping[str, Hashable],
+    method: str = "svd",
+    observed: Observed | None = None,
+) -> dict[str, tuple[Part, ...]]:
+    """Layer -> its parts, of the layers that do not stay; given as for `at_ranks`."""
+    return {
+        layer: parts(network, layer, rank, method, observed)
+        for layer, rank in ranks.items()
+        if rank is not None
+    }
 
 
 def parts(

@@ -3,6 +3,7 @@
 A reader of `path`, and a second writer of it, sees the old file or a whole new one.
 """
 
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -39,3 +40,8 @@ def write_bytes(path: str | os.PathLike, content: bytes) -> Path:
 def write_text(path: str | os.PathLike, text: str) -> Path:
     """Put this text at `path` as UTF-8, whole or not at all."""
     return write_bytes(path, text.encode())
+
+
+def write_json(path: str | os.PathLike, content: dict) -> Path:
+    """Put this at `path` as JSON, indented: a changed figure is a changed line."""
+    return write_text(path, json.dumps(content, indent=1) + "\n")

@@ -1,19 +1,10 @@
 """What the tests of all panels do: turn every control, on few images."""
 
+from few import Few
+
 from labkit import zoo
 
 WAIT = 300  # seconds
-
-
-class Few:
-    """A data set of which some parts have only their first n images."""
-
-    def __init__(self, data, n: int, parts: tuple[str, ...]):
-        self._data, self._n, self._parts = data, n, parts
-
-    def __getattr__(self, name):
-        value = getattr(self._data, name)
-        return value.take(self._n) if name in self._parts else value
 
 
 def few_images(monkeypatch, n: int, *parts: str) -> None:

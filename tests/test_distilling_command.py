@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from few import few_digits
 
 from labkit import data, zoo
 from labkit.__main__ import main
@@ -15,21 +16,9 @@ pytest.importorskip("keras", reason="the extra `train` is not installed")
 from labkit.train import distilling, distilling_command  # noqa: E402
 
 
-class Small:
-    """The first images of each split."""
-
-    name = "mnist"
-
-    def __init__(self):
-        whole = data.load("mnist")
-        self.train, self.validation, self.test = (
-            split.take(256) for split in (whole.train, whole.validation, whole.test)
-        )
-
-
 @pytest.fixture
 def small(monkeypatch, tmp_path):
-    dataset = Small()
+    dataset = few_digits(256)
     monkeypatch.setattr(data, "load", lambda name, full=False: dataset)
     recipe = replace(distilling.STUDENT_RECIPES["mlp"], epochs=2, warmup_epochs=0)
     monkeypatch.setitem(distilling.STUDENT_RECIPES, "mlp", recipe)
@@ -49,7 +38,7 @@ def test_a_student_is_put_in_place(small):
     assert found == record(small / "RESULTS" / "mlp-from-mlp-seed0.json")
     network = Network.load(small / "models" / "mlp-from-mlp.tflite")
     assert network.digest == found["sha256"]
-    test = accuracy(network, Small().test)
+    test = accuracy(network, few_digits(256).test)
     assert len(found["wrong"]) == round(256 * (1 - found["test_accuracy"]))
     assert set(test.index[~test.correct]) == set(found["wrong"])
     assert found["command"].endswith("distill mlp --teacher mlp --seed 0")

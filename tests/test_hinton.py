@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from few import few_digits
 
 from benchmarks import distillation, hinton
 from labkit import data
@@ -14,21 +15,10 @@ from labkit.train import students, teacher  # noqa: E402
 from labkit.train.fast import Dense  # noqa: E402
 
 
-class Small:
-    """The first images of each split."""
-
-    def __init__(self, n):
-        whole = data.load("mnist")
-        self.name = "mnist"
-        self.train, self.validation, self.test = (
-            split.take(n) for split in (whole.train, whole.validation, whole.test)
-        )
-
-
 @pytest.fixture
 def small(monkeypatch, tmp_path):
     """384 images, small networks, few epochs, results elsewhere."""
-    dataset = Small(384)
+    dataset = few_digits(384)
     monkeypatch.setattr(data, "load", lambda name, full=False: dataset)
     for module in (hinton, distillation):
         monkeypatch.setattr(module, "FILE", tmp_path / f"{module.__name__}.json")
@@ -94,7 +84,7 @@ def test_a_teacher_is_kept_to_float16(tmp_path):
 
 
 def test_the_teacher_s_units_have_short_weights(small):
-    model, log = teacher.run(Small(384), small / "run")
+    model, log = teacher.run(few_digits(384), small / "run")
     norms = np.linalg.norm(model.get_layer("fc1").get_weights()[0], axis=0)
     assert len(log["epochs"]) == 5 and norms.max() <= teacher.LARGEST_NORM + 1e-5
     rates = [layer.rate for layer in model.layers if "dropout" in layer.name]
@@ -114,7 +104,7 @@ def test_students_of_one_seed_differ_in_what_they_are_told():
 
 def test_moved_biases_are_chosen_on_validation_images():
     """A network that takes each 3 for a 5, by 0.45, while all else is sure by 1."""
-    dataset = Small(300)
+    dataset = few_digits(300)
 
     class Never3:
         def logits(self, images):

@@ -9,6 +9,7 @@ import pytest
 from labkit import data, factorized, zoo
 
 keras = pytest.importorskip("keras", reason="the extra `train` is not installed")
+from labkit.measure import accuracy  # noqa: E402
 from labkit.network import Network  # noqa: E402
 from labkit.train import convert, fit, lowrank  # noqa: E402
 from labkit.train.batches import as_inputs  # noqa: E402
@@ -86,3 +87,17 @@ def test_it_trains_from_there_and_keeps_its_ranks(tmp_path, monkeypatch):
     again, _ = lowrank.run("resnet8", 8e6, tmp_path, 0)  # from the checkpoint
     for one, other in zip(model.get_weights(), again.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("title", zoo.lowrank_names())
+def test_a_committed_network_reaches_what_its_record_says(title):
+    record, network = zoo.lowrank_record(title), zoo.load_lowrank(title)
+    assert record["starts_from"] == zoo.load(record["name"]).digest
+    assert record["macs"] == network.macs <= record["budget"]
+    whole = zoo.load(record["name"]).kernels
+    for layer, rank in record["ranks"].items():
+        reads = whole[layer].shape[-1] if rank is None else rank
+        assert network.kernels[layer].shape[-1] == reads
+    validation = zoo.dataset(record["name"]).validation
+    found = accuracy(network, validation).value
+    assert found == pytest.approx(record["validation_accuracy"], abs=2e-3)

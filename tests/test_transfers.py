@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from few import few_digits
 
 from benchmarks import transfers
 from labkit import data
@@ -10,19 +11,9 @@ from labkit import data
 keras = pytest.importorskip("keras", reason="the extra `train` is not installed")
 
 
-class Small:
-    """The first images of each split."""
-
-    def __init__(self):
-        whole = data.load("mnist")
-        self.train, self.validation, self.test = (
-            split.take(128) for split in (whole.train, whole.validation, whole.test)
-        )
-
-
 @pytest.fixture
 def small(monkeypatch, tmp_path):
-    dataset = Small()
+    dataset = few_digits(128)
     monkeypatch.setattr(data, "load", lambda name: dataset)
     monkeypatch.setattr(transfers, "FILE", tmp_path / "transfers.json")
     settings = transfers.SETTINGS | {"images": 128, "epochs": 3, "batch_size": 32}

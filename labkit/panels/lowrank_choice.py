@@ -69,11 +69,7 @@ def _made(name, method, share, by, layers, unit, images) -> Low:
         observed=observed,
         loss=losses,
     )
-    parts = {
-        layer: factorized.parts(network, layer, rank, method, observed)
-        for layer, rank in ranks.items()
-        if rank is not None
-    }
+    parts = factorized.parts_at(network, ranks, method, observed)
     return Low(factorized.factorize(network, parts), ranks, parts, observed)
 
 

@@ -1,12 +1,11 @@
 """`python -m labkit train` and `… qat`: train, and put in place."""
 
 import hashlib
-import json
 from dataclasses import asdict
 from pathlib import Path
 
 from labkit import data, zoo
-from labkit.files import write_bytes, write_text, write_whole
+from labkit.files import write_bytes, write_json, write_whole
 from labkit.measure import accuracy
 from labkit.network import Network
 from labkit.train import convert, fit, qat, quantized
@@ -31,8 +30,7 @@ def main(name: str, seed: int | None = None) -> dict:
     if seed == recipe.seed:
         publish(zoo.FOLDER, name, model, content, record)
     else:
-        text = json.dumps(record, indent=1) + "\n"
-        write_text(SEEDS / f"{name}-seed{seed}.json", text)
+        write_json(SEEDS / f"{name}-seed{seed}.json", record)
     return record
 
 
@@ -40,7 +38,7 @@ def publish(folder: Path, name: str, model, content: bytes, record: dict) -> Non
     """Write the three files of a network, each whole or not at all."""
     write_whole(folder / f"{name}.keras", model.save)
     write_bytes(folder / f"{name}.tflite", content)
-    write_text(folder / f"{name}.json", json.dumps(record, indent=1) + "\n")
+    write_json(folder / f"{name}.json", record)
 
 
 def _record(name: str, model, log: dict, network: Network) -> dict:
@@ -72,13 +70,28 @@ def main_qat(name: str, setting: qat.Setting, seed: int = 0) -> dict:
     title = f"{name}-{setting}"
     model, log = qat.run(name, setting, RUNS / f"{title}-seed{seed}", seed)
     network, packed = quantized.as_file(name, model)
-    record = _qat_record(name, setting, log, network, packed)
-    write_bytes(zoo.QAT_FOLDER / f"{title}.packed", packed)
-    write_text(zoo.QAT_FOLDER / f"{title}.json", json.dumps(record, indent=1) + "\n")
+    record = _qat_record(name, setting, log, network)
+    return publish_file(zoo.QAT_FOLDER / f"{title}.packed", packed, record)
+
+
+def publish_file(path: Path, content: bytes, record: dict) -> dict:
+    """Write a compressed network's file, and its record beside it; returns the record.
+
+    What the record says of the file, its length and sha256, is added here.
+    """
+    history = {"history": record["history"]}  # long, so it comes last
+    record = {key: value for key, value in record.items() if key not in history}
+    record |= {
+        "size_bytes": len(content),
+        "sha256": hashlib.sha256(content).hexdigest(),
+        **history,
+    }
+    write_bytes(path, content)
+    write_json(path.with_name(f"{path.name.rpartition('.')[0]}.json"), record)
     return record
 
 
-def _qat_record(name, setting, log: dict, network: Network, packed: bytes) -> dict:
+def _qat_record(name, setting, log: dict, network: Network) -> dict:
     """What the zoo says of a network trained with quantization."""
     first, *_, last = network.kernels
     return {
@@ -86,8 +99,6 @@ def _qat_record(name, setting, log: dict, network: Network, packed: bytes) -> di
         "setting": str(setting),
         "kept_at_8_bits": [first, last],
         "command": f"python -m labkit qat {name} {setting} --seed {log['seed']}",
-        "size_bytes": len(packed),
-        "sha256": hashlib.sha256(packed).hexdigest(),
         "recipe": asdict(qat.RECIPES[name]),
         "history": log["epochs"],
     }

@@ -1,15 +1,13 @@
 """`python -m labkit distill`: train a network by another one, and put it in place."""
 
-import hashlib
-import json
 from dataclasses import asdict
 
 from labkit import data, zoo
-from labkit.files import write_bytes, write_text
+from labkit.files import write_json
 from labkit.measure import Accuracy, accuracy
 from labkit.network import Network
 from labkit.train import convert, distilling
-from labkit.train.command import RUNS
+from labkit.train.command import RUNS, publish_file
 
 RESULTS = data.FOLDER / "results" / "distilled"
 
@@ -28,11 +26,9 @@ def main(name: str, teacher: str, seed: int = 0, alone: bool = False) -> dict:
     model, log = distilling.run(name, teacher, alpha, folder, seed)
     content = convert.to_tflite(model)
     record = _record(name, teacher, alpha, log, Network.from_bytes(content))
-    text = json.dumps(record, indent=1) + "\n"
-    write_text(RESULTS / f"{title}-seed{seed}.json", text)
+    write_json(RESULTS / f"{title}-seed{seed}.json", record)
     if seed == 0 and not alone:
-        write_bytes(zoo.DISTILLED_FOLDER / f"{title}.tflite", content)
-        write_text(zoo.DISTILLED_FOLDER / f"{title}.json", text)
+        publish_file(zoo.DISTILLED_FOLDER / f"{title}.tflite", content, record)
     return record
 
 
@@ -60,7 +56,7 @@ def _record(name: str, teacher: str, alpha: float, log: dict, network: Network) 
         "parameters": network.parameters,
         "macs": network.macs,
         "size_bytes": len(network),
-        "sha256": hashlib.sha256(network.to_bytes()).hexdigest(),
+        "sha256": network.digest,
         "recipe": asdict(recipe),
         "history": log["epochs"],
     }

@@ -74,12 +74,7 @@ def chosen(name: str, macs: float) -> tuple[dict, dict[str, tuple[Part, ...]]]:
     ranks = rank_choice.plan(
         network, METHOD, by="product", most=macs, observed=observed
     )
-    parts = {
-        layer: factorized.parts(network, layer, rank, METHOD, observed)
-        for layer, rank in ranks.items()
-        if rank is not None
-    }
-    return ranks, parts
+    return ranks, factorized.parts_at(network, ranks, METHOD, observed)
 
 
 def taken_apart(model: keras.Model, parts: Mapping[str, Sequence[Part]]) -> keras.Model:

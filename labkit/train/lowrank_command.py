@@ -1,13 +1,11 @@
 """`python -m labkit lowrank`: take a network apart, train the factors, put in place."""
 
-import json
 from dataclasses import asdict
 
 from labkit import zoo
-from labkit.files import write_bytes, write_text
 from labkit.network import Network
 from labkit.train import convert, lowrank
-from labkit.train.command import RUNS, compressed_record
+from labkit.train.command import RUNS, compressed_record, publish_file
 
 
 def main(name: str, macs: int, seed: int = 0) -> dict:
@@ -28,11 +26,7 @@ def main(name: str, macs: int, seed: int = 0) -> dict:
         "parameters": network.parameters,
         "ranks": log["ranks"],
         "recipe": asdict(recipe),
-        "size_bytes": len(network),
-        "sha256": network.digest,
         "history": log["epochs"],
     }
-    write_bytes(zoo.LOWRANK_FOLDER / f"{title}.tflite", network.to_bytes())
-    text = json.dumps(record, indent=1) + "\n"
-    write_text(zoo.LOWRANK_FOLDER / f"{title}.json", text)
-    return record
+    path = zoo.LOWRANK_FOLDER / f"{title}.tflite"
+    return publish_file(path, network.to_bytes(), record)

@@ -1,17 +1,15 @@
 """`python -m labkit prune`, `… filters`, `… gradients`: compute, and put in place."""
 
-import hashlib
-import json
 from dataclasses import asdict
 
 import numpy as np
 
 from labkit import zoo
-from labkit.files import write_bytes, write_text
+from labkit.files import write_bytes
 from labkit.network import Network, NetworkError
 from labkit.pruned import pack_zeros
 from labkit.train import convert, filters, pruning
-from labkit.train.command import RUNS, compressed_record
+from labkit.train.command import RUNS, compressed_record, publish_file
 from labkit.train.gradients import gradients
 from labkit.train.recipes import Recipe
 
@@ -33,7 +31,9 @@ def prune(name: str, sparsity: float, seed: int = 0) -> dict:
         "kept": {layer: int(np.count_nonzero(w)) for layer, w in kernels.items()},
         "recipe": asdict(recipe),
     }
-    return _publish(f"{title}.packed", compressed.packed, record)
+    return publish_file(
+        zoo.PRUNED_FOLDER / f"{title}.packed", compressed.packed, record
+    )
 
 
 def remove_filters(name: str, saving: float, seed: int = 0) -> dict:
@@ -54,7 +54,9 @@ def remove_filters(name: str, saving: float, seed: int = 0) -> dict:
         "widths": log["widths"],
         "recipe": asdict(recipe),
     }
-    return _publish(f"{title}.tflite", network.to_bytes(), record)
+    return publish_file(
+        zoo.PRUNED_FOLDER / f"{title}.tflite", network.to_bytes(), record
+    )
 
 
 def keep_gradients(name: str) -> None:
@@ -75,16 +77,3 @@ def _record(network: Network, log: dict, recipe: Recipe) -> dict:
         "parameters": network.parameters,
         "history": log["epochs"],
     }
-
-
-def _publish(file_name: str, content: bytes, record: dict) -> dict:
-    """Write a file and its record into data/models/pruned; return the record."""
-    record = record | {
-        "size_bytes": len(content),
-        "sha256": hashlib.sha256(content).hexdigest(),
-        "history": record["history"],
-    }
-    path = write_bytes(zoo.PRUNED_FOLDER / file_name, content)
-    text = json.dumps(record, indent=1) + "\n"
-    write_text(path.with_name(f"{path.name.rpartition('.')[0]}.json"), text)
-    return record
