@@ -11,16 +11,14 @@ Writes data/results/distillation.json after every training and goes on from ther
 About 40 minutes on an idle core.
 """
 
-import json
 import time
+from functools import cache
 
 import numpy as np
-from tqdm import tqdm
 
+from benchmarks import resumed
 from benchmarks.files import RESULTS
 from labkit import data
-from labkit.files import write_json
-from labkit.latency import machine
 
 FILE = RESULTS / "distillation.json"
 WIDTHS, SEEDS = (30, 100, 300), 5
@@ -41,16 +39,8 @@ def wanted() -> list[tuple[int, float, float, int]]:
     return [(w, t, a, s) for s in range(SEEDS) for w in WIDTHS for t, a in pairs]
 
 
-def missing(rows: list[dict]) -> list[tuple[int, float, float, int]]:
-    """What is still to do."""
-    there = {
-        (row["width"], row["temperature"], row["alpha"], row["seed"]) for row in rows
-    }
-    return [each for each in wanted() if each not in there]
-
-
 def one(width, temperature, alpha, seed, table: np.ndarray, dataset) -> dict:
-    """Train one student: its row of results."""
+    """Train one student: what its row says beside these."""
     from labkit.train import students
     from labkit.train.fast import SoftTargets
 
@@ -65,10 +55,6 @@ def one(width, temperature, alpha, seed, table: np.ndarray, dataset) -> dict:
     )
     splits = {"validation": dataset.validation, "test": dataset.test}
     return {
-        "width": width,
-        "temperature": temperature,
-        "alpha": alpha,
-        "seed": seed,
         **{
             f"{name}_errors": round(len(split) * (1 - network.accuracy(split)))
             for name, split in splits.items()
@@ -86,24 +72,24 @@ def teacher_table(dataset) -> np.ndarray:
 
 
 def main() -> None:
-    run = {
+    dataset = data.load("mnist", full=True)
+
+    @cache
+    def table() -> np.ndarray:
+        return teacher_table(dataset)
+
+    head = {
         "command": "python -m benchmarks.distillation",
         "source": "Hinton, Vinyals and Dean 2015, arXiv:1503.02531, Sec. 3",
         "settings": SETTINGS,
-        "rows": [],
     }
-    if FILE.exists():
-        run = json.loads(FILE.read_text())
-    left = missing(run["rows"])
-    if not left:
-        return
-    dataset = data.load("mnist", full=True)
-    table = teacher_table(dataset)
-    for setting in tqdm(left):
-        run["rows"].append(one(*setting, table, dataset))
-        run["seconds"] = round(sum(row["seconds"] for row in run["rows"]))
-        run["machine"] = machine()
-        write_json(FILE, run)
+    keys = "width", "temperature", "alpha", "seed"
+    resumed.complete(
+        FILE,
+        head,
+        [dict(zip(keys, values, strict=True)) for values in wanted()],
+        lambda entry, rows: one(**entry, table=table(), dataset=dataset),
+    )
 
 
 if __name__ == "__main__":

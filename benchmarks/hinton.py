@@ -12,18 +12,15 @@ Writes data/models/teacher/mlp1200.npz and data/results/hinton.json, after every
 training, and goes on from there; the teacher's checkpoint is in runs/hinton.
 """
 
-import json
 import time
 from dataclasses import asdict
 
 import numpy as np
-from tqdm import tqdm
 
+from benchmarks import resumed
 from benchmarks.files import RESULTS
 from labkit import data
 from labkit.data import Split
-from labkit.files import write_json
-from labkit.latency import machine
 
 FILE = RESULTS / "hinton.json"
 RUNS = data.ROOT / "runs" / "hinton"
@@ -120,14 +117,12 @@ def _of(split: Split, logits: np.ndarray, classes) -> np.ndarray:
 
 
 def teach(dataset: data.Dataset) -> dict:
-    """Train the teacher, write its file, and return the row of what is in the file."""
+    """Train the teacher, write its file; what the row says of the file."""
     from labkit.train import teacher
 
     model, log = teacher.run(dataset, RUNS / "teacher")
     teacher.save(model)
     return {
-        "case": "teacher",
-        "seed": log["seed"],
         **judged(teacher.load(), dataset),
         "recipe": asdict(teacher.RECIPE),
         "seconds": round(sum(row["seconds"] for row in log["epochs"])),
@@ -148,7 +143,7 @@ def soft_targets(case: str, split: Split):
 
 
 def one(case: str, seed: int, dataset: data.Dataset) -> dict:
-    """Train one student: its row of results."""
+    """Train one student: what its row says beside these."""
     from labkit.train import students
 
     _, digits, jittered, classes = CASES[case]
@@ -164,38 +159,31 @@ def one(case: str, seed: int, dataset: data.Dataset) -> dict:
         rate=SETTINGS["learning_rate"],
     )
     return {
-        "case": case,
-        "seed": seed,
         **judged(network, dataset, classes),
         "seconds": round(time.perf_counter() - began, 1),
     }
 
 
-def missing(rows: list[dict]) -> list[tuple[str, int]]:
-    """(case, seed) of the trainings still to do; the teacher first."""
-    there = {(row["case"], row["seed"]) for row in rows}
-    wanted = [("teacher", 0), *((c, s) for s in range(SEEDS) for c in CASES)]
-    return [each for each in wanted if each not in there]
+def wanted() -> list[dict]:
+    """All trainings, the teacher first."""
+    students = [{"case": c, "seed": s} for s in range(SEEDS) for c in CASES]
+    return [{"case": "teacher", "seed": 0}, *students]
 
 
 def main() -> None:
-    run = {
+    dataset = data.load("mnist", full=True)
+
+    def row(entry: dict, rows: list[dict]) -> dict:
+        teacher = entry["case"] == "teacher"
+        return teach(dataset) if teacher else one(**entry, dataset=dataset)
+
+    head = {
         "command": "python -m benchmarks.hinton",
         "source": "Hinton, Vinyals and Dean 2015, arXiv:1503.02531, Sec. 3",
         "published": PUBLISHED,
         "settings": SETTINGS,
-        "rows": [],
     }
-    if FILE.exists():
-        run = json.loads(FILE.read_text())
-    dataset = data.load("mnist", full=True)
-    for case, seed in tqdm(missing(run["rows"])):
-        row = teach(dataset) if case == "teacher" else one(case, seed, dataset)
-        run["rows"].append(row)
-        run["seconds"] = round(sum(row["seconds"] for row in run["rows"]))
-        run["machine"] = machine()
-        write_json(FILE, run)
-        print(case, seed, row["errors"], row.get("errors_moved", ""), flush=True)
+    resumed.complete(FILE, head, wanted(), row)
 
 
 if __name__ == "__main__":

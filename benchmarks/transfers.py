@@ -8,15 +8,11 @@ images in the same order. Writes data/results/transfers.json after every trainin
 goes on from there. About half an hour on two idle cores.
 """
 
-import json
 import time
 
-from tqdm import tqdm
-
+from benchmarks import resumed
 from benchmarks.files import RESULTS
 from labkit import data, zoo
-from labkit.files import write_json
-from labkit.latency import machine
 
 FILE = RESULTS / "transfers.json"
 SETTINGS = {
@@ -66,7 +62,7 @@ def taught(kind: str, teacher, student):
 
 
 def one(kind: str, seed: int, dataset: data.Dataset) -> dict:
-    """Train one student: its row of results."""
+    """Train one student: what its row says beside these."""
     import keras
 
     from labkit.train import distilling, fit
@@ -98,37 +94,25 @@ def one(kind: str, seed: int, dataset: data.Dataset) -> dict:
             inputs, labels = batches[k]
             model.train_on_batch(inputs, (labels, labels) if twice else labels)
     return {
-        "kind": kind,
-        "seed": seed,
         "validation_accuracy": fit.accuracy(student, dataset.validation),
         "test_accuracy": fit.accuracy(student, dataset.test),
         "seconds": round(time.perf_counter() - began, 1),
     }
 
 
-def missing(rows: list[dict]) -> list[tuple[str, int]]:
-    """(kind, seed) of the trainings still to do."""
-    there = {(row["kind"], row["seed"]) for row in rows}
-    wanted = [(kind, seed) for seed in range(SEEDS) for kind in KINDS]
-    return [each for each in wanted if each not in there]
-
-
 def main() -> None:
-    run = {
+    dataset = data.load("mnist")
+    head = {
         "command": "python -m benchmarks.transfers",
         "settings": SETTINGS,
         "weights": WEIGHTS,
-        "rows": [],
     }
-    if FILE.exists():
-        run = json.loads(FILE.read_text())
-    left = missing(run["rows"])
-    dataset = data.load("mnist")
-    for kind, seed in tqdm(left):
-        run["rows"].append(one(kind, seed, dataset))
-        run["seconds"] = round(sum(row["seconds"] for row in run["rows"]))
-        run["machine"] = machine()
-        write_json(FILE, run)
+    resumed.complete(
+        FILE,
+        head,
+        [{"kind": kind, "seed": seed} for seed in range(SEEDS) for kind in KINDS],
+        lambda entry, rows: one(**entry, dataset=dataset),
+    )
 
 
 if __name__ == "__main__":

@@ -57,7 +57,7 @@ def test_everything_is_trained_once(small, monkeypatch):
     told = [(row["temperature"], row["alpha"]) for row in sweep]
     assert told == [(1, 0.9), (20, 0.9), (4, 0)]
     assert all(0 < row["test_errors"] < 384 for row in sweep)
-    run = {"rows": sweep[:1], "settings": {}}
+    run = {"rows": sweep[:1], "settings": distillation.SETTINGS}
     distillation.FILE.write_text(json.dumps(run))
     distillation.main()
     again = json.loads(distillation.FILE.read_text())["rows"]
