@@ -48,6 +48,7 @@ ALLOWED = {
     "quantize": (CORE, "numpy"),
     "ranges": (CORE, "numpy"),
     "rounding": (CORE, "numpy"),
+    "seeds": (CORE, "scipy"),
     "sparse": (CORE, "numpy"),
     "branches": (MODEL_FILE, ""),
     "channels": (MODEL_FILE, "numpy"),

@@ -429,17 +429,15 @@ certainly not 0? Student's 95 % interval says.
 # %%
 import json
 
-from scipy.special import stdtrit
-
 from labkit.data import FOLDER
+from labkit.seeds import mean_over_seeds
 
 
 def over_seeds(difference):
     """The mean, the ends of its 95 % interval, and what that allows to say."""
-    n, mean = len(difference), difference.mean()
-    half = stdtrit(n - 1, 0.975) * difference.std() / n**0.5
-    says = "undecided" if abs(mean) < half else "more" if mean > 0 else "less"
-    return f"{mean:+.2f} ({mean - half:+.2f} to {mean + half:+.2f}): {says}"
+    found = mean_over_seeds(difference)
+    says = {1: "more", 0: "undecided", -1: "less"}[found.winner]
+    return f"{found.mean:+.2f} ({found.low:+.2f} to {found.high:+.2f}): {says}"
 
 
 # %%

@@ -466,23 +466,15 @@ groups = rows.groupby(["sparsity", "kind"])
 groups[["size_bytes", "macs", "points"]].mean().unstack("kind").T.round(2)
 
 # %%
-from scipy.special import stdtrit
+from labkit.seeds import mean_over_seeds
 
-
-def over_seeds(difference):
-    n, mean = len(difference), difference.mean()
-    half = stdtrit(n - 1, 0.975) * difference.std() / n**0.5
-    return mean, mean - half, mean + half
-
-
-# %%
 paired = rows.pivot(index=["sparsity", "seed"], columns="kind", values="points")
 paired = paired.dropna()
 for sparsity, part in paired.groupby(level="sparsity"):
     for kind in ("small", "pruned"):
-        mean, low, high = over_seeds(part["factorized"] - part[kind])
-        says = "better" if low > 0 else "worse" if high < 0 else "undecided"
-        interval = f"{mean:+.2f} points ({low:+.2f} to {high:+.2f})"
+        found = mean_over_seeds(part["factorized"] - part[kind])
+        says = {1: "better", 0: "undecided", -1: "worse"}[found.winner]
+        interval = f"{found.mean:+.2f} points ({found.low:+.2f} to {found.high:+.2f})"
         print(f"as small as {sparsity:.1%} zeros: against {kind} {interval}: {says}")
 
 # %%
