@@ -101,6 +101,8 @@ def test_right_soft_losses_pass(fn):
             lambda v, z, t: distill.soft_loss(softmax(v), softmax(z), t),
             "softmax of a softmax",
         ),
+        (lambda v, z, t: distill.soft_loss(v, softmax(z), t), "on the student's side"),
+        (lambda v, z, t: distill.soft_loss(softmax(v), z, t), "on the teacher's side"),
         (
             lambda v, z, t: t**2 * kl(softmax(v / t), softmax(z)),
             "Only the teacher is softened",
@@ -182,7 +184,7 @@ def parts(v, z, labels, t):
         ),
         (
             lambda v, z, y, t, a: np.dot([a / t**2, 1 - a], parts(v, z, y, t)),
-            "T squared is missing",
+            "The soft part. T squared is missing",
         ),
         (
             lambda v, z, y, t, a: np.dot([a, (1 - a) * t**2], parts(v, z, y, t)),
@@ -192,7 +194,28 @@ def parts(v, z, labels, t):
             lambda v, z, y, t, a: (
                 a * distill.soft_loss(z, v, t) + (1 - a) * distill.hard_loss(z, y)
             ),
-            "The KL of the soft part is reversed",
+            "The soft part. The KL is reversed",
+        ),
+        (lambda v, z, y, t, a: distill.loss(v, v, y, t, a), "yours is"),
+        (
+            lambda v, z, y, t, a: (
+                a * distill.soft_loss(v, v, t) + (1 - a) * distill.hard_loss(z, y)
+            ),
+            "from the same logits",
+        ),
+        (
+            lambda v, z, y, t, a: (
+                a * distill.soft_loss(softmax(v), softmax(z), t)
+                + (1 - a) * distill.hard_loss(z, y)
+            ),
+            "softmax of a softmax",
+        ),
+        (
+            lambda v, z, y, t, a: (
+                a * t**2 * kl(softmax(v / t), softmax(z))
+                + (1 - a) * distill.hard_loss(z, y)
+            ),
+            "Only the teacher is softened",
         ),
         (lambda v, z, y, t, a: sum(parts(v, z, y, t)), "without their weights"),
         (lambda v, z, y, t, a: np.dot([a, 1], parts(v, z, y, t)), "weight 1 - alpha"),
@@ -331,6 +354,22 @@ def reversed_step(teacher, student, x, t, rate):
     return teacher, student - rate * x.T @ _reversed_slopes(x @ teacher, x @ student, t)
 
 
+def slopes_step(slopes):
+    """A step along some slopes by the student's logits."""
+
+    def fn(teacher, student, x, t, rate):
+        return teacher, student - rate * x.T @ slopes(x @ teacher, x @ student, t)
+
+    return fn
+
+
+teacher_twice = slopes_step(lambda v, z, t: distill.soft_gradient(v, v, t))
+softened_twice = slopes_step(
+    lambda v, z, t: distill.soft_gradient(softmax(v), softmax(z), t)
+)
+one_side = slopes_step(lambda v, z, t: t * (softmax(z) - softmax(v / t)) / len(v))
+
+
 @pytest.mark.parametrize(
     ("fn", "hint"),
     [
@@ -344,6 +383,9 @@ def reversed_step(teacher, student, x, t, rate):
         (changed_step(lambda t, n: 1 / t), "One T is missing"),
         (changed_step(lambda t, n: n), "divide by their number"),
         (reversed_step, "The KL is reversed"),
+        (teacher_twice, "has not moved"),
+        (softened_twice, "should move by"),
+        (one_side, "should move by"),
         (lambda *given: step(*given)[1], "Return both networks"),
         (lambda v, z, x, t, rate: (v, z - rate), "should move by"),
     ],

@@ -39,6 +39,7 @@ ALLOWED = {
     "groups": (CORE, "numpy"),
     "intervals": (CORE, "numpy"),
     "kmeans": (CORE, "numpy"),
+    "likeness": (CORE, "numpy"),
     "memo": (CORE, ""),
     "memory": (CORE, ""),
     "live": (CORE, "numpy"),

@@ -14,6 +14,10 @@ from labkit.checks.distillation_steps import (
     check_nearest_wrong,
     check_soft_gradient,
 )
+from labkit.checks.distillation_transfers import (
+    check_attention_maps,
+    check_label_slopes,
+)
 from labkit.checks.integers import check_integer_dense, check_quantize_multiplier
 from labkit.checks.lowrank import (
     check_largest_paying_rank,
@@ -46,6 +50,7 @@ __all__ = [
     "Predictions",
     "Verdict",
     "check_assign_bits",
+    "check_attention_maps",
     "check_best_clip",
     "check_bitmap_break_even",
     "check_centroid_gradients",
@@ -56,6 +61,7 @@ __all__ = [
     "check_fake_quantize",
     "check_global_masks",
     "check_integer_dense",
+    "check_label_slopes",
     "check_largest_paying_rank",
     "check_low_rank_factors",
     "check_magnitude_mask",

@@ -112,11 +112,24 @@ def _one(result) -> float:
 
 
 def _soft_mistake(found: float, teacher, student, t: float, call: str) -> str:
+    known = _wrong_soft_losses(teacher, student, t)
+    if np.isclose(distill.soft_loss(teacher, student, t), 0, atol=1e-8):
+        known = {
+            "Here both say the same (a softmax sees no constant), so the loss is 0; "
+            "yours is the cross-entropy, which keeps the teacher's entropy": (
+                t * t * distill.entropy(distill.soften(teacher, t)).mean()
+            )
+        }
+    return _named(known, found, "That is not T^2 KL(teacher || student)", call)
+
+
+def _wrong_soft_losses(teacher, student, t: float) -> dict[str, float]:
+    """Sentence -> what the mistake that it names makes of the soft loss."""
     n, square = len(teacher), t * t
     p, q = distill.soften(teacher, t), distill.soften(student, t)
     right = distill.soft_loss(teacher, student, t)
     twice = distill.soften(teacher), distill.soften(student)
-    known = {
+    return {
         "The KL is reversed: it is KL(teacher || student), the mean of log(p / q) with "
         "the teacher's p as weights": distill.soft_loss(student, teacher, t),
         "T squared is missing: without it the gradient shrinks as T grows, and alpha "
@@ -127,6 +140,10 @@ def _soft_mistake(found: float, teacher, student, t: float, call: str) -> str:
         "That is a softmax of a softmax: both arguments are logits": distill.soft_loss(
             *twice, t
         ),
+        "That is a softmax of a softmax on the student's side: its argument is "
+        "logits": distill.soft_loss(teacher, twice[1], t),
+        "That is a softmax of a softmax on the teacher's side: its argument is "
+        "logits": distill.soft_loss(twice[0], student, t),
         "Only the teacher is softened: the student's logits are divided by T, too": (
             square * _kl(p, distill.soften(student))
         ),
@@ -143,14 +160,6 @@ def _soft_mistake(found: float, teacher, student, t: float, call: str) -> str:
         ),
         "The sign is turned: a divergence is never below 0": -right,
     }
-    if np.isclose(right, 0, atol=1e-8):
-        known = {
-            "Here both say the same (a softmax sees no constant), so the loss is 0; "
-            "yours is the cross-entropy, which keeps the teacher's entropy": (
-                square * distill.entropy(p).mean()
-            )
-        }
-    return _named(known, found, "That is not T^2 KL(teacher || student)", call)
 
 
 def _kl(p: np.ndarray, q: np.ndarray) -> float:
@@ -195,18 +204,14 @@ def _whole_case(teacher, student, labels, t: float, alpha: float) -> Callable:
             "The labels judge the student; yours judges the teacher by them": (
                 alpha * soft + (1 - alpha) * its
             ),
-            "T squared is missing in the soft part": (
-                alpha * soft / t**2 + (1 - alpha) * hard
-            ),
             "T squared belongs to the soft part alone": (
                 alpha * soft + (1 - alpha) * hard * t**2
-            ),
-            "The KL of the soft part is reversed": (
-                alpha * distill.soft_loss(student, teacher, t) + (1 - alpha) * hard
             ),
             "The two parts are added without their weights": soft + hard,
             "The labels have the weight 1 - alpha": alpha * soft + hard,
         }
+        for sentence, wrong in _wrong_soft_losses(teacher, student, t).items():
+            known[f"The soft part. {sentence}"] = alpha * wrong + (1 - alpha) * hard
         other = f"alpha * {soft:.5g} + (1 - alpha) * {hard:.5g} is {right:.5g}"
         raise Wrong(_named(known, found, f"{other}, yours is {found:.5g}", call))
 
