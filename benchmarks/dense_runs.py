@@ -42,16 +42,24 @@ def rates(steps: int) -> np.ndarray:
     )
 
 
-def phase(start, split: data.Split, steps: int, seed, prune: Pruner | None = None):
+def phase(
+    start,
+    split: data.Split,
+    steps: int,
+    seed,
+    prune: Pruner | None = None,
+    soft=None,
+):
     """Train a `labkit.train.fast.Dense` for some steps, and return it.
 
-    prune: asked before each hundred steps. seed: of the order of the images.
+    prune: asked before each hundred steps. seed: of the order of the images. soft: what
+    a teacher says, a `labkit.train.fast.SoftTargets`.
     """
     from labkit.train.fast import Training
 
     kept = [np.ones(kernel.shape, bool) for kernel in start.kernels]
     batch_size = SETTINGS["batch_size"]
-    training = Training(start, kept, split, rates(steps), batch_size, seed)
+    training = Training(start, kept, split, rates(steps), batch_size, seed, soft=soft)
     while training.step < steps:
         found = prune and prune(training.network, training.step)
         if found:

@@ -7,8 +7,13 @@ Students of one seed begin with the same weights and see the same images in the 
 order. Hinton, Vinyals and Dean 2015, arXiv:1503.02531, Sec. 3: with 300 units or more
 all temperatures above 8 do alike; with 30, those from 2.5 to 4 do significantly better.
 
-Writes data/results/distillation.json after every training and goes on from there.
-About 40 minutes on an idle core.
+A temperature changes which learning rate suits, so first the rate of each width and
+temperature is chosen, by validation errors of a seed that is not compared later; one
+rate for all would compare how well the rate fits. At the other alphas the rate is that
+of their temperature; the student alone has its own.
+
+Writes data/results/distillation_rates.json, then data/results/distillation.json, after
+every training, and goes on from there. Half an hour on two idle cores.
 """
 
 import time
@@ -24,22 +29,64 @@ FILE = RESULTS / "distillation.json"
 WIDTHS, SEEDS = (30, 100, 300), 5
 TEMPERATURES, ALPHA = (1, 2.5, 4, 8, 12, 20, 40), 0.9
 ALPHAS, TEMPERATURE = (0, 0.25, 0.5, 0.75, 1), 4
+RATES_FILE = RESULTS / "distillation_rates.json"
+RATES, CHOOSING_SEED = (1e-3, 3e-3, 1e-2), 100
 SETTINGS = {
     "teacher": "784-1200-1200-10",
     "epochs": 20,
     "batch_size": 128,
-    "learning_rate": 3e-3,
     "shift": 0,
 }
+KEYS = "width", "temperature", "alpha"
 
 
-def wanted() -> list[tuple[int, float, float, int]]:
-    """(width, temperature, alpha, seed) of every training, seed by seed."""
+def choosing() -> list[dict]:
+    """What tells the trainings apart by which rates are chosen."""
+    told = [(t, ALPHA) for t in TEMPERATURES] + [(TEMPERATURE, 0)]
+    return [
+        {**dict(zip(KEYS, (w, t, a), strict=True)), "learning_rate": rate}
+        for w in WIDTHS
+        for t, a in told
+        for rate in RATES
+    ]
+
+
+def best_rate(rows: list[dict], width: int, temperature: float, alpha: float) -> float:
+    """The rate with the fewest validation errors; the smallest of equals.
+
+    rows: what `choosing` lists, with "validation_errors".
+    """
+    told = {
+        "width": width,
+        "temperature": temperature,
+        "alpha": ALPHA if alpha else 0,
+    }
+    tried = [row for row in rows if told.items() <= row.items()]
+    return min(tried, key=lambda r: (r["validation_errors"], r["learning_rate"]))[
+        "learning_rate"
+    ]
+
+
+def wanted() -> list[dict]:
+    """What tells the trainings apart that are compared, seed by seed."""
     pairs = [(t, ALPHA) for t in TEMPERATURES] + [(TEMPERATURE, a) for a in ALPHAS]
-    return [(w, t, a, s) for s in range(SEEDS) for w in WIDTHS for t, a in pairs]
+    return [
+        {**dict(zip(KEYS, (w, t, a), strict=True)), "seed": s}
+        for s in range(SEEDS)
+        for w in WIDTHS
+        for t, a in pairs
+    ]
 
 
-def one(width, temperature, alpha, seed, table: np.ndarray, dataset) -> dict:
+def one(
+    width: int,
+    temperature: float,
+    alpha: float,
+    seed: int,
+    learning_rate: float,
+    table: np.ndarray,
+    dataset: data.Dataset,
+) -> dict:
     """Train one student: what its row says beside these."""
     from labkit.train import students
     from labkit.train.fast import SoftTargets
@@ -51,7 +98,7 @@ def one(width, temperature, alpha, seed, table: np.ndarray, dataset) -> dict:
         students.steps_of(SETTINGS["epochs"], dataset.train),
         seed,
         SoftTargets(table, temperature, alpha),
-        rate=SETTINGS["learning_rate"],
+        rate=learning_rate,
     )
     splits = {"validation": dataset.validation, "test": dataset.test}
     return {
@@ -78,18 +125,20 @@ def main() -> None:
     def table() -> np.ndarray:
         return teacher_table(dataset)
 
-    head = {
-        "command": "python -m benchmarks.distillation",
-        "source": "Hinton, Vinyals and Dean 2015, arXiv:1503.02531, Sec. 3",
-        "settings": SETTINGS,
-    }
-    keys = "width", "temperature", "alpha", "seed"
-    resumed.complete(
-        FILE,
-        head,
-        [dict(zip(keys, values, strict=True)) for values in wanted()],
-        lambda entry, rows: one(**entry, table=table(), dataset=dataset),
-    )
+    def chosen(entry: dict, rows: list[dict]) -> dict:
+        return one(**entry, seed=CHOOSING_SEED, table=table(), dataset=dataset)
+
+    head = {"command": "python -m benchmarks.distillation", "settings": SETTINGS}
+    choice = head | {"seed": CHOOSING_SEED}
+    rates = resumed.complete(RATES_FILE, choice, choosing(), chosen)["rows"]
+
+    def compared(entry: dict, rows: list[dict]) -> dict:
+        rate = best_rate(rates, *(entry[key] for key in KEYS))
+        found = one(**entry, learning_rate=rate, table=table(), dataset=dataset)
+        return {"learning_rate": rate} | found
+
+    source = "Hinton, Vinyals and Dean 2015, arXiv:1503.02531, Sec. 3"
+    resumed.complete(FILE, head | {"source": source}, wanted(), compared)
 
 
 if __name__ == "__main__":

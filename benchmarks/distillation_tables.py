@@ -2,17 +2,14 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from math import sqrt
-from statistics import mean, stdev
 
-from benchmarks import distillation, hinton, transfers
+from benchmarks import distillation, distilled_repair, hinton, transfers
 from benchmarks.files import RESULTS, markdown_table, read_json
 from benchmarks.quantization_tables import run_line
 from labkit.gap import gap_closed
 from labkit.measure import Accuracy, compare
+from labkit.seeds import Paired, mean_over_seeds
 
-# The 97.5 % point of Student's t, by the number of seeds.
-T_975 = {2: 12.71, 3: 4.30, 4: 3.18, 5: 2.78}
 CIFAR10_TEST = 10_000
 
 
@@ -22,16 +19,24 @@ def spread(values: Sequence[float], digits: int = 1) -> str:
     >>> spread([10, 12, 14])
     '12.0 ± 5.0'
     """
-    half = T_975[len(values)] * stdev(values) / sqrt(len(values))
-    return f"{mean(values):.{digits}f} ± {half:.{digits}f}"
+    found = mean_over_seeds(values)
+    return f"{found.mean:.{digits}f} ± {found.high - found.mean:.{digits}f}"
+
+
+def _apart(first: Sequence[float], second: Sequence[float]) -> Paired:
+    """First minus second, seed by seed, both in the order of the seeds."""
+    return mean_over_seeds(a - b for a, b in zip(first, second, strict=True))
+
+
+def _by_key(rows: list[dict], figure: str, **wanted) -> list[float]:
+    """A figure of the rows with these values."""
+    return [row[figure] for row in rows if wanted.items() <= row.items()]
 
 
 def _by_seed(rows: list[dict], figure: str, **wanted) -> list[float]:
     """A figure of the rows with these values, in the order of the seeds."""
-    found = [
-        row for row in rows if all(row[key] == value for key, value in wanted.items())
-    ]
-    return [row[figure] for row in sorted(found, key=lambda row: row["seed"])]
+    ordered = sorted(rows, key=lambda row: row.get("seed", 0))
+    return _by_key(ordered, figure, **wanted)
 
 
 def temperatures_table(run: dict) -> str:
@@ -52,9 +57,27 @@ def _against(rows: list[dict], width: int, temperature: float) -> str:
     alpha, figure = distillation.ALPHA, "test_errors"
     mine = _by_seed(rows, figure, width=width, temperature=temperature, alpha=alpha)
     base = _by_seed(rows, figure, width=width, temperature=4, alpha=alpha)
-    apart = [a - b for a, b in zip(mine, base, strict=True)]
-    half = T_975[len(apart)] * stdev(apart) / sqrt(len(apart))
-    return spread(mine) + ("*" if abs(mean(apart)) > half else "")
+    return spread(mine) + ("*" if _apart(mine, base).winner else "")
+
+
+def rates_table(run: dict) -> str:
+    """Width, rate x what is told: validation errors of one seed, the fewest bold."""
+    rows, lines = run["rows"], []
+    told = [(t, distillation.ALPHA) for t in distillation.TEMPERATURES]
+    told = [(distillation.TEMPERATURE, 0), *told]
+    for width in distillation.WIDTHS:
+        chosen = [distillation.best_rate(rows, width, t, a) for t, a in told]
+        for rate in distillation.RATES:
+            cells = []
+            for (t, a), best in zip(told, chosen, strict=True):
+                same = {"width": width, "temperature": t, "alpha": a}
+                same |= {"learning_rate": rate}
+                (errors,) = _by_key(rows, "validation_errors", **same)
+                cells.append(f"**{errors}**" if rate == best else str(errors))
+            lines.append([str(width), f"{rate:g}", *cells])
+    header = ["units", "rate", "alone"]
+    header += [f"T = {t:g}" for t in distillation.TEMPERATURES]
+    return markdown_table(header, lines)
 
 
 def alphas_table(run: dict) -> str:
@@ -122,6 +145,32 @@ def transfers_table(run: dict) -> str:
     return markdown_table(["transfer", "accuracy %", "points against alone"], lines)
 
 
+def repair_table(run: dict) -> str:
+    """Damage x what is told: test errors; a star where it differs from labels alone."""
+    rows, lines = run["rows"], []
+    damages = dict.fromkeys(row["damage"] for row in rows)
+    for damage in damages:
+        by_told = {
+            told: _by_seed(rows, "test_errors", damage=damage, told=told)
+            for told in distilled_repair.TOLD
+        }
+        labels, cells = by_told[distilled_repair.LABELS], []
+        for told, errors in by_told.items():
+            taught = told in distilled_repair.TEMPERATURES and errors
+            star = "*" if taught and _apart(errors, labels).winner else ""
+            cells.append(spread(errors) + star if errors else "")
+        lines.append([damage, *cells])
+    header = ["damage", "not trained", *distilled_repair.TOLD[1:]]
+    return markdown_table(header, lines)
+
+
+def published_repair_table(run: dict) -> str:
+    """What was seen elsewhere of temperatures and few bits."""
+    rows = run["published"]["rows"]
+    header = list(rows[0])
+    return markdown_table(header, [[str(row[key]) for key in header] for row in rows])
+
+
 def cifar10_table(records: Mapping[tuple[str, int], dict]) -> str:
     """resnet8 from resnet20 against alone, paired on the same images, a row a seed."""
     lines = []
@@ -161,7 +210,8 @@ def cifar10_records() -> dict[tuple[str, int], dict]:
 def sections() -> str:
     """The part of the page of results that is about distillation."""
     sweep, published = read_json(distillation.FILE), read_json(hinton.FILE)
-    others = read_json(transfers.FILE)
+    rates, others = read_json(distillation.RATES_FILE), read_json(transfers.FILE)
+    repair = read_json(distilled_repair.FILE)
     return f"""## Distillation: temperatures
 
 Students 784-w-w-10 taught by 784-1200-1200-10, alpha = {distillation.ALPHA}: test
@@ -175,6 +225,13 @@ The weight of the teacher at T = {distillation.TEMPERATURE}:
 {alphas_table(sweep)}
 
 {run_line(sweep)}
+
+The learning rate was chosen for each width and temperature by the errors on 5,000
+validation images of one more seed (bold):
+
+{rates_table(rates)}
+
+{run_line(rates)}
 
 ## Distillation: Hinton's experiment
 
@@ -195,6 +252,23 @@ One small LeNet-5 on {transfers.SETTINGS["images"]:,} images, same seeds, same s
 {transfers_table(others)}
 
 {run_line(others)}
+
+## Distillation as repair
+
+The float network of each seed (784-300-100-10) is damaged, then trained for
+{distilled_repair.STEPS:,} steps on labels alone, or taught by what it said before the
+damage, alpha = {distilled_repair.ALPHA}: test errors of 10,000 over
+{len({row["seed"] for row in repair["rows"]})} seeds. A star: different from
+labels alone, seed by seed (Student's t, 95 %).
+
+{repair_table(repair)}
+
+{run_line(repair)}
+
+High temperatures have been seen to ruin a student of few bits
+({repair["published"]["source"]}; {repair["published"]["network"]}):
+
+{published_repair_table(repair)}
 
 ## Distillation: resnet8 from resnet20
 

@@ -2,15 +2,15 @@
 
 import pytest
 
-from benchmarks import distillation, hinton, transfers
+from benchmarks import distillation, distilled_repair, hinton, transfers
 from benchmarks import distillation_tables as tables
 
 
 def sweep():
     rows = [
-        {"width": w, "temperature": t, "alpha": a, "seed": s}
-        | {"test_errors": 300 - w // 2 + round(10 * abs(t - 4)) + 3 * s}
-        for w, t, a, s in distillation.wanted()
+        entry | {"test_errors": 300 - w // 2 + round(10 * abs(t - 4)) + 3 * s}
+        for entry in distillation.wanted()
+        for w, t, _, s in [entry.values()]
     ]
     return {"rows": rows}
 
@@ -66,7 +66,7 @@ def test_transfers_are_compared_seed_by_seed():
         for s in range(5)
     ]
     row = line(tables.transfers_table({"rows": rows}), "soft targets")
-    assert row == ["soft targets", "92.50 ± 1.97", "0.50 ± 0.00"]
+    assert row == ["soft targets", "92.50 ± 1.96", "0.50 ± 0.00"]
 
 
 def test_cifar10_is_paired_on_the_same_images():
@@ -82,6 +82,38 @@ def test_cifar10_is_paired_on_the_same_images():
     assert float(row[4]) < 1e-40
 
 
-def test_a_spread_wants_seeds():
-    with pytest.raises(KeyError):
-        tables.spread([1.0])
+def test_the_chosen_rate_is_bold():
+    rows = [
+        entry | {"validation_errors": round(1000 * entry["learning_rate"]) % 9}
+        for entry in distillation.choosing()
+    ]
+    table = tables.rates_table({"rows": rows}).splitlines()
+    rates = [row.split("|")[2].strip() for row in table[2:5]]
+    assert rates == ["0.001", "0.003", "0.01"]
+    assert table[2].count("**1**") == 8
+    assert table[4].count("| 1 ") == 8 and "**" not in table[3] + table[4]
+
+
+def test_a_star_is_a_difference_from_labels_alone():
+    errors = {"nothing": 900, "labels": 200, "T = 1": 200, "T = 4": 150, "T = 20": 260}
+    noise = {"T = 1": (1, -1), "T = 4": (0, 0), "T = 20": (0, 0)}
+    rows = [
+        {"damage": damage, "told": told, "seed": seed}
+        | {"test_errors": errors[told] + seed + noise.get(told, (0, 0))[seed]}
+        for damage in ("2 bits",)
+        for told in distilled_repair.TOLD
+        for seed in (0, 1)
+    ]
+    rows.append({"damage": "none", "told": "nothing", "seed": 0, "test_errors": 9})
+    row = line(tables.repair_table({"rows": rows}), "2 bits")
+    assert row[1] == "900.5 ± 6.4" and ["*" in cell for cell in row[1:]] == [
+        False, False, False, True, True
+    ]  # fmt: skip
+    untouched = line(tables.repair_table({"rows": rows}), "none")
+    assert untouched[1].startswith("9.0") and untouched[2:] == [""] * 4
+
+
+def test_one_seed_has_no_interval():
+    assert tables.spread([1.0]) == "1.0 ± inf"
+    with pytest.raises(ValueError, match="nothing to pair"):
+        tables.spread([])

@@ -1,5 +1,7 @@
 """Dense networks in one compiled loop: Keras' own Adam, masks, orders."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -173,3 +175,23 @@ def test_masks_left_out_keep_all(split):
         for masks in (None, all_kept(start))
     ]
     np.testing.assert_allclose(*found, atol=1e-6)
+
+
+@pytest.mark.parametrize("bits", [2, 4])
+def test_it_computes_with_rounded_weights(split, bits):
+    start = replace(Dense.untrained(WIDTHS, 0), bits=bits)
+    network = Training(start, None, split, RATES, 60, 1).advance()
+    high, kernels = 2 ** (bits - 1) - 1, []
+    for kernel in network.kernels:
+        scale = 2 * np.abs(kernel).mean(axis=0) / high**0.5
+        codes = np.clip(np.round(kernel / scale), -high, high)
+        assert 2**bits - 2 <= len(np.unique(codes)) <= 2**bits - 1
+        kernels.append((scale * codes).astype(np.float32))
+    by_hand = Dense(tuple(kernels), network.biases)
+    images = split.images[:50]
+    np.testing.assert_allclose(
+        network.logits(images), by_hand.logits(images), rtol=1e-3, atol=1e-3
+    )
+    unrounded = replace(network, bits=None)
+    assert np.abs(unrounded.logits(images) - by_hand.logits(images)).max() > 0.01
+    assert network.accuracy(split) > 0.8 > replace(start, bits=None).accuracy(split)

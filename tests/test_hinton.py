@@ -35,6 +35,8 @@ def small(monkeypatch, tmp_path):
     monkeypatch.setattr(teacher, "run", lambda d, f: run(d, f, recipe=short))
     monkeypatch.setattr(teacher, "save", lambda model: save(model, path))
     monkeypatch.setattr(teacher, "load", lambda: load(path))
+    monkeypatch.setattr(distillation, "RATES_FILE", tmp_path / "rates.json")
+    monkeypatch.setattr(distillation, "RATES", (1e-3, 1e-2))
     monkeypatch.setattr(distillation, "WIDTHS", (12,))
     monkeypatch.setattr(distillation, "TEMPERATURES", (1, 20))
     monkeypatch.setattr(distillation, "ALPHAS", (0,))
@@ -57,6 +59,11 @@ def test_everything_is_trained_once(small, monkeypatch):
     told = [(row["temperature"], row["alpha"]) for row in sweep]
     assert told == [(1, 0.9), (20, 0.9), (4, 0)]
     assert all(0 < row["test_errors"] < 384 for row in sweep)
+    rates = json.loads(distillation.RATES_FILE.read_text())["rows"]
+    assert len(rates) == 3 * 2
+    for row in sweep:
+        told = row["width"], row["temperature"], row["alpha"]
+        assert row["learning_rate"] == distillation.best_rate(rates, *told)
     run = {"rows": sweep[:1], "settings": distillation.SETTINGS}
     distillation.FILE.write_text(json.dumps(run))
     distillation.main()
@@ -67,7 +74,23 @@ def test_everything_is_trained_once(small, monkeypatch):
 
 def test_the_sweep_is_the_issue_s():
     assert len(distillation.TEMPERATURES) == 7 and distillation.WIDTHS == (30, 100, 300)
-    assert len(set(distillation.wanted())) == 5 * 3 * (7 + 5)
+    told = {tuple(entry.values()) for entry in distillation.wanted()}
+    assert len(told) == 5 * 3 * (7 + 5)
+
+
+def test_each_width_and_temperature_has_the_rate_of_fewest_validation_errors():
+    rows = [
+        {"width": 30, "temperature": 4, "alpha": alpha, "learning_rate": rate}
+        | {"validation_errors": errors}
+        for alpha, rate, errors in (
+            (0.9, 1e-2, 200), (0.9, 3e-3, 180), (0.9, 1e-3, 180), (0, 1e-2, 170)
+        )
+    ]  # fmt: skip
+    assert distillation.best_rate(rows, 30, 4, 0.9) == 1e-3
+    assert distillation.best_rate(rows, 30, 4, 0.25) == 1e-3
+    assert distillation.best_rate(rows, 30, 4, 0) == 1e-2
+    seeds = {entry["seed"] for entry in distillation.wanted()}
+    assert distillation.CHOOSING_SEED not in seeds
 
 
 def test_a_teacher_is_kept_to_float16(tmp_path):

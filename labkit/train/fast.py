@@ -3,8 +3,8 @@
 Keras calls Python between two steps, which for a network of the mlp's size takes longer
 than the step. Experiments that train a hundred networks do without: Adam (Kingma and Ba
 2015, arXiv:1412.6980, algorithm 1) on the cross-entropy of pixels / 255, masks kept,
-images moved, a teacher's soft targets learned, `STEPS` steps to a call that XLA has
-compiled.
+weights rounded, images moved, a teacher's soft targets learned, `STEPS` steps to a call
+that XLA has compiled.
 """
 
 from collections.abc import Iterator, Sequence
@@ -26,12 +26,14 @@ class Dense:
     """A network of dense layers with ReLU between them, in Keras' layout.
 
     kernels: float32 (in, out) each. biases: float32 (out,) each. linear: the places,
-    from 0 on, of layers that no ReLU follows; none follows the last one anyway.
+    from 0 on, of layers that no ReLU follows; none follows the last one anyway. bits:
+    it computes with kernels rounded to so many bits, 2 or more; None leaves them.
     """
 
     kernels: tuple[np.ndarray, ...]
     biases: tuple[np.ndarray, ...]
     linear: tuple[int, ...] = ()
+    bits: int | None = None
 
     @classmethod
     def untrained(cls, widths: Sequence[int], seed) -> "Dense":
@@ -58,7 +60,7 @@ class Dense:
         """Float32 (n, classes), of uint8 images."""
         pixels = tf.constant(images.reshape(len(images), -1))
         weights = [*self.kernels, *self.biases]
-        return _logits(weights, pixels, self.linear).numpy()
+        return _logits(weights, pixels, self.linear, self.bits).numpy()
 
     def loss(self, split: Split) -> float:
         """The mean cross-entropy of the split's images."""
@@ -153,6 +155,7 @@ class Training:
             moves.sources(self._shift) if self._shift else None,
             self._soft,
             self.network.linear,
+            self.network.bits,
         )
         self.step += len(rates)
         arrays = [weight.numpy() for weight in weights]
@@ -175,11 +178,25 @@ def _batches(images: int, batch_size: int, seed) -> Iterator[np.ndarray]:
             yield order[start : start + batch_size]
 
 
-def _logits(weights, pixels, linear):
+def _rounded(kernel, bits):
+    """On 2**bits - 1 levels, a scale for each unit; gradients go straight through.
+
+    The scale is 2 mean|w| / sqrt(highest code), Esser et al. 2019, arXiv:1902.08153,
+    sec. 2.1, of the weights as they are now.
+    """
+    if bits is None:
+        return kernel
+    high = 2.0 ** (bits - 1) - 1
+    scale = 2 * tf.reduce_mean(tf.abs(kernel), axis=0) / high**0.5 + 1e-12
+    rounded = scale * tf.clip_by_value(tf.round(kernel / scale), -high, high)
+    return kernel + tf.stop_gradient(rounded - kernel)
+
+
+def _logits(weights, pixels, linear, bits):
     half = len(weights) // 2
     x = tf.cast(pixels, tf.float32) / 255
     for layer in range(half):
-        x = x @ weights[layer] + weights[half + layer]
+        x = x @ _rounded(weights[layer], bits) + weights[half + layer]
         x = x if layer == half - 1 or layer in linear else tf.nn.relu(x)
     return x
 
@@ -211,13 +228,14 @@ def _steps(
     sources,
     soft,
     linear,
+    bits,
 ):
     """One step of Adam for each row of `batches`: new weights and moments.
 
     weights: kernels, then biases. moments: the first ones in that order, then the
     second ones. masks: of the kernels, 1 or 0. done: how many steps there were before.
     places: where each image of the batches is moved to, by `sources` unless None.
-    soft: a teacher's logits, temperature and alpha, or None. linear: as in `Dense`.
+    soft: a teacher's logits, temperature, alpha, or None. linear, bits: as in `Dense`.
     """
     masks = [*masks, *(1.0 for _ in masks)]
 
@@ -227,7 +245,7 @@ def _steps(
             pixels = moves.moved(pixels, tf.gather(sources, places[k]))
         with tf.GradientTape() as tape:
             tape.watch(weights)
-            logits = _logits(weights, pixels, linear)
+            logits = _logits(weights, pixels, linear, bits)
             if soft is None:
                 loss = _loss(logits, right)
             else:

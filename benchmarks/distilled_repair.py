@@ -1,0 +1,127 @@
+"""Distillation as repair: a damaged network trained on by its own float network.
+
+`python -m benchmarks.distilled_repair` writes data/results/distilled_repair.json. The
+trained network of each seed (784-300-100-10) is damaged: weights removed, rounded to
+few bits, or layers taken apart. Then it trains on, the same steps on the same images in
+the same order, told the labels alone, or also what it said itself before the damage.
+Removed weights stay away, and rounded ones are rounded in every step. That a student
+taught at a higher temperature gains in float and loses at few bits has been seen:
+`published`. It goes on where it stopped; a quarter of an hour on two idle cores.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+from benchmarks import dense_runs, lowrank_smaller, resumed
+from benchmarks.files import RESULTS
+from labkit import data
+
+FILE = RESULTS / "distilled_repair.json"
+STEPS = 6000
+SPARSITY, BITS = 0.984, (4, 3, 2)
+LOW_RANK = 0.92  # as few bytes as a small network beside so many zeros
+ALPHA = 0.9
+NOTHING, LABELS = "nothing", "labels"
+TEMPERATURES = {"T = 1": 1, "T = 4": 4, "T = 20": 20}
+TOLD = (NOTHING, LABELS, *TEMPERATURES)
+PUBLISHED = {
+    "source": "Distiller (IntelLabs), preact_resnet_cifar_dorefa.yaml",
+    "network": "pre-activation ResNet-20 taught by ResNet-44, CIFAR-10 accuracy %",
+    "rows": [
+        {"student": "float", "alone": 92.13, "T = 1": 92.46, "T = 2": 92.86,
+         "T = 5": 93.21},
+        {"student": "W3A8", "alone": 91.44, "T = 1": 91.40, "T = 2": 90.87,
+         "T = 5": 80.94},
+    ],
+}  # fmt: skip
+
+
+def zeros(network):
+    """Without its smallest weights, all layers ranked together."""
+    return network.masked(dense_runs.magnitude_masks(network, SPARSITY))
+
+
+def low_rank(network, dataset: data.Dataset, seed: int):
+    """Taken apart by PCA of its responses, to the bytes of a small network."""
+    file = dense_runs.as_file(network)
+    images = dataset.calibration.images[: lowrank_smaller.IMAGES]
+    size_bytes = lowrank_smaller.small_bytes(LOW_RANK, seed)
+    parts = lowrank_smaller.taken_apart(file, images, size_bytes)
+    return lowrank_smaller.as_dense(file, parts)
+
+
+def damages(dataset: data.Dataset, seed: int) -> dict[str, Callable]:
+    """What can be done to a network, in the order of the table."""
+    return {
+        "none": lambda network: network,
+        f"{SPARSITY:.1%} zeros".replace("%", " %"): zeros,
+        **{f"{b} bits": lambda network, b=b: replace(network, bits=b) for b in BITS},
+        "low rank": lambda network: low_rank(network, dataset, seed),
+    }
+
+
+def row(entry: dict, dataset: data.Dataset) -> dict:
+    """Damage and train the network of an entry: what its row says beside it."""
+    seed, told = entry["seed"], entry["told"]
+    float_network = dense_runs.trained(seed, dataset)
+    network = damages(dataset, seed)[entry["damage"]](float_network)
+    began = time.perf_counter()
+    if told != NOTHING:
+        network = repaired(network, float_network, told, seed, dataset)
+    splits = {"validation": dataset.validation, "test": dataset.test}
+    return {
+        **{
+            f"{name}_errors": round(len(split) * (1 - network.accuracy(split)))
+            for name, split in splits.items()
+        },
+        "seconds": round(time.perf_counter() - began, 1),
+    }
+
+
+def repaired(network, teacher, told: str, seed: int, dataset: data.Dataset):
+    """A network after its training; what is zero in it stays so."""
+    from labkit.train import moves
+    from labkit.train.fast import SoftTargets
+
+    soft = None
+    if told != LABELS:
+        table = moves.logits_everywhere(teacher.logits, dataset.train)
+        soft = SoftTargets(table, TEMPERATURES[told], ALPHA)
+    kept = [kernel != 0 for kernel in network.kernels]
+    order = dense_runs.order(seed, 2)
+
+    def prune(_network, step: int):
+        return kept if step == 0 else None
+
+    return dense_runs.phase(network, dataset.train, STEPS, order, prune, soft)
+
+
+def settings() -> dict:
+    """What all trainings have in common."""
+    own = {"steps": STEPS, "alpha": ALPHA, "low_rank_like_zeros": LOW_RANK}
+    return dense_runs.SETTINGS | own
+
+
+def wanted() -> list[dict]:
+    """What tells the rows apart. The float network itself is trained no further."""
+    return [
+        {"damage": damage, "told": told, "seed": seed}
+        for seed in range(dense_runs.SEEDS)
+        for damage in damages(None, seed)
+        for told in (TOLD if damage != "none" else (NOTHING,))
+    ]
+
+
+def main() -> None:
+    dataset = data.load("mnist", full=True)
+    head = {
+        "command": "python -m benchmarks.distilled_repair",
+        "settings": settings(),
+        "published": PUBLISHED,
+    }
+    resumed.complete(FILE, head, wanted(), lambda entry, rows: row(entry, dataset))
+
+
+if __name__ == "__main__":
+    main()
