@@ -24,6 +24,8 @@ MOVES = {
     "03_pruning_thresholds": [(0, "ArrowRight", "ArrowLeft")],
     "03b_train_under_a_mask": [(0, "ArrowRight", "ArrowLeft")],
     "03c_what_zeros_are_worth": [(0, "ArrowRight", "ArrowLeft")],
+    "05_low_rank": [(0, "ArrowRight", "ArrowLeft")],
+    "05b_ranks_for_a_budget": [(0, "ArrowRight", "ArrowLeft")],
 }
 # Widgets' messages while a cell runs, or after it: both ways for the quickest lesson.
 RUNS = [(name, False) for name in LESSONS]

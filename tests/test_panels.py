@@ -13,7 +13,7 @@ import nbformat
 import numpy as np
 import pytest
 from nbclient import NotebookClient
-from panel_driving import WAIT, few_images, turn, turns
+from panel_driving import TURNED, WAIT, few_images, turn, turns
 
 from labkit import compress, deploy, grids, measure, zoo
 from labkit.panels import base, measuring, page, quantization_panel
@@ -64,7 +64,7 @@ def shown(result):
     return {p.kind: (p.accuracy, p.size_bytes) for p in result.points}
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", TURNED)
 def test_every_control_to_its_ends(name, small_test_set):
     panel = quantization_panel(name)
     panel.set()

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from panel_driving import WAIT, few_images, turns
+from panel_driving import TURNED, WAIT, few_images, turns
 
 from labkit import activations, deploy, measure, post_training, zoo
 from labkit.activations import inner_layers
@@ -64,7 +64,7 @@ def shown(result):
     return {p.kind: (p.accuracy, p.n, p.size_bytes) for p in result.points}
 
 
-@pytest.mark.parametrize("name", zoo.NAMES)
+@pytest.mark.parametrize("name", TURNED)
 def test_every_control_to_its_ends(name, small_test_set):
     panel = activations_panel(name)
     panel.set()
@@ -84,7 +84,7 @@ def test_every_control_to_its_ends(name, small_test_set):
 
 def test_from_network_to_network(small_test_set):
     panel = activations_panel("mlp", shown="fc2", activation_bits=4)
-    for name in ("lenet5", "resnet8", "mlp"):
+    for name in ("lenet5", "resnet8", "resnet20", "mlp"):
         panel._fields["network"].value = name
         result = panel.wait(WAIT)
         assert result.settings["network"] == name

@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from panel_driving import WAIT, few_images, turns
+from panel_driving import TURNED, WAIT, few_images, turns
 
 from labkit import clipping, compress, measure, zoo
 from labkit.clipped import clip_network, quantize_clipped
@@ -43,7 +43,7 @@ def shown(result):
     return {p.kind: (p.accuracy, p.size_bytes) for p in result.points}
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", TURNED)
 def test_every_control_to_its_ends(name, small_test_set):
     panel = clipping_panel(name)
     panel.set(clip=60)

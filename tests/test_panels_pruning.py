@@ -5,7 +5,7 @@ What a reader sees is compared with a direct call.
 
 import numpy as np
 import pytest
-from panel_driving import WAIT, few_images, turns
+from panel_driving import TURNED, WAIT, few_images, turns
 
 from labkit import compress, measure, pruned, zoo
 from labkit.layer_inputs import input_norms
@@ -73,7 +73,7 @@ def shown(result):
     return {p.kind: (p.accuracy, p.size_bytes) for p in result.points}
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", TURNED)
 def test_every_control_to_its_ends(name, small_test_set):
     panel = pruning_panel(name)
     panel.set(sparsity=0.4)

@@ -7,7 +7,7 @@ import nbformat
 import psutil
 import pytest
 from nbclient import NotebookClient
-from panel_driving import WAIT, few_images, turns
+from panel_driving import TURNED, WAIT, few_images, turns
 
 from labkit import compress, live, measure, zoo
 from labkit.panels import qat_panel, training
@@ -73,7 +73,7 @@ def shown(result):
     return {p.kind: (p.accuracy, p.size_bytes) for p in result.points}
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", TURNED)
 def test_every_control_to_its_ends(name, small_test_set, fake_training):
     panel = qat_panel(name)
     panel.set()

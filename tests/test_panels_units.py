@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from panel_driving import WAIT, few_images, turns
+from panel_driving import TURNED, WAIT, few_images, turns
 
 from labkit import measure, structured, unit_choice, zoo
 from labkit.panels import units_panel
@@ -71,7 +71,7 @@ def shown(result):
     return {p.kind: (p.accuracy, p.size_bytes) for p in result.points}
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", TURNED)
 def test_every_control_to_its_ends(name, small_test_set):
     panel = units_panel(name)
     panel.set(fraction=0.2)
@@ -83,6 +83,11 @@ def test_every_control_to_its_ends(name, small_test_set):
         assert f"{shown(result)['deployable'][1]:,} bytes" in said
         assert f"{result.smaller.network.macs:,} MACs" in panel._report.value
         assert "exact on all" in panel._report.value
+
+
+def test_the_largest_network_at_one_position(small_test_set):
+    result = units_panel("resnet20").set(fraction=0.3)
+    assert shown(result) == direct(result.settings)
 
 
 @pytest.mark.parametrize("name", NETWORKS)
