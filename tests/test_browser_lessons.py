@@ -24,6 +24,11 @@ MOVES = {
     "03_pruning_thresholds": [(0, "ArrowRight", "ArrowLeft")],
     "03b_train_under_a_mask": [(0, "ArrowRight", "ArrowLeft")],
     "03c_what_zeros_are_worth": [(0, "ArrowRight", "ArrowLeft")],
+    "04_distillation_temperatures": [
+        (0, "ArrowRight", "ArrowLeft"),
+        (2, "ArrowRight", "ArrowLeft"),
+    ],
+    "04b_what_else_to_pass_on": [(0, "ArrowLeft", "ArrowRight")],
     "05_low_rank": [(0, "ArrowRight", "ArrowLeft")],
     "05b_ranks_for_a_budget": [(0, "ArrowRight", "ArrowLeft")],
 }

@@ -75,6 +75,16 @@ def test_curves_keep_baselines_and_hide_empty_places():
     picture.png()
 
 
+def test_a_level_is_in_every_small_plot():
+    plots = {name: {"": Curve([1, 4], [2.0, 3.0])} for name in ("one", "two")}
+    for level in (None, 0):
+        axes = draw_curves(figure(4, 2), plots, Look("T", "saved", level=level)).axes
+        lines = [list(line.get_ydata()) for line in axes[1].lines]
+        assert lines == [[2.0, 3.0], *([] if level is None else [[0, 0]])]
+        assert (axes[1].get_ylim()[0] < 0) == (level == 0)
+        assert axes[1].get_legend() is None
+
+
 def test_bars_carry_their_figures():
     picture = draw_bars(figure(5, 2), {"fc1": 1200, "fc2": 30}, "bytes", " B")
     assert picture.alt == "bytes: fc1 1,200 B, fc2 30 B"

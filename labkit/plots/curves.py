@@ -50,7 +50,8 @@ class Look:
     xscale, yscale: "linear" or "log". percent: y is a share, shown in per cent.
     whole: x has whole numbers only, such as bits. xticks: the only numbers below the
     axis; () leaves the choice to the scale. columns: of small plots. one_scale: all
-    small plots have the same y axis.
+    small plots have the same y axis. level: y of a dotted line in all small plots, such
+    as 0 where differences are drawn; None for no line.
     """
 
     xlabel: str
@@ -62,6 +63,7 @@ class Look:
     xticks: Sequence[float] = ()
     columns: int = 2
     one_scale: bool = False
+    level: float | None = None
 
 
 def draw_curves(
@@ -84,6 +86,8 @@ def draw_curves(
         _curves(axes, curves, look)
         if baselines and title in baselines:
             axes.axhline(baselines[title], color=BLACK, lw=1, ls=":", label="float32")
+        if look.level is not None:
+            axes.axhline(look.level, color=BLACK, lw=1, ls=":")
         if len(plots) > 1:
             axes.set_title(title, fontsize=TEXT_SIZE)
     for axes in panels[len(plots) :]:
