@@ -32,7 +32,7 @@ def heading(notebook: Path) -> str:
 def lessons(folder: Path = NOTEBOOKS) -> list[str]:
     """A line a lesson, in order: the notebook's file and its heading."""
     return [
-        f"{path.stem:<28}{heading(path)}" for path in sorted(folder.glob("*.ipynb"))
+        f"{path.stem:<30}{heading(path)}" for path in sorted(folder.glob("*.ipynb"))
     ]
 
 
