@@ -134,15 +134,18 @@ def gap_line(run: dict) -> str:
 
 
 def transfers_table(run: dict) -> str:
-    """Each transfer: accuracy, and against the student alone, seed by seed."""
+    """Each transfer: its weight, accuracy, and against the student alone, by seed."""
     alone = _by_seed(run["rows"], "test_accuracy", kind="alone")
     lines = []
     for kind in transfers.KINDS:
         mine = _by_seed(run["rows"], "test_accuracy", kind=kind)
         gain = [100 * (a - b) for a, b in zip(mine, alone, strict=True)]
         against = "" if kind == "alone" else spread(gain, 2)
-        lines.append([kind, spread([100 * a for a in mine], 2), against])
-    return markdown_table(["transfer", "accuracy %", "points against alone"], lines)
+        (weight, *_) = _by_seed(run["rows"], "weight", kind=kind)
+        shown = "" if weight is None else f"{weight:g}"
+        lines.append([kind, shown, spread([100 * a for a in mine], 2), against])
+    header = ["transfer", "weight", "accuracy %", "points against alone"]
+    return markdown_table(header, lines)
 
 
 def repair_table(run: dict) -> str:
@@ -247,7 +250,8 @@ images.
 
 ## Distillation: other transfers
 
-One small LeNet-5 on {transfers.SETTINGS["images"]:,} images, same seeds, same steps.
+One small LeNet-5 on {transfers.SETTINGS["images"]:,} images, same seeds, same steps;
+weights of the likeness chosen on validation images of one more seed.
 
 {transfers_table(others)}
 

@@ -61,12 +61,15 @@ def test_hinton_s_cases_stand_beside_the_published_ones():
 
 def test_transfers_are_compared_seed_by_seed():
     rows = [
-        {"kind": k, "seed": s, "test_accuracy": 0.9 + 0.01 * s + 0.005 * i}
+        {"kind": k, "seed": s, "test_accuracy": 0.9 + 0.01 * s + 0.005 * i, "weight": w}
         for i, k in enumerate(transfers.KINDS)
         for s in range(5)
+        for w in [0.1 if k == "attention" else None]
     ]
-    row = line(tables.transfers_table({"rows": rows}), "soft targets")
-    assert row == ["soft targets", "92.50 ± 1.96", "0.50 ± 0.00"]
+    table = tables.transfers_table({"rows": rows})
+    wanted = ["soft targets", "", "92.50 ± 1.96", "0.50 ± 0.00"]
+    assert line(table, "soft targets") == wanted
+    assert line(table, "attention")[1] == "0.1"
 
 
 def test_cifar10_is_paired_on_the_same_images():
