@@ -272,10 +272,11 @@ def draw_curves(
         axes.text(
             rank,
             0.03 + 0.09 * place,
-            f" {name} {rank:.4g} ",
+            f" {name} {rank:.3g} ",
             transform=axes.get_xaxis_transform(),
             fontsize=TEXT_SIZE - 2,
             ha="right" if on_the_right else "left",
+            bbox={"color": "white", "pad": 0.5},
         )
     axes.set_xlabel("rank", fontsize=TEXT_SIZE)
     axes.set_ylabel(label, fontsize=TEXT_SIZE)

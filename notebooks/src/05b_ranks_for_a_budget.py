@@ -194,7 +194,9 @@ axes.axline((0.45, 0.45), slope=1, color="black", lw=1, ls=":")
 for marker, (name, part) in zip("osD^", cut.groupby(level=0), strict=True):
     axes.plot(part["MACs left"], part["time left"], marker, label=name)
 for method, row in cut.loc["resnet20"].iterrows():
-    axes.annotate(f" {method}", (row["MACs left"], row["time left"]), fontsize=8)
+    x, y = row["MACs left"], row["time left"]
+    side = "right" if x < 0.5 else "left"
+    axes.text(x, y, f"  {method}  ", fontsize=8, ha=side, va="center")
 axes.legend(frameon=False)
 picture.alt = cut[["MACs left", "time left"]].round(2).to_string()
 picture
