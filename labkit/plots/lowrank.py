@@ -290,8 +290,8 @@ def curves_text(curves: Sequence[Curve], marks: dict[str, float]) -> str:
     'energy: 0.25 at rank 1, 1 at rank 9. break-even at rank 4.5'
     """
     parts = [
-        f"{c.name}: {c.values[0]:.4g} at rank {c.ranks[0]}, {c.values[-1]:.4g} at rank "
-        f"{c.ranks[-1]}"
+        f"{c.name}: {c.values[0]:.4g} at rank {c.ranks[0]:g}, "
+        f"{c.values[-1]:.4g} at rank {c.ranks[-1]:g}"
         for c in curves
     ]
     parts += [f"{name} at rank {rank:.4g}" for name, rank in marks.items()]

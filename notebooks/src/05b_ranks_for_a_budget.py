@@ -188,6 +188,8 @@ files[columns].round(3)
 cut = files.drop("whole", level="method")
 left = cut.loc["resnet20", "svd"]["time left"]
 print(guesses.settle("1. time left at half of the weights", round(left, 2), 0.1))
+
+# %%
 picture = figure(6, 3.8)
 axes = picture.add_subplot(xlabel="MACs left", ylabel="time left")
 axes.axline((0.45, 0.45), slope=1, color="black", lw=1, ls=":")
@@ -347,7 +349,8 @@ curves = [
 ]
 
 # %%
-picture = figure(6.8, 3.2, alt=f"published: {published}; ours: {dict(ours['error'])}")
+as_text = ours["error"].round(2).to_dict()
+picture = figure(6.8, 3.2, alt=f"published: {published}; ours: {as_text}")
 axes = picture.add_subplot()
 draw_curves(axes, curves, {}, "test error, %")
 axes.set_xlabel("million MACs")
@@ -460,6 +463,8 @@ rows = {}
 for sparsity in (0.0, 0.5, 0.9, 0.98):
     s = svd.spectrum(zeroed(kernel, sparsity))
     rows[sparsity] = np.sum(s > 1e-5 * s[0]), svd.rank_for_energy(s, 0.9)
+
+# %%
 pruned = pd.DataFrame(rows, index=["rank", "terms for 90 %"]).T
 print(guesses.settle("3. rank of fc1 with 90 % zeros", int(pruned["rank"][0.9]), 15))
 assert pruned["rank"][0.9] > 250
