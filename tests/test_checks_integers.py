@@ -274,15 +274,6 @@ def test_each_mistake_is_met_before_the_last_case():
         assert any((d.mistakes()[sentence] != d.right()).any() for d in dense[:-1])
 
 
-@pytest.mark.parametrize("check", [check_quantize_multiplier, check_integer_dense])
-def test_a_stub_is_not_an_error(check):
-    def stub(*arguments):
-        raise NotImplementedError
-
-    assert check(stub).state == "not yet"
-    assert "raised ZeroDivisionError" in check(lambda *arguments: 1 / 0).message
-
-
 def test_the_signature_is_that_of_the_notebook():
     names = list(inspect.signature(integer_dense).parameters)
     assert names == list(checks.Dense.__dataclass_fields__)

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from labkit import checks
 from labkit.checks import (
     check_data_aware_factors,
     check_largest_paying_rank,
@@ -13,14 +12,6 @@ from labkit.checks import (
 )
 from labkit.lowrank import svd
 from labkit.lowrank.data_aware import principal_directions
-
-CHECKS = [
-    check_low_rank_factors,
-    check_largest_paying_rank,
-    check_rank_for_energy,
-    check_data_aware_factors,
-    check_separable_convolution,
-]
 
 
 def assert_explained(check, fn, hint):
@@ -295,12 +286,3 @@ def test_right_convolutions_pass(fn):
 )
 def test_wrong_convolutions_are_explained(fn, hint):
     assert_explained(check_separable_convolution, fn, hint)
-
-
-@pytest.mark.parametrize("check", CHECKS)
-def test_a_stub_is_not_yet(check):
-    def stub(*arguments):
-        raise NotImplementedError
-
-    assert check(stub).state == "not yet"
-    assert check.__name__ in checks.__all__

@@ -5,7 +5,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from labkit import checks, zoo
+from labkit import zoo
 from labkit.checks import (
     check_bitmap_break_even,
     check_global_masks,
@@ -16,16 +16,6 @@ from labkit.checks import (
     check_taylor_units,
 )
 from labkit.prune import masking, scores, units
-
-CHECKS = [
-    check_magnitude_mask,
-    check_global_masks,
-    check_taylor_scores,
-    check_taylor_units,
-    check_masked_step,
-    check_removed_units,
-    check_bitmap_break_even,
-]
 
 
 def assert_explained(check, fn, hint):
@@ -458,13 +448,3 @@ def test_a_break_even_point_found_by_search_passes():
 )
 def test_wrong_break_even_points_are_explained(fn, hint):
     assert_explained(check_bitmap_break_even, fn, hint)
-
-
-@pytest.mark.parametrize("check", CHECKS)
-def test_a_stub_is_not_wrong(check):
-    def exercise(*given):
-        raise NotImplementedError
-
-    assert check(exercise).state == "not yet"
-    assert check.__name__ in checks.__all__
-    assert check(3).state == "wrong"

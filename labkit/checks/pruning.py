@@ -48,7 +48,11 @@ def _as_mask(result, w: np.ndarray, call: str) -> np.ndarray:
     """The answer as a bool array in w's shape, or Wrong."""
     if result is None:
         raise Wrong("Your function returns None: end it with `return` a mask.")
-    found = np.asarray(result)
+    try:
+        found = np.asarray(result)
+    except ValueError:
+        unlike = f"Return one array, the mask, not lists of unlike length ({call})."
+        raise Wrong(unlike) from None
     if found.shape != w.shape:
         raise Wrong(
             f"Return a mask in the shape of the weights, {w.shape}, not {found.shape}: "

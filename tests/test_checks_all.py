@@ -1,0 +1,44 @@
+"""What holds for every check of an exercise: stubs, no functions, any answers."""
+
+import importlib
+import pkgutil
+
+import pytest
+
+from labkit import checks
+
+ALL = [getattr(checks, name) for name in checks.__all__ if name.startswith("check_")]
+
+
+def test_every_check_can_be_imported_from_one_place():
+    modules = [
+        importlib.import_module(f"labkit.checks.{found.name}")
+        for found in pkgutil.iter_modules(checks.__path__)
+    ]
+    names = {name for m in modules for name in vars(m) if name.startswith("check_")}
+    assert names == {check.__name__ for check in ALL}
+
+
+@pytest.mark.parametrize("check", ALL)
+def test_a_stub_is_not_yet_done_and_a_number_is_wrong(check):
+    def exercise(*given):
+        raise NotImplementedError
+
+    assert check(exercise).state == "not yet"
+    assert check(3).state == "wrong"
+
+
+@pytest.mark.parametrize("check", ALL)
+@pytest.mark.parametrize("answer", [None, "eight", float("nan"), [[1], [2, 3]], {}])
+def test_answers_of_the_wrong_kind_are_wrong(check, answer):
+    verdict = check(lambda *arguments, **named: answer)
+    assert verdict.state == "wrong" and str(verdict)
+
+
+@pytest.mark.parametrize("check", ALL)
+def test_an_error_inside_is_said_and_not_raised(check):
+    def exercise(*given):
+        return {}["missing"]
+
+    verdict = check(exercise)
+    assert verdict.state == "wrong" and "KeyError" in str(verdict)
