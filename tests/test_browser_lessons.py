@@ -30,7 +30,7 @@ MOVES = {
     ],
     "04b_what_else_to_pass_on": [(0, "ArrowLeft", "ArrowRight")],
     "05_low_rank": [(0, "ArrowRight", "ArrowLeft")],
-    "05b_ranks_for_a_budget": [(0, "ArrowRight", "ArrowLeft")],
+    "05b_ranks_for_a_budget": [(1, "ArrowRight", "ArrowLeft")],
 }
 # Widgets' messages while a cell runs, or after it: both ways for the quickest lesson.
 RUNS = [(name, False) for name in LESSONS]
