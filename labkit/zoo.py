@@ -81,9 +81,7 @@ def pruned_names() -> list[str]:
     The number is the fraction of the kernels' weights that is zero, or with "macs" the
     fraction of the MACs that removed filters took with them.
     """
-    return sorted(
-        path.name.removesuffix(".json") for path in PRUNED_FOLDER.glob("*.json")
-    )
+    return _titles(PRUNED_FOLDER)
 
 
 def pruned_record(title: str) -> dict:
@@ -92,13 +90,7 @@ def pruned_record(title: str) -> dict:
     Keys: as in `record`; starts_from (sha256 of the network before); sparsity and kept
     (layer -> non-zero weights), or saving, macs and widths (layer -> filters).
     """
-    path = PRUNED_FOLDER / f"{title}.json"
-    if title not in pruned_names():
-        raise NetworkError(
-            f"there is no pruned network {title!r}: there are "
-            f"{', '.join(pruned_names())}"
-        )
-    return json.loads(path.read_text())
+    return _titled(PRUNED_FOLDER, "pruned", title)
 
 
 def load_pruned(title: str) -> Network:
@@ -117,9 +109,7 @@ def lowrank_names() -> list[str]:
 
     The number is what their multiply-accumulates stay below, in millions.
     """
-    return sorted(
-        path.name.removesuffix(".json") for path in LOWRANK_FOLDER.glob("*.json")
-    )
+    return _titles(LOWRANK_FOLDER)
 
 
 def lowrank_record(title: str) -> dict:
@@ -128,12 +118,7 @@ def lowrank_record(title: str) -> dict:
     Keys: as in `record`; starts_from (sha256 of the network before), method, budget,
     macs and ranks (layer -> rank, None for a layer that stayed whole).
     """
-    if title not in lowrank_names():
-        raise NetworkError(
-            f"there is no factorized network {title!r}: there are "
-            f"{', '.join(lowrank_names())}"
-        )
-    return json.loads((LOWRANK_FOLDER / f"{title}.json").read_text())
+    return _titled(LOWRANK_FOLDER, "factorized", title)
 
 
 def load_lowrank(title: str) -> Network:
@@ -143,6 +128,43 @@ def load_lowrank(title: str) -> Network:
     """
     record = lowrank_record(title)
     return _view(_checked(LOWRANK_FOLDER / f"{title}.tflite", record))
+
+
+def distilled_names() -> list[str]:
+    """The networks trained by a teacher: "resnet8-from-resnet20", …"""
+    return _titles(DISTILLED_FOLDER)
+
+
+def distilled_record(title: str) -> dict:
+    """How a network of `distilled_names` was trained: the JSON beside its file.
+
+    Keys: as in `record`; teacher, teacher_sha256, temperature, alpha and wrong (numbers
+    of the test images that it gets wrong).
+    """
+    return _titled(DISTILLED_FOLDER, "distilled", title)
+
+
+def load_distilled(title: str) -> Network:
+    """A network of `distilled_names`.
+
+    Raises NetworkError for a file that is not the trained one.
+    """
+    record = distilled_record(title)
+    return _view(_checked(DISTILLED_FOLDER / f"{title}.tflite", record))
+
+
+def _titles(folder: Path) -> list[str]:
+    """What the records in a folder are of."""
+    return sorted(path.name.removesuffix(".json") for path in folder.glob("*.json"))
+
+
+def _titled(folder: Path, kind: str, title: str) -> dict:
+    """The record of a title, or NetworkError with the titles that there are."""
+    if title not in (found := _titles(folder)):
+        raise NetworkError(
+            f"there is no {kind} network {title!r}: there are {', '.join(found)}"
+        )
+    return json.loads((folder / f"{title}.json").read_text())
 
 
 @lru_cache(maxsize=len(NAMES))

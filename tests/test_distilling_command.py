@@ -10,7 +10,6 @@ from few import few_digits
 from labkit import data, zoo
 from labkit.__main__ import main
 from labkit.measure import accuracy
-from labkit.network import Network
 
 pytest.importorskip("keras", reason="the extra `train` is not installed")
 from labkit.train import distilling, distilling_command  # noqa: E402
@@ -36,8 +35,10 @@ def test_a_student_is_put_in_place(small):
     main(["distill", "mlp", "--teacher", "mlp"])
     found = record(small / "models" / "mlp-from-mlp.json")
     assert found == record(small / "RESULTS" / "mlp-from-mlp-seed0.json")
-    network = Network.load(small / "models" / "mlp-from-mlp.tflite")
-    assert network.digest == found["sha256"]
+    network = zoo.load_distilled("mlp-from-mlp")
+    assert network.digest == found["sha256"] and zoo.distilled_names() == [
+        "mlp-from-mlp"
+    ]
     test = accuracy(network, few_digits(256).test)
     assert len(found["wrong"]) == round(256 * (1 - found["test_accuracy"]))
     assert set(test.index[~test.correct]) == set(found["wrong"])
@@ -77,3 +78,16 @@ def test_an_interrupted_training_goes_on(small, monkeypatch):
 def test_a_teacher_of_other_inputs_is_one_sentence(small):
     with pytest.raises(ValueError, match="mlp reads .784,. and lenet5 .28, 28, 1."):
         distilling.run("mlp", "lenet5", 0.9, small, 0)
+
+
+@pytest.mark.parametrize("title", zoo.distilled_names())
+def test_a_committed_student_reaches_what_its_record_says(title):
+    record, network = zoo.distilled_record(title), zoo.load_distilled(title)
+    assert record["teacher_sha256"] == zoo.load(record["teacher"]).digest
+    validation = zoo.dataset(record["name"]).validation
+    found = accuracy(network, validation).value
+    assert found == pytest.approx(record["validation_accuracy"], abs=2e-3)
+    test = zoo.dataset(record["name"]).test
+    right = accuracy(network, test)
+    wrong = set(test.index[~right.correct].tolist())
+    assert len(wrong ^ set(record["wrong"])) <= 5
