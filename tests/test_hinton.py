@@ -28,11 +28,13 @@ def small(monkeypatch, tmp_path):
     monkeypatch.setattr(hinton, "RUNS", tmp_path)
     path, recipe = tmp_path / "teacher.npz", teacher.RECIPE
     easy = {"batch_size": 16, "learning_rate": 3e-3, "dropout": 0.1, "shift": 0}
-    short = replace(recipe, epochs=5, **easy)
+    first = replace(recipe.first, epochs=4, **easy)
+    short = replace(recipe, epochs=1, first=first, **easy)
     widths = (784, 20, 10)
     run, save, load, build = teacher.run, teacher.save, teacher.load, teacher.build
     monkeypatch.setattr(teacher, "build", lambda recipe: build(widths, recipe))
-    monkeypatch.setattr(teacher, "run", lambda d, f: run(d, f, recipe=short))
+    brief = lambda d, f, seed=0, recipe=short: run(d, f, seed, recipe)  # noqa: E731
+    monkeypatch.setattr(teacher, "run", brief)
     monkeypatch.setattr(teacher, "save", lambda model: save(model, path))
     monkeypatch.setattr(teacher, "load", lambda: load(path))
     monkeypatch.setattr(distillation, "RATES_FILE", tmp_path / "rates.json")
@@ -111,7 +113,10 @@ def test_the_teacher_s_units_have_short_weights(small):
     norms = np.linalg.norm(model.get_layer("fc1").get_weights()[0], axis=0)
     assert len(log["epochs"]) == 5 and norms.max() <= teacher.LARGEST_NORM + 1e-5
     rates = [layer.rate for layer in model.layers if "dropout" in layer.name]
-    assert rates == [0.2, 0.1] and teacher.RECIPE.dropout == 0.5
+    np.testing.assert_allclose(rates, [0.04, 0.1])
+    assert teacher.FIRST.dropout == 0.5 and teacher.FIRST.shift == 2
+    _, again = teacher.run(few_digits(384), small / "run")  # from both checkpoints
+    assert again == log
 
 
 def test_students_of_one_seed_differ_in_what_they_are_told():
