@@ -28,8 +28,8 @@ def small(monkeypatch, tmp_path):
     monkeypatch.setattr(hinton, "RUNS", tmp_path)
     path, recipe = tmp_path / "teacher.npz", teacher.RECIPE
     easy = {"batch_size": 16, "learning_rate": 3e-3, "dropout": 0.1, "shift": 0}
-    first = replace(recipe.first, epochs=4, **easy)
-    short = replace(recipe, epochs=1, first=first, **easy)
+    first = replace(recipe.first, epochs=3, **easy)
+    short = replace(recipe, epochs=2, first=first, **easy)
     widths = (784, 20, 10)
     run, save, load, build = teacher.run, teacher.save, teacher.load, teacher.build
     monkeypatch.setattr(teacher, "build", lambda recipe: build(widths, recipe))
