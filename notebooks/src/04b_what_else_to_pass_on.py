@@ -522,6 +522,10 @@ look = Look(*axes, "log", xticks=(1, 4, 20), columns=5, level=0)
 draw_curves(figure(9.6, 2.6), plots, look)
 
 # %%
+for damage in damages:
+    spoilt = saved[damage, "T = 20"].winner == -1
+    assert spoilt == (damage in ("98.4 % zeros", "low rank"))
+    assert saved[damage, "T = 1"].winner == 0
 word = {1: "better", 0: "undecided", -1: "worse"}[saved["2 bits", "T = 20"].winner]
 print(guesses.settle("3. 2 bits, T = 20 against labels", word))
 
@@ -540,11 +544,14 @@ intervals over the paired seeds. Mind that each plot has its own scale.
 
 First look at what the training did by itself, from *nothing* to *labels* in the table,
 whose row *none* is the undamaged network: that is the repair, and the soft targets are
-a difference within it. Then follow the lines from left to right and compare the
-damages. A band that lies on the dotted line is a case that these seeds don't decide.
-Belief 3 holds only if no line says *worse*. The warning from Distiller is confirmed for
-these networks only if the lines of few bits fall where the others don't. The last lines
-of text choose a temperature on validation images, as you would, and say what it
+a difference within it. Then follow the lines from left to right. At $T = 1$ the sure
+teacher says hardly more than the labels, and every band lies on the dotted line. At
+$T = 20$ the two networks with the fewest numbers left, in zeros and in factors, end
+*worse* than by labels alone: belief 3 fails. What they spend on matching all ten logits
+they lack for the first. The 2-bit network leans the same way, and five seeds don't
+decide it; those of 3 and 4 bits have room enough. So Distiller's warning is about
+more than bits: mind the temperature wherever little is left of a network. The last
+lines of text choose a temperature on validation images, as you would, and say what it
 brought.
 
 Ours differs in more than size from theirs: digits, not photographs; activations in
