@@ -33,7 +33,7 @@ RATES_FILE = RESULTS / "distillation_rates.json"
 RATES, CHOOSING_SEED = (1e-3, 3e-3, 1e-2), 100
 SETTINGS = {
     "teacher": "784-1200-1200-10",
-    "epochs": 15,
+    "epochs": 10,
     "batch_size": 128,
     "shift": 0,
 }
