@@ -167,9 +167,10 @@ def one(case: str, seed: int, dataset: data.Dataset) -> dict:
 def wanted() -> list[dict]:
     """All trainings, the teacher first, those that the paper has no figure of last."""
     published = [case for case in CASES if case in PUBLISHED]
+    others = [[case] for case in CASES if case not in published]
     students = [
         {"case": case, "seed": seed}
-        for cases in (published, [case for case in CASES if case not in published])
+        for cases in (published, *others)
         for seed in range(SEEDS)
         for case in cases
     ]

@@ -8,7 +8,13 @@ data/results/README.md and the table in the README at the top. Measures nothing.
 import json
 from statistics import mean, stdev
 
-from benchmarks import lowrank_tables, pruning_tables, quantization_tables, sweep
+from benchmarks import (
+    distillation_tables,
+    lowrank_tables,
+    pruning_tables,
+    quantization_tables,
+    sweep,
+)
 from benchmarks.files import RESULTS, markdown_table
 from labkit import data, zoo
 from labkit.files import write_text
@@ -120,6 +126,7 @@ Run: `{run["command"]}`, {run["seconds"]} s, {machine["cpu"]}, {machine["cores"]
 {quantization_tables.sections()}
 {pruning_tables.sections().rstrip()}
 
+{distillation_tables.sections()}
 {lowrank_tables.sections().rstrip()}
 """
 
