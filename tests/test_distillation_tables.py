@@ -56,7 +56,16 @@ def test_hinton_s_cases_stand_beside_the_published_ones():
     assert line(table, "no 3s, bias moved")[-1] == "109"
     assert line(table, "only 7s and 8s, biases moved")[2] == "50, 50, 51"
     gap = tables.gap_line(experiment())
-    assert gap.startswith("distilled: 86% of the gap (")
+    assert gap.startswith("distilled: 86% of the gap (") and "; distilled, jit" in gap
+    targets = tables.targets_table(experiment())
+    assert line(targets, "teacher")[1:] == ["at most 67 errors", "60", "yes"]
+    assert line(targets, "distilled")[2:] == ["71.0 ± 2.5", "yes"]
+
+
+def test_what_was_not_run_is_left_out():
+    run = experiment()
+    run["rows"] = [row for row in run["rows"] if "jittered" not in row["case"]]
+    assert "jittered" not in tables.hinton_table(run) + tables.gap_line(run)
 
 
 def test_transfers_are_compared_seed_by_seed():
