@@ -87,6 +87,14 @@ PANELS = {
             for share in RANK_SHARES
         ],
     ),
+    "temperature, lenet5": (
+        "temperature",
+        [{"temperature": temperature} for temperature in (1, 4, 8, 20)],
+    ),
+    "distillation, 30 units, 500 images": (
+        "distillation",
+        [{"images": 500, "seed": seed} for seed in range(4)],
+    ),
 }
 
 
