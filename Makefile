@@ -27,7 +27,7 @@ lab: $(INSTALLED) ## open the lab in JupyterLab (ARGS=--no-browser prints the UR
 	$(BIN)/python -m jupyter lab $(AS_ROOT) --LabApp.default_url=/lab/tree/$(FIRST) $(ARGS)
 
 test: $(INSTALLED) ## run every test: code, notebooks, and panels in a browser
-	$(BIN)/python -m pytest -n 3 --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 notebooks: $(INSTALLED) ## build notebooks/*.ipynb from notebooks/src/*.py
 	$(BIN)/python notebooks/build.py $(ARGS)

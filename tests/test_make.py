@@ -86,7 +86,8 @@ def test_a_second_call_starts_at_once(fresh):
     (fresh / ".venv").mkdir()
     (fresh / ".venv" / "installed").touch()
     commands = make(fresh, "--dry-run", "test", "ARGS=-k name").stdout.splitlines()
-    assert commands == [".venv/bin/python -m pytest -n 3 --dist loadfile -k name"]
+    pytest_and_its_workers = "-n 3 --dist loadfile --no-loadscope-reorder"
+    assert commands == [f".venv/bin/python -m pytest {pytest_and_its_workers} -k name"]
     (lab,) = make(fresh, "--dry-run", "lab", "ARGS=--no-browser").stdout.splitlines()
     assert "/lab/tree/notebooks/00_the_bench.ipynb " in lab
     assert lab.endswith(" --no-browser")
