@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from judging import assert_explained
 
 from labkit import dark_knowledge, distill
 from labkit.checks import (
@@ -12,12 +13,6 @@ from labkit.checks import (
     check_soft_loss,
     check_soften,
 )
-
-
-def assert_explained(check, fn, hint):
-    verdict = check(fn)
-    assert verdict.state == "wrong"
-    assert hint in verdict.message
 
 
 def softmax(x, axis=-1):

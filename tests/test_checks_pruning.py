@@ -4,6 +4,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from judging import assert_explained
 
 from labkit import zoo
 from labkit.checks import (
@@ -16,12 +17,6 @@ from labkit.checks import (
     check_taylor_units,
 )
 from labkit.prune import masking, scores, units
-
-
-def assert_explained(check, fn, hint):
-    verdict = check(fn)
-    assert verdict.state == "wrong"
-    assert hint in verdict.message
 
 
 def magnitude_mask(w, sparsity):

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from few import few_digits
+from judging import assert_reaches
 
 from labkit import data, zoo
 from labkit.__main__ import main
@@ -84,9 +85,7 @@ def test_a_teacher_of_other_inputs_is_one_sentence(small):
 def test_a_committed_student_reaches_what_its_record_says(title):
     record, network = zoo.distilled_record(title), zoo.load_distilled(title)
     assert record["teacher_sha256"] == zoo.load(record["teacher"]).digest
-    validation = zoo.dataset(record["name"]).validation
-    found = accuracy(network, validation).value
-    assert found == pytest.approx(record["validation_accuracy"], abs=2e-3)
+    assert_reaches(record, network)
     test = zoo.dataset(record["name"]).test
     right = accuracy(network, test)
     wrong = set(test.index[~right.correct].tolist())

@@ -93,6 +93,20 @@ def numbers(result, what: str) -> np.ndarray:
     return array
 
 
+def named(known: dict, found, otherwise: str, call: str) -> str:
+    """The sentence of the first known mistake that gives what was found.
+
+    known: sentence -> what that mistake gives. otherwise: said where none of them does.
+    call: how the function was called.
+    """
+    for sentence, wrong in known.items():
+        if np.shape(wrong) == np.shape(found) and np.allclose(
+            found, wrong, rtol=1e-5, atol=1e-9
+        ):
+            return f"{sentence} ({call})."
+    return f"{otherwise} ({call})."
+
+
 def describe(*arguments) -> str:
     """The arguments as short text: arrays by their shape, unless they are tiny.
 

@@ -5,13 +5,21 @@ from collections.abc import Callable
 import numpy as np
 
 from labkit import distill
-from labkit.checks.base import Verdict, Wrong, answer, describe, numbers, verdict
+from labkit.checks.base import (
+    Verdict,
+    Wrong,
+    answer,
+    describe,
+    named,
+    numbers,
+    verdict,
+)
 
 _THREE = np.array([[2.0, 1.0, -1.0], [0.0, 3.0, 1.5]])
 _OTHER = np.array([[1.0, 2.0, 0.0], [-1.0, 1.0, 1.0]])
 
 
-def _pairs() -> list[tuple[np.ndarray, np.ndarray]]:
+def pairs() -> list[tuple[np.ndarray, np.ndarray]]:
     """Logits of a teacher and a student; the numbers of images and classes differ."""
     rng = np.random.default_rng(9)
     return [(_THREE, _OTHER), tuple(rng.normal(0, 3, (2, 4, 6)).round(2))]
@@ -23,7 +31,7 @@ def check_soften(fn: Callable) -> Verdict:
     logits: (n, classes). The softmax is over the classes of each image.
     """
     large = np.array([[2000.0, 1998.0, -3000.0], [5.0, 5.0, 5.0]])
-    rows = [_THREE, _pairs()[1][0], large]
+    rows = [_THREE, pairs()[1][0], large]
     cases = [_soften_case(logits, t) for logits in rows for t in (1.0, 4.0, 0.5)]
     return verdict("check_soften", fn, cases)
 
@@ -76,7 +84,7 @@ def _soften_mistake(found, logits, t: float, call: str) -> str:
         "Divide by the sum of each row": powers,
         "That is the logarithm of the softmax": distill.log_soften(logits, t),
     }
-    return _named(known, found, "That is not softmax(logits / temperature)", call)
+    return named(known, found, "That is not softmax(logits / temperature)", call)
 
 
 def check_soft_loss(fn: Callable) -> Verdict:
@@ -84,7 +92,7 @@ def check_soft_loss(fn: Callable) -> Verdict:
 
     teacher, student: logits (n, classes). The loss is the mean over the images.
     """
-    settings = [(t, s, temperature) for t, s in _pairs() for temperature in (1.0, 4.0)]
+    settings = [(t, s, temperature) for t, s in pairs() for temperature in (1.0, 4.0)]
     settings.append((_THREE, _THREE + 1.0, 3.0))
     cases = [_soft_loss_case(*setting) for setting in settings]
     return verdict("check_soft_loss", fn, cases)
@@ -120,7 +128,7 @@ def _soft_mistake(found: float, teacher, student, t: float, call: str) -> str:
                 t * t * distill.entropy(distill.soften(teacher, t)).mean()
             )
         }
-    return _named(known, found, "That is not T^2 KL(teacher || student)", call)
+    return named(known, found, "That is not T^2 KL(teacher || student)", call)
 
 
 def _wrong_soft_losses(teacher, student, t: float) -> dict[str, float]:
@@ -175,7 +183,7 @@ def check_distillation_loss(fn: Callable) -> Verdict:
     labels = [np.array([0, 2]), np.array([3, 0, 5, 1])]
     settings = [
         (*pair, known, t, alpha)
-        for pair, known in zip(_pairs(), labels, strict=True)
+        for pair, known in zip(pairs(), labels, strict=True)
         for t, alpha in ((4.0, 0.7), (2.0, 1.0), (2.0, 0.0))
     ]
     cases = [_whole_case(*setting) for setting in settings]
@@ -213,16 +221,6 @@ def _whole_case(teacher, student, labels, t: float, alpha: float) -> Callable:
         for sentence, wrong in _wrong_soft_losses(teacher, student, t).items():
             known[f"The soft part. {sentence}"] = alpha * wrong + (1 - alpha) * hard
         other = f"alpha * {soft:.5g} + (1 - alpha) * {hard:.5g} is {right:.5g}"
-        raise Wrong(_named(known, found, f"{other}, yours is {found:.5g}", call))
+        raise Wrong(named(known, found, f"{other}, yours is {found:.5g}", call))
 
     return case
-
-
-def _named(known: dict, found, otherwise: str, call: str) -> str:
-    """The sentence of the first known mistake that gives what was found."""
-    for sentence, wrong in known.items():
-        if np.shape(wrong) == np.shape(found) and np.allclose(
-            found, wrong, rtol=1e-5, atol=1e-9
-        ):
-            return f"{sentence} ({call})."
-    return f"{otherwise} ({call})."

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import numpy as np
 
 from labkit import dark_knowledge, distill
-from labkit.checks.base import Verdict, Wrong, answer, numbers, verdict
-from labkit.checks.distillation import _named, _pairs
+from labkit.checks.base import Verdict, Wrong, answer, named, numbers, verdict
+from labkit.checks.distillation import pairs
 
 
 def check_soft_gradient(fn: Callable) -> Verdict:
@@ -14,7 +14,7 @@ def check_soft_gradient(fn: Callable) -> Verdict:
 
     Of T^2 KL(teacher || student), the mean over the images: (n, classes).
     """
-    settings = [(t, s, temperature) for t, s in _pairs() for temperature in (1.0, 5.0)]
+    settings = [(t, s, temperature) for t, s in pairs() for temperature in (1.0, 5.0)]
     cases = [_gradient_case(*setting) for setting in settings]
     return verdict("check_soft_gradient", fn, cases)
 
@@ -56,7 +56,7 @@ def _gradient_case(teacher, student, t: float) -> Callable:
                 distill.matching_gradient(teacher, student)
             ),
         }
-        raise Wrong(_named(known, found, "That is not T (q - p) / n", call))
+        raise Wrong(named(known, found, "That is not T (q - p) / n", call))
 
     return case
 
@@ -113,7 +113,7 @@ def _nearest_case(logits: np.ndarray, labels: np.ndarray) -> Callable:
         known = {text: wrong.astype(float) for text, wrong in known.items()}
         at = np.flatnonzero(found != right)[0]
         other = f"image {at}: beside label {labels[at]} the largest is {right[at]}"
-        raise Wrong(_named(known, found, other, call))
+        raise Wrong(named(known, found, other, call))
 
     return case
 
@@ -165,7 +165,7 @@ def _step_case(teacher, student, x, t: float, rate: float) -> Callable:
             ),
         }
         other = "The student should move by -rate * x.T @ (T (q - p) / n)"
-        raise Wrong(_named(known, mine, other, call))
+        raise Wrong(named(known, mine, other, call))
 
     return case
 

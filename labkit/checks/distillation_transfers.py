@@ -4,9 +4,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from labkit import likeness
-from labkit.checks.base import Verdict, Wrong, answer, numbers, verdict
-from labkit.checks.distillation import _named
+from labkit import distill, likeness
+from labkit.checks.base import Verdict, Wrong, answer, named, numbers, verdict
 
 
 def check_label_slopes(fn: Callable) -> Verdict:
@@ -41,9 +40,8 @@ def _slopes_case(w1, b1, w2, x, labels) -> Callable:
         if np.allclose(found, right, rtol=1e-4, atol=1e-5):
             return
         logits = np.maximum(h, 0) @ w2.T
-        powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-        q = powers / powers.sum(axis=1, keepdims=True)
-        of_loss = ((q - np.eye(len(w2))[labels]) * 1.0) @ w2
+        q = distill.soften(logits)
+        of_loss = (q - distill.one_hot(labels, len(w2))) @ w2
         known = {
             "The ReLU is missing: through a unit that is off nothing passes, so its "
             "slope is 0 for that image": w2[labels] @ w1,
@@ -64,7 +62,7 @@ def _slopes_case(w1, b1, w2, x, labels) -> Callable:
             / n,
         }
         other = "That is not w2[label] over the units that are on, times w1"
-        raise Wrong(_named(known, found, other, call))
+        raise Wrong(named(known, found, other, call))
 
     return case
 
@@ -111,7 +109,7 @@ def _maps_case(features: np.ndarray) -> Callable:
             )
         if np.allclose(found, right, atol=1e-6):
             return
-        raise Wrong(_named(_wrong_maps(features), found, "That is no such map", call))
+        raise Wrong(named(_wrong_maps(features), found, "That is no such map", call))
 
     return case
 
