@@ -33,8 +33,7 @@ def small(monkeypatch, tmp_path):
     widths = (784, 20, 10)
     run, save, load, build = teacher.run, teacher.save, teacher.load, teacher.build
     monkeypatch.setattr(teacher, "build", lambda recipe: build(widths, recipe))
-    brief = lambda d, f, seed=0, recipe=short: run(d, f, seed, recipe)  # noqa: E731
-    monkeypatch.setattr(teacher, "run", brief)
+    monkeypatch.setattr(teacher, "run", lambda d, f: run(d, f, recipe=short))
     monkeypatch.setattr(teacher, "save", lambda model: save(model, path))
     monkeypatch.setattr(teacher, "load", lambda: load(path))
     monkeypatch.setattr(distillation, "RATES_FILE", tmp_path / "rates.json")

@@ -8,9 +8,10 @@ interrupted run sees what an uninterrupted one would have seen.
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import keras
@@ -80,8 +81,8 @@ def run(name: str, seed: int, folder: Path) -> tuple[keras.Model, dict]:
     """
     recipe = RECIPES[name]
     dataset = data.load(recipe.dataset, full=True)
-    with precision(recipe):
-        model, log = _run_recipe(name, recipe, seed, folder, dataset)
+    log = {"name": name, "seed": seed, "epochs": []}
+    model, log = run_recipe(partial(build, name), recipe, log, dataset, folder)
     return in_float32(name, model), log | {"recipe": asdict(recipe)}
 
 
@@ -98,14 +99,26 @@ def precision(recipe: Recipe) -> Iterator[None]:
         keras.config.set_dtype_policy(previous)
 
 
-def _run_recipe(name: str, recipe: Recipe, seed: int, folder: Path, dataset):
-    """The network at the end of the recipe, and the log with those before it."""
-    keras.utils.set_random_seed(seed)
-    model, log = build(name, recipe), {"name": name, "seed": seed, "epochs": []}
-    if recipe.first:
-        start, log = _run_recipe(name, recipe.first, seed, folder / "first", dataset)
-        model.set_weights(start.get_weights())
-    return model, go_on(model, log, recipe, dataset, folder)
+def run_recipe(
+    make: Callable[[Recipe], keras.Model],
+    recipe: Recipe,
+    log: dict,
+    dataset: data.Dataset,
+    folder: Path,
+) -> tuple[keras.Model, dict]:
+    """The model that `make` builds at the end of the recipe and of those before it.
+
+    log: what a new log says, its "epochs" empty; its "seed" fixes the first weights.
+    Goes on where `folder` stops. Returns the model and the log with a row an epoch.
+    """
+    keras.utils.set_random_seed(log["seed"])
+    with precision(recipe):
+        model = make(recipe)
+        if recipe.first:
+            before = folder / "first"
+            start, log = run_recipe(make, recipe.first, log, dataset, before)
+            model.set_weights(start.get_weights())
+        return model, go_on(model, log, recipe, dataset, folder)
 
 
 def go_on(

@@ -57,13 +57,7 @@ def run(
 ) -> tuple[keras.Model, dict]:
     """Train it to the recipe's last epoch, from where `folder` stops: model and log."""
     log = {"name": "mlp1200", "seed": seed, "epochs": []}
-    keras.utils.set_random_seed(seed)
-    with fit.precision(recipe):
-        model = build(recipe=recipe)
-    if recipe.first:
-        start, log = run(dataset, folder / "first", seed, recipe.first)
-        model.set_weights(start.get_weights())
-    return model, fit.go_on(model, log, recipe, dataset, folder)
+    return fit.run_recipe(lambda each: build(recipe=each), recipe, log, dataset, folder)
 
 
 def save(model: keras.Model, path: Path = FILE) -> Path:
