@@ -23,6 +23,7 @@ import numpy as np
 
 from benchmarks import resumed
 from benchmarks.files import RESULTS
+from benchmarks.scores import errors
 from labkit import data
 
 FILE = RESULTS / "distillation.json"
@@ -37,14 +38,13 @@ SETTINGS = {
     "batch_size": 128,
     "shift": 0,
 }
-KEYS = "width", "temperature", "alpha"
 
 
 def choosing() -> list[dict]:
     """What tells the trainings apart by which rates are chosen."""
     told = [(t, ALPHA) for t in TEMPERATURES] + [(TEMPERATURE, 0)]
     return [
-        {**dict(zip(KEYS, (w, t, a), strict=True)), "learning_rate": rate}
+        {"width": w, "temperature": t, "alpha": a, "learning_rate": rate}
         for w in WIDTHS
         for t, a in told
         for rate in RATES
@@ -56,22 +56,18 @@ def best_rate(rows: list[dict], width: int, temperature: float, alpha: float) ->
 
     rows: what `choosing` lists, with "validation_errors".
     """
-    told = {
-        "width": width,
-        "temperature": temperature,
-        "alpha": ALPHA if alpha else 0,
-    }
+    told = {"width": width, "temperature": temperature}
+    told |= {"alpha": ALPHA if alpha else 0}
     tried = [row for row in rows if told.items() <= row.items()]
-    return min(tried, key=lambda r: (r["validation_errors"], r["learning_rate"]))[
-        "learning_rate"
-    ]
+    best = min(tried, key=lambda r: (r["validation_errors"], r["learning_rate"]))
+    return best["learning_rate"]
 
 
 def wanted() -> list[dict]:
     """What tells the trainings apart that are compared, seed by seed."""
     pairs = [(t, ALPHA) for t in TEMPERATURES] + [(TEMPERATURE, a) for a in ALPHAS]
     return [
-        {**dict(zip(KEYS, (w, t, a), strict=True)), "seed": s}
+        {"width": w, "temperature": t, "alpha": a, "seed": s}
         for s in range(SEEDS)
         for w in WIDTHS
         for t, a in pairs
@@ -100,12 +96,8 @@ def one(
         SoftTargets(table, temperature, alpha),
         rate=learning_rate,
     )
-    splits = {"validation": dataset.validation, "test": dataset.test}
     return {
-        **{
-            f"{name}_errors": round(len(split) * (1 - network.accuracy(split)))
-            for name, split in splits.items()
-        },
+        **errors(network, dataset),
         "validation_loss": round(network.loss(dataset.validation), 5),
         "seconds": round(time.perf_counter() - began, 1),
     }
@@ -133,7 +125,7 @@ def main() -> None:
     rates = resumed.complete(RATES_FILE, choice, choosing(), chosen)["rows"]
 
     def compared(entry: dict, rows: list[dict]) -> dict:
-        rate = best_rate(rates, *(entry[key] for key in KEYS))
+        rate = best_rate(rates, entry["width"], entry["temperature"], entry["alpha"])
         found = one(**entry, learning_rate=rate, table=table(), dataset=dataset)
         return {"learning_rate": rate} | found
 

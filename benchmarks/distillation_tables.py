@@ -102,9 +102,8 @@ def hinton_table(run: dict) -> str:
     lines = []
     for case, errors in hinton_errors(run["rows"]).items():
         listed = ", ".join(map(str, errors))
-        ours = spread(errors) if len(errors) > 1 else str(errors[0])
         published = run["published"].get(case, "")
-        lines.append([case, ours, listed, str(published)])
+        lines.append([case, _errors(errors), listed, str(published)])
     return markdown_table(["case", "errors of 10,000", "seeds", "published"], lines)
 
 
@@ -140,14 +139,16 @@ def targets_table(run: dict) -> str:
     """What was to be reached in Hinton's experiment, and what was."""
     lines = []
     for case in ("teacher", "distilled"):
-        most, errors = (
-            run["published"][case],
-            _by_seed(run["rows"], "errors", case=case),
-        )
+        most = run["published"][case]
+        errors = _by_seed(run["rows"], "errors", case=case)
         reached = "yes" if mean_over_seeds(errors).mean <= most else "no"
-        ours = spread(errors) if len(errors) > 1 else str(errors[0])
-        lines.append([case, f"at most {most} errors", ours, reached])
+        lines.append([case, f"at most {most} errors", _errors(errors), reached])
     return markdown_table(["network", "to reach", "ours", "reached"], lines)
+
+
+def _errors(counts: Sequence[int]) -> str:
+    """Errors over seeds; of one seed as they are."""
+    return spread(counts) if len(counts) > 1 else str(counts[0])
 
 
 def transfers_table(run: dict) -> str:

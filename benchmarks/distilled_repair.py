@@ -10,17 +10,19 @@ taught at a higher temperature gains in float and loses at few bits has been see
 """
 
 import time
-from collections.abc import Callable
 from dataclasses import replace
 
 from benchmarks import dense_runs, lowrank_smaller, resumed
 from benchmarks.files import RESULTS
+from benchmarks.scores import errors
 from labkit import data
 
 FILE = RESULTS / "distilled_repair.json"
 STEPS = 6000
-SPARSITY, BITS = 0.984, (4, 3, 2)
-LOW_RANK = 0.92  # as few bytes as a small network beside so many zeros
+NONE, ZEROS, LOW_RANK = "none", "98.4 % zeros", "low rank"
+BITS = {"4 bits": 4, "3 bits": 3, "2 bits": 2}
+SPARSITY = 0.984
+LIKE_ZEROS = 0.92  # low rank has the bytes of a small network beside so many zeros
 ALPHA = 0.9
 NOTHING, LABELS = "nothing", "labels"
 TEMPERATURES = {"T = 1": 1, "T = 4": 4, "T = 20": 20}
@@ -37,44 +39,39 @@ PUBLISHED = {
 }  # fmt: skip
 
 
-def zeros(network):
-    """Without its smallest weights, all layers ranked together."""
-    return network.masked(dense_runs.magnitude_masks(network, SPARSITY))
-
-
 def low_rank(network, dataset: data.Dataset, seed: int):
     """Taken apart by PCA of its responses, to the bytes of a small network."""
     file = dense_runs.as_file(network)
     images = dataset.calibration.images[: lowrank_smaller.IMAGES]
-    size_bytes = lowrank_smaller.small_bytes(LOW_RANK, seed)
+    size_bytes = lowrank_smaller.small_bytes(LIKE_ZEROS, seed)
     parts = lowrank_smaller.taken_apart(file, images, size_bytes)
     return lowrank_smaller.as_dense(file, parts)
 
 
-def damages(dataset: data.Dataset, seed: int) -> dict[str, Callable]:
+def damages() -> list[str]:
     """What can be done to a network, in the order of the table."""
-    return {
-        "none": lambda network: network,
-        f"{SPARSITY:.1%} zeros".replace("%", " %"): zeros,
-        **{f"{b} bits": lambda network, b=b: replace(network, bits=b) for b in BITS},
-        "low rank": lambda network: low_rank(network, dataset, seed),
-    }
+    return [NONE, ZEROS, *BITS, LOW_RANK]
+
+
+def damaged(network, damage: str, dataset: data.Dataset, seed: int):
+    """The trained network of a seed after one of `damages`."""
+    if damage == ZEROS:
+        return network.masked(dense_runs.magnitude_masks(network, SPARSITY))
+    if damage in BITS:
+        return replace(network, bits=BITS[damage])
+    return low_rank(network, dataset, seed) if damage == LOW_RANK else network
 
 
 def row(entry: dict, dataset: data.Dataset) -> dict:
     """Damage and train the network of an entry: what its row says beside it."""
     seed, told = entry["seed"], entry["told"]
     float_network = dense_runs.trained(seed, dataset)
-    network = damages(dataset, seed)[entry["damage"]](float_network)
+    network = damaged(float_network, entry["damage"], dataset, seed)
     began = time.perf_counter()
     if told != NOTHING:
         network = repaired(network, float_network, told, seed, dataset)
-    splits = {"validation": dataset.validation, "test": dataset.test}
     return {
-        **{
-            f"{name}_errors": round(len(split) * (1 - network.accuracy(split)))
-            for name, split in splits.items()
-        },
+        **errors(network, dataset),
         "seconds": round(time.perf_counter() - began, 1),
     }
 
@@ -99,7 +96,7 @@ def repaired(network, teacher, told: str, seed: int, dataset: data.Dataset):
 
 def settings() -> dict:
     """What all trainings have in common."""
-    own = {"steps": STEPS, "alpha": ALPHA, "low_rank_like_zeros": LOW_RANK}
+    own = {"steps": STEPS, "alpha": ALPHA, "low_rank_like_zeros": LIKE_ZEROS}
     return dense_runs.SETTINGS | own
 
 
@@ -108,8 +105,8 @@ def wanted() -> list[dict]:
     return [
         {"damage": damage, "told": told, "seed": seed}
         for seed in range(dense_runs.SEEDS)
-        for damage in damages(None, seed)
-        for told in (TOLD if damage != "none" else (NOTHING,))
+        for damage in damages()
+        for told in (TOLD if damage != NONE else (NOTHING,))
     ]
 
 

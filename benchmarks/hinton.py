@@ -14,6 +14,7 @@ training, and goes on from there; the teacher's checkpoint is in runs/hinton.
 
 import time
 from dataclasses import asdict
+from functools import cache
 
 import numpy as np
 
@@ -129,32 +130,32 @@ def teach(dataset: data.Dataset) -> dict:
     }
 
 
-def soft_targets(case: str, split: Split):
-    """What the teacher says of a case's images; None where it says nothing."""
+def told(case: str, dataset: data.Dataset) -> tuple:
+    """A case's training images, and what the teacher says of them, None if nothing."""
     from labkit.train import moves, teacher
     from labkit.train.fast import SoftTargets
 
-    alpha, _, jittered, _ = CASES[case]
+    alpha, digits, jittered, _ = CASES[case]
+    split = with_digits(dataset.train, digits)
     if not alpha:
-        return None
+        return split, None
     shift = SETTINGS["shift"] if jittered else 0
     table = moves.logits_everywhere(teacher.load().logits, split, shift)
-    return SoftTargets(table, SETTINGS["temperature"], alpha)
+    return split, SoftTargets(table, SETTINGS["temperature"], alpha)
 
 
-def one(case: str, seed: int, dataset: data.Dataset) -> dict:
-    """Train one student: what its row says beside these."""
+def one(case: str, seed: int, split: Split, soft, dataset: data.Dataset) -> dict:
+    """Train one student: what its row says beside these. split, soft: as `told`."""
     from labkit.train import students
 
-    _, digits, jittered, classes = CASES[case]
+    *_, jittered, classes = CASES[case]
     began = time.perf_counter()
-    split = with_digits(dataset.train, digits)
     network = students.train(
         SETTINGS["widths"],
         split,
         students.steps_of(SETTINGS["epochs"], split),
         seed,
-        soft_targets(case, split),
+        soft,
         SETTINGS["shift"] if jittered else 0,
         rate=SETTINGS["learning_rate"],
     )
@@ -180,9 +181,15 @@ def wanted() -> list[dict]:
 def main() -> None:
     dataset = data.load("mnist", full=True)
 
+    @cache  # the teacher sees the images of a case once, not once for each seed
+    def of(case: str) -> tuple:
+        return told(case, dataset)
+
     def row(entry: dict, rows: list[dict]) -> dict:
-        teacher = entry["case"] == "teacher"
-        return teach(dataset) if teacher else one(**entry, dataset=dataset)
+        if entry["case"] == "teacher":
+            return teach(dataset)
+        split, soft = of(entry["case"])
+        return one(**entry, split=split, soft=soft, dataset=dataset)
 
     head = {
         "command": "python -m benchmarks.hinton",

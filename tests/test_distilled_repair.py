@@ -22,7 +22,7 @@ def brief(monkeypatch, tmp_path):
     monkeypatch.setattr(dense_runs, "RUNS", tmp_path / "runs")
     monkeypatch.setattr(repair, "FILE", tmp_path / "repair.json")
     monkeypatch.setattr(repair, "STEPS", 100)
-    monkeypatch.setattr(repair, "BITS", (2,))
+    monkeypatch.setattr(repair, "BITS", {"2 bits": 2})
     monkeypatch.setattr(repair, "TEMPERATURES", {"T = 4": 4})
     monkeypatch.setattr(repair, "TOLD", ("nothing", "labels", "T = 4"))
     dataset = few_digits(1000)
@@ -46,10 +46,10 @@ def test_training_repairs_every_damage(brief, monkeypatch):
 
 def test_zeros_and_levels_stay_as_few(brief):
     dense = dense_runs.trained(0, brief)
-    network = repair.damages(brief, 0)["98.4 % zeros"](dense)
+    network = repair.damaged(dense, "98.4 % zeros", brief, 0)
     trained = repair.repaired(network, dense, "T = 4", 0, brief)
     for before, after in zip(network.kernels, trained.kernels, strict=True):
         assert not after[before == 0].any() and (after != before).any()
     assert sum(np.count_nonzero(k) for k in trained.kernels) <= 0.0161 * 266_200
-    rounded = repair.damages(brief, 0)["2 bits"](dense)
+    rounded = repair.damaged(dense, "2 bits", brief, 0)
     assert repair.repaired(rounded, dense, "labels", 0, brief).bits == 2
