@@ -3,6 +3,7 @@
 from few import Few
 
 from labkit import zoo
+from labkit.plots.plane import height
 
 WAIT = 300  # seconds
 # Networks whose every control is turned. resnet20 is resnet8 with more of the same
@@ -42,5 +43,19 @@ def turns(panel):
             turn(panel, control, value)
             result = panel.wait(WAIT)
             assert result.settings[control.name] == value
+            assert_in_sight(panel, result)
             yield result
         panel.set(**before)
+
+
+def assert_in_sight(panel, result) -> None:
+    """Every file is inside the plane that is drawn, where there is one.
+
+    But one without an error on the few images of a test: log 0 is nowhere.
+    """
+    for axes in panel._figure.axes:
+        if axes.get_ylabel().startswith("accuracy"):
+            (left, right), (low, high) = axes.get_xlim(), axes.get_ylim()
+            for point in panel.lesson.points(result):
+                assert left < point.size_bytes < right, point
+                assert low < height(point.accuracy) < high or point.accuracy == 1, point

@@ -26,6 +26,7 @@ from labkit.plots.plane import (
 from labkit.plots.units import COSTS, costs_frame, draw_costs
 
 KINDS = ("float", "deployable", "larger")
+SMALLEST = 50  # times smaller than the float32 file: the left end of the plane
 COST_REACH = 1.75
 FILTER_BOX = (3.1, 0.56)  # inches that a row of filters may fill
 FLOOR = 1e-3  # of the largest value: the spectrum ends there
@@ -141,7 +142,7 @@ def spectrum_text(spectrum: Spectrum) -> str:
 
 def _frame(figure, base: Point, result) -> None:
     plane = figure.add_axes((0.09, 0.37, 0.42, 0.515))
-    draw_frame(plane, base.size_bytes, result.best, KINDS)
+    draw_frame(plane, base.size_bytes, result.best, KINDS, SMALLEST)
     costs_frame(figure.add_axes((0.09, 0.035, 0.42, 0.185)), COST_REACH)
     spectrum_frame(figure.add_axes((0.635, 0.545, 0.355, 0.315)), result.spectrum)
     width, height = FILTER_BOX[0] / 8.6, FILTER_BOX[1] / 4.8

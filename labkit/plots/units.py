@@ -19,6 +19,7 @@ MOST_LARGE = 12  # layers with names of SMALL; more are written smaller
 COSTS = ("bytes", "MACs", "µs")
 ROOM = 1.45  # the x axis of the network, in its widest layer
 KINDS = ("float", "deployable")
+SMALLEST = 250  # times smaller than the float32 file: the left end of the plane
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ def _share(value: float | None) -> str:
 
 def _frame(figure, base: Point, result) -> None:
     plane = figure.add_axes((0.09, 0.37, 0.43, 0.515))
-    draw_frame(plane, base.size_bytes, result.best, KINDS)
+    draw_frame(plane, base.size_bytes, result.best, KINDS, SMALLEST)
     costs_frame(figure.add_axes((0.09, 0.035, 0.43, 0.185)))
     _network_frame(figure.add_axes((0.70, 0.035, 0.295, 0.895)), result.widths)
 
