@@ -10,18 +10,16 @@ masks are in runs/lottery. An hour on an idle core.
 """
 
 import io
-import json
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
-from benchmarks.files import RESULTS
+from benchmarks import resumed
+from benchmarks.files import RESULTS, read_json
 from labkit import data
 from labkit.files import write_bytes, write_json
-from labkit.latency import machine
 from labkit.prune.masking import mask
 
 FILE = RESULTS / "lottery.json"
@@ -135,50 +133,41 @@ def one(kind: str, seed: int, round_: int, dataset: data.Dataset) -> dict:
     if kind == REWOUND:
         fewer = next_masks(kernels, masks, SETTINGS["pruned_a_round"])
         save_masks(seed, round_ + 1, fewer)
-    return {"kind": kind, "seed": seed, "round": round_} | row
+    return row
 
 
-def missing(rows: list[dict]) -> list[tuple[str, int, int]]:
-    """(kind, seed, round) of the trainings still to do, in the order they need."""
-    there = {(row["kind"], row["seed"], row["round"]) for row in rows}
-    wanted = [
-        (kind, seed, round_)
+def wanted() -> list[dict]:
+    """What tells the trainings apart, in the order they need."""
+    return [
+        {"kind": kind, "seed": seed, "round": round_}
         for seed in range(SEEDS)
         for round_ in range(ROUNDS + 1)
         for kind in ((REWOUND, NEW) if round_ in REINITIALIZED else (REWOUND,))
     ]
-    return [
-        (kind, seed, round_)
-        for kind, seed, round_ in wanted
-        if (kind, seed, round_) not in there
-        or (kind == REWOUND and not masks_path(seed, round_ + 1).exists())
-    ]
+
+
+def followed(row: dict) -> bool:
+    """Whether the next round can begin: its masks are there, or none are needed."""
+    return row["kind"] == NEW or masks_path(row["seed"], row["round"] + 1).exists()
 
 
 def main() -> None:
-    run = {
+    head = {
         "command": "python -m benchmarks.lottery",
         "source": "Frankle and Carbin 2019, arXiv:1803.03635",
         "settings": SETTINGS,
-        "rows": [],
     }
     if FILE.exists():
-        run = json.loads(FILE.read_text())
-    if len(run["rows"]) == SEEDS * (ROUNDS + 1 + len(REINITIALIZED)):
-        return  # complete: the masks in runs/ are no longer needed
+        run = read_json(FILE)
+        if len(run["rows"]) < len(wanted()):  # or no masks are needed any more
+            run["rows"] = [row for row in run["rows"] if followed(row)]
+            write_json(FILE, run)
     dataset = data.load("mnist", full=True)
-    for kind, seed, round_ in tqdm(missing(run["rows"])):
-        row = one(kind, seed, round_, dataset)
-        same = kind, seed, round_
-        run["rows"] = [
-            other
-            for other in run["rows"]
-            if (other["kind"], other["seed"], other["round"]) != same
-        ]
-        run["rows"].append(row)
-        run["seconds"] = round(sum(row["seconds"] for row in run["rows"]))
-        run["machine"] = machine()
-        write_json(FILE, run)
+
+    def make(entry: dict, rows: list[dict]) -> dict:
+        return one(entry["kind"], entry["seed"], entry["round"], dataset)
+
+    resumed.complete(FILE, head, wanted(), make)
 
 
 if __name__ == "__main__":

@@ -25,8 +25,8 @@ def points(found: Paired) -> str:
     >>> points(Paired(0.0031, 0.0001, 0.0061, 5))
     '+0.31 (+0.01 to +0.61)'
     """
-    ends = f"{100 * found.low:+.2f} to {100 * found.high:+.2f}"
-    return f"{100 * found.mean:+.2f} ({ends})"
+    ends = (100 * end for end in (found.mean, found.low, found.high))
+    return f"{Paired(*ends, found.n):+.2f}"
 
 
 def spread(values: Sequence[float], digits: int = 2, factor: float = 100) -> str:

@@ -15,6 +15,10 @@ class Paired:
     """The mean difference over seeds and its 95 % interval, in the values' unit.
 
     n: how many seeds both methods have. With one seed the interval is unbounded.
+    Formatted, its three numbers are.
+
+    >>> f"{Paired(0.3, 0.01, 0.59, 5):+.2f}"
+    '+0.30 (+0.01 to +0.59)'
     """
 
     mean: float
@@ -26,6 +30,18 @@ class Paired:
     def winner(self) -> int:
         """1 where the first is larger, -1 where the second is, 0 where undecided."""
         return (self.low > 0) - (self.high < 0)
+
+    def says(self, larger: str = "better", smaller: str = "worse") -> str:
+        """What that is for the first: the word for larger, or smaller, or undecided.
+
+        >>> Paired(0.3, 0.01, 0.59, 5).says(), Paired(0.3, -0.1, 0.7, 5).says()
+        ('better', 'undecided')
+        """
+        return {1: larger, 0: "undecided", -1: smaller}[self.winner]
+
+    def __format__(self, spec: str) -> str:
+        low, high = (format(end, spec) for end in (self.low, self.high))
+        return f"{format(self.mean, spec)} ({low} to {high})"
 
 
 def mean_over_seeds(differences: Iterable[float]) -> Paired:

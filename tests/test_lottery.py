@@ -46,7 +46,6 @@ def small(monkeypatch, tmp_path):
     for name in ("train", "validation", "test"):
         dataset.__dict__[name] = getattr(data.load("mnist"), name).take(300)
     monkeypatch.setattr(data, "load", lambda name, full=False: dataset)
-    monkeypatch.setattr(lottery, "machine", lambda: "a machine")
 
 
 def test_a_run_that_stops_goes_on_to_the_same_rows(small, monkeypatch):

@@ -1,7 +1,5 @@
 """A layer's spectrum, and the first layer's filters rebuilt, for the picture."""
 
-from collections.abc import Hashable
-
 import numpy as np
 
 from labkit import factorized
@@ -72,16 +70,3 @@ def _pictures(kernel: np.ndarray) -> np.ndarray:
         return np.asarray(kernel[:SHOWN], np.float64)
     side = round(kernel.shape[1] ** 0.5)
     return np.asarray(kernel[:SHOWN], np.float64).reshape(-1, side, side, 1)
-
-
-def rank_text(rank: Hashable) -> str:
-    """A rank as the readout writes it.
-
-    >>> rank_text(12), rank_text((4, 3)), rank_text(None)
-    ('rank 12', 'ranks 4 and 3', 'whole')
-    """
-    if rank is None:
-        return "whole"
-    return (
-        f"ranks {rank[0]} and {rank[1]}" if isinstance(rank, tuple) else f"rank {rank}"
-    )

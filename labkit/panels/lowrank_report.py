@@ -1,7 +1,6 @@
 """What the rank panel says of a position: readout, ledger, files, code."""
 
 from labkit.panels.controls import Settings
-from labkit.panels.lowrank_picture import rank_text
 from labkit.panels.words import (
     beside_float,
     chosen_layers,
@@ -11,6 +10,7 @@ from labkit.panels.words import (
     smaller_costs,
     smaller_rows,
 )
+from labkit.plots.lowrank import rank_text
 
 METHOD_TEXTS = {
     "svd": "SVD",

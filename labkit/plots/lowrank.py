@@ -92,16 +92,23 @@ def draw(figure, result, marks: Marks = NO_MARKS) -> str:
     draw_costs(costs, result.costs)
     draw_ranks(lines, spectrum)
     draw_filters(now, filters.now, filters.before)
-    title = f"the same at {_rank_text(filters.rank)}, error {percent(filters.error)}"
+    title = f"the same at {rank_text(filters.rank)}, error {percent(filters.error)}"
     _title(now, title)
     figure.alt = alt_text(result, marks)
     return figure.alt
 
 
-def _rank_text(rank: Hashable) -> str:
+def rank_text(rank: Hashable) -> str:
+    """A layer's rank in words.
+
+    >>> rank_text(12), rank_text((4, 3)), rank_text(None)
+    ('rank 12', 'ranks 4 and 3', 'full rank')
+    """
     if rank is None:
         return "full rank"
-    return f"rank {rank}" if isinstance(rank, int) else f"ranks {rank[0]}, {rank[1]}"
+    return (
+        f"ranks {rank[0]} and {rank[1]}" if isinstance(rank, tuple) else f"rank {rank}"
+    )
 
 
 def alt_text(result, marks: Marks = NO_MARKS) -> str:
@@ -115,7 +122,7 @@ def alt_text(result, marks: Marks = NO_MARKS) -> str:
     text = (
         f"Accuracy against bytes. {points}. Of float32: {costs}. "
         f"{spectrum_text(result.spectrum)}. Filters of {filters.layer} at "
-        f"{_rank_text(filters.rank)}: error {percent(filters.error)}."
+        f"{rank_text(filters.rank)}: error {percent(filters.error)}."
     )
     if marks.guess is not None:
         text += f" Your guess: {percent(marks.guess)}."

@@ -436,8 +436,7 @@ from labkit.seeds import mean_over_seeds
 def over_seeds(difference):
     """The mean, the ends of its 95 % interval, and what that allows to say."""
     found = mean_over_seeds(difference)
-    says = {1: "more", 0: "undecided", -1: "less"}[found.winner]
-    return f"{found.mean:+.2f} ({found.low:+.2f} to {found.high:+.2f}): {says}"
+    return f"{found:+.2f}: {found.says('more', 'less')}"
 
 
 # %%

@@ -788,9 +788,8 @@ paired = paired.drop(columns="dense").dropna()
 for sparsity, part in paired.groupby(level="sparsity"):
     for kind in ("pruned", "neurons removed"):
         found = mean_over_seeds(part[kind] - part["small"])
-        says = {1: "better", 0: "undecided", -1: "worse"}[found.winner]
-        interval = f"{found.mean:+.2f} points ({found.low:+.2f} to {found.high:+.2f})"
-        print(f"{sparsity:.1%} zeros: {kind} against small {interval}: {says}")
+        against = f"{sparsity:.1%} zeros: {kind} against small"
+        print(f"{against} {found:+.2f} points: {found.says()}")
 
 # %%
 won = (paired["pruned"] - paired["small"]).loc[0.92].mean()

@@ -509,9 +509,8 @@ paired = paired.dropna()
 for sparsity, part in paired.groupby(level="sparsity"):
     for kind in ("small", "pruned"):
         found = mean_over_seeds(part["factorized"] - part[kind])
-        says = {1: "better", 0: "undecided", -1: "worse"}[found.winner]
-        interval = f"{found.mean:+.2f} points ({found.low:+.2f} to {found.high:+.2f})"
-        print(f"as small as {sparsity:.1%} zeros: against {kind} {interval}: {says}")
+        against = f"as small as {sparsity:.1%} zeros: against {kind}"
+        print(f"{against} {found:+.2f} points: {found.says()}")
 
 # %%
 won = (paired["factorized"] - paired["small"]).loc[0.92].mean()
