@@ -8,7 +8,7 @@ order. Hinton, Vinyals and Dean 2015, arXiv:1503.02531, Sec. 3: with 300 units o
 all temperatures above 8 do alike; with 30, those from 2.5 to 4 do significantly better.
 
 A temperature changes which learning rate suits, so first the rate of each width and
-temperature is chosen, by validation errors of a seed that is not compared later; one
+temperature is chosen, by validation errors of seeds that are not compared later; one
 rate for all would compare how well the rate fits. At the other alphas the rate is that
 of their temperature; the student alone has its own.
 
@@ -23,7 +23,7 @@ import numpy as np
 
 from benchmarks import resumed
 from benchmarks.files import RESULTS
-from benchmarks.scores import errors
+from benchmarks.scores import best_rate, errors
 from labkit import data
 
 FILE = RESULTS / "distillation.json"
@@ -31,36 +31,26 @@ WIDTHS, SEEDS = (30, 100, 300), 5
 TEMPERATURES, ALPHA = (1, 2.5, 4, 8, 12, 20, 40), 0.9
 ALPHAS, TEMPERATURE = (0, 0.25, 0.5, 0.75, 1), 4
 RATES_FILE = RESULTS / "distillation_rates.json"
-RATES, CHOOSING_SEED = (1e-3, 3e-3, 1e-2), 100
-SETTINGS = {
-    "teacher": "784-1200-1200-10",
-    "epochs": 10,
-    "batch_size": 128,
-    "shift": 0,
-}
+RATES, CHOOSING_SEEDS = (1e-3, 3e-3, 1e-2), (100, 101, 102)
+SETTINGS = {"epochs": 10, "batch_size": 128}
 
 
 def choosing() -> list[dict]:
     """What tells the trainings apart by which rates are chosen."""
     told = [(t, ALPHA) for t in TEMPERATURES] + [(TEMPERATURE, 0)]
     return [
-        {"width": w, "temperature": t, "alpha": a, "learning_rate": rate}
+        {"width": w, "temperature": t, "alpha": a, "learning_rate": rate, "seed": s}
+        for s in CHOOSING_SEEDS
         for w in WIDTHS
         for t, a in told
         for rate in RATES
     ]
 
 
-def best_rate(rows: list[dict], width: int, temperature: float, alpha: float) -> float:
-    """The rate with the fewest validation errors; the smallest of equals.
-
-    rows: what `choosing` lists, with "validation_errors".
-    """
-    told = {"width": width, "temperature": temperature}
-    told |= {"alpha": ALPHA if alpha else 0}
-    tried = [row for row in rows if told.items() <= row.items()]
-    best = min(tried, key=lambda r: (r["validation_errors"], r["learning_rate"]))
-    return best["learning_rate"]
+def rate_for(rows: list[dict], width: int, temperature: float, alpha: float) -> float:
+    """The chosen rate. rows: what `choosing` lists, with "validation_errors"."""
+    alpha = ALPHA if alpha else 0
+    return best_rate(rows, width=width, temperature=temperature, alpha=alpha)
 
 
 def wanted() -> list[dict]:
@@ -87,14 +77,16 @@ def one(
     from labkit.train import students
     from labkit.train.fast import SoftTargets
 
+    size = SETTINGS["batch_size"]
     began = time.perf_counter()
     network = students.train(
         (784, width, width, 10),
         dataset.train,
-        students.steps_of(SETTINGS["epochs"], dataset.train),
+        students.steps_of(SETTINGS["epochs"], dataset.train, size),
         seed,
         SoftTargets(table, temperature, alpha),
         rate=learning_rate,
+        batch_size=size,
     )
     return {
         **errors(network, dataset),
@@ -111,6 +103,8 @@ def teacher_table(dataset) -> np.ndarray:
 
 
 def main() -> None:
+    from labkit.train import teacher
+
     dataset = data.load("mnist", full=True)
 
     @cache
@@ -118,14 +112,14 @@ def main() -> None:
         return teacher_table(dataset)
 
     def chosen(entry: dict, rows: list[dict]) -> dict:
-        return one(**entry, seed=CHOOSING_SEED, table=table(), dataset=dataset)
+        return one(**entry, table=table(), dataset=dataset)
 
-    head = {"command": "python -m benchmarks.distillation", "settings": SETTINGS}
-    choice = head | {"seed": CHOOSING_SEED}
-    rates = resumed.complete(RATES_FILE, choice, choosing(), chosen)["rows"]
+    settings = SETTINGS | {"teacher_sha256": teacher.digest()}
+    head = {"command": "python -m benchmarks.distillation", "settings": settings}
+    rates = resumed.complete(RATES_FILE, head, choosing(), chosen)["rows"]
 
     def compared(entry: dict, rows: list[dict]) -> dict:
-        rate = best_rate(rates, entry["width"], entry["temperature"], entry["alpha"])
+        rate = rate_for(rates, entry["width"], entry["temperature"], entry["alpha"])
         found = one(**entry, learning_rate=rate, table=table(), dataset=dataset)
         return {"learning_rate": rate} | found
 

@@ -8,51 +8,88 @@ are moved is chosen on validation images. Beside them, students whose images are
 jittered as the teacher's were. Here 5,000 of the 60,000 training images are kept for
 validation.
 
-Writes data/models/teacher/mlp1200.npz and data/results/hinton.json, after every
-training, and goes on from there; the teacher's checkpoint is in runs/hinton.
+The learning rate is chosen first, for students alone and taught, on plain images and
+jittered ones: by validation errors of short trainings of a seed that is not compared.
+When all is chosen, the teacher goes on with all 60,000 images, which the published one
+was trained on, and students are trained on them, too ("all images").
+
+Writes data/models/teacher/mlp1200.npz, data/results/hinton_rates.json and
+data/results/hinton.json, after every training, and goes on from there; the teacher's
+checkpoints are in runs/hinton.
 """
 
 import time
+from collections.abc import Sequence
 from dataclasses import asdict
 from functools import cache
+from types import SimpleNamespace
+from typing import NamedTuple
 
 import numpy as np
 
 from benchmarks import resumed
-from benchmarks.files import RESULTS
+from benchmarks.files import RESULTS, read_json
+from benchmarks.scores import best_rate
 from labkit import data
 from labkit.data import Split
 
-FILE = RESULTS / "hinton.json"
+FILE, RATES_FILE = RESULTS / "hinton.json", RESULTS / "hinton_rates.json"
 RUNS = data.ROOT / "runs" / "hinton"
 SETTINGS = {
     "widths": [784, 800, 800, 10],
     "temperature": 20,
     "epochs": 60,
     "batch_size": 128,
-    "learning_rate": 1e-3,
     "shift": 2,
 }
 SEEDS = 3
-# alpha, digits in the transfer set, whether images are jittered, whose biases move.
+RATES, CHOOSING = (3e-4, 1e-3, 3e-3, 1e-2), {"epochs": 20, "seed": 100}
+
+
+class Case(NamedTuple):
+    """What a student is told.
+
+    alpha: the teacher's weight in the loss. digits: those in the transfer set.
+    jittered: whether images are moved. moved: the classes whose biases are.
+    all_images: whether it is trained on validation images, too. like: the case that its
+    learning rate was chosen for; None is itself.
+    """
+
+    alpha: float
+    digits: Sequence[int] = range(10)
+    jittered: bool = False
+    moved: tuple[int, ...] = ()
+    all_images: bool = False
+    like: str | None = None
+
+
+TEACHER, ALL = "teacher", "all images"
 # The sets with missing digits need no labels: the teacher alone speaks.
 CASES = {
-    "alone": (0.0, range(10), False, ()),
-    "distilled": (0.9, range(10), False, ()),
-    "no 3s": (1.0, (0, 1, 2, 4, 5, 6, 7, 8, 9), False, (3,)),
-    "only 7s and 8s": (1.0, (7, 8), False, (7, 8)),
-    "distilled, jittered": (0.9, range(10), True, ()),
-    "alone, jittered": (0.0, range(10), True, ()),
+    "alone": Case(0.0),
+    "distilled": Case(0.9),
+    "no 3s": Case(1.0, (0, 1, 2, 4, 5, 6, 7, 8, 9), moved=(3,), like="distilled"),
+    "only 7s and 8s": Case(1.0, (7, 8), moved=(7, 8), like="distilled"),
+    "distilled, jittered": Case(0.9, jittered=True),
+    "alone, jittered": Case(0.0, jittered=True),
+    f"alone, {ALL}": Case(0.0, all_images=True, like="alone"),
+    f"distilled, {ALL}": Case(0.9, all_images=True, like="distilled"),
+    f"distilled, jittered, {ALL}": Case(
+        0.9, jittered=True, all_images=True, like="distilled, jittered"
+    ),
 }
 OFFSETS = np.arange(-200, 201) / 10
 PUBLISHED = {
-    "teacher": 67,
+    TEACHER: 67,
     "alone": 146,
     "distilled": 74,
     "no 3s": 206,
     "no 3s, bias moved": 109,
     "only 7s and 8s": 4730,
     "only 7s and 8s, biases moved": 1320,
+    f"{TEACHER}, {ALL}": 67,
+    f"alone, {ALL}": 146,
+    f"distilled, {ALL}": 74,
 }
 
 
@@ -60,6 +97,18 @@ def with_digits(split: Split, digits) -> Split:
     """The images of these digits."""
     chosen = np.isin(split.labels, list(digits))
     return Split(split.images[chosen], split.labels[chosen], split.index[chosen])
+
+
+def with_validation(dataset: data.Dataset) -> SimpleNamespace:
+    """The data set, but that validation images are among those of training, too."""
+    parts = dataset.train, dataset.validation
+    together = [
+        np.concatenate([getattr(part, name) for part in parts])
+        for name in ("images", "labels", "index")
+    ]
+    return SimpleNamespace(
+        train=Split(*together), validation=dataset.validation, test=dataset.test
+    )
 
 
 def moved(logits: np.ndarray, classes, offset: float) -> np.ndarray:
@@ -121,83 +170,158 @@ def teach(dataset: data.Dataset) -> dict:
     """Train the teacher, write its file; what the row says of the file."""
     from labkit.train import teacher
 
-    model, log = teacher.run(dataset, RUNS / "teacher")
-    teacher.save(model)
-    return {
-        **judged(teacher.load(), dataset),
-        "recipe": asdict(teacher.RECIPE),
-        "seconds": round(sum(row["seconds"] for row in log["epochs"])),
-    }
+    model, log = teacher.run(dataset, RUNS / TEACHER)
+    told = {"sha256": teacher.digest(teacher.save(model))}
+    return told | _taught(teacher.load(), log, teacher.RECIPE, dataset)
 
 
-def told(case: str, dataset: data.Dataset) -> tuple:
+def teach_all(dataset: data.Dataset) -> dict:
+    """Go on with it on all images, write a file in runs; what the row says of that."""
+    from labkit.train import teacher
+
+    recipe, start = teacher.ALL_IMAGES, teacher.load()
+    folder, images = RUNS / f"{TEACHER}, {ALL}", with_validation(dataset)
+    model, log = teacher.run(images, folder, recipe=recipe, start=start)
+    network = teacher.load(teacher.save(model, folder / teacher.FILE.name))
+    return _unseen(_taught(network, log, recipe, dataset))
+
+
+def _taught(network, log: dict, recipe, dataset: data.Dataset) -> dict:
+    seconds = round(sum(row["seconds"] for row in log["epochs"]))
+    return {**judged(network, dataset), "recipe": asdict(recipe), "seconds": seconds}
+
+
+def _unseen(row: dict) -> dict:
+    """The row without what it says of images that were trained on."""
+    return {key: value for key, value in row.items() if key != "validation_errors"}
+
+
+def check(rows: list[dict], rates: list[dict]) -> None:
+    """Raise ValueError where rows have another teacher or rate than is there now."""
+    from labkit.train import teacher
+
+    for row in rows:
+        if row["case"] == TEACHER:
+            same = row["sha256"] == teacher.digest()
+        else:
+            chosen = row["case"] in CASES and rate_for(rates, row["case"])
+            same = not chosen or row["learning_rate"] == chosen
+        if not same:
+            raise ValueError(
+                f"{FILE.name}, {row['case']}: made with another teacher or learning "
+                "rate; restore all with `git checkout -- data`, or delete those rows"
+            )
+
+
+def teacher_of(case: Case, dataset: data.Dataset):
+    """The network that teaches in a case; that of all images is trained if need be."""
+    from labkit.train import teacher
+
+    if not case.all_images:
+        return teacher.load()
+    path = RUNS / f"{TEACHER}, {ALL}" / teacher.FILE.name
+    if not path.exists():
+        teach_all(dataset)
+    return teacher.load(path)
+
+
+def told(name: str, dataset: data.Dataset) -> tuple:
     """A case's training images, and what the teacher says of them, None if nothing."""
-    from labkit.train import moves, teacher
+    from labkit.train import moves
     from labkit.train.fast import SoftTargets
 
-    alpha, digits, jittered, _ = CASES[case]
-    split = with_digits(dataset.train, digits)
-    if not alpha:
+    case = CASES[name]
+    images = with_validation(dataset) if case.all_images else dataset
+    split = with_digits(images.train, case.digits)
+    if not case.alpha:
         return split, None
-    shift = SETTINGS["shift"] if jittered else 0
-    table = moves.logits_everywhere(teacher.load().logits, split, shift)
-    return split, SoftTargets(table, SETTINGS["temperature"], alpha)
+    answers = teacher_of(case, dataset).logits
+    table = moves.logits_everywhere(answers, split, _shift(case))
+    return split, SoftTargets(table, SETTINGS["temperature"], case.alpha)
 
 
-def one(case: str, seed: int, split: Split, soft, dataset: data.Dataset) -> dict:
-    """Train one student: what its row says beside these. split, soft: as `told`."""
+def _shift(case: Case) -> int:
+    return SETTINGS["shift"] if case.jittered else 0
+
+
+def one(
+    case: str,
+    seed: int,
+    learning_rate: float,
+    epochs: int,
+    told: tuple,
+    dataset: data.Dataset,
+) -> dict:
+    """Train one student: what its row says beside these. told: as `told` returns it."""
     from labkit.train import students
 
-    *_, jittered, classes = CASES[case]
+    its = CASES[case]
+    split, soft = told
+    size = SETTINGS["batch_size"]
     began = time.perf_counter()
     network = students.train(
         SETTINGS["widths"],
         split,
-        students.steps_of(SETTINGS["epochs"], split),
+        students.steps_of(epochs, split, size),
         seed,
         soft,
-        SETTINGS["shift"] if jittered else 0,
-        rate=SETTINGS["learning_rate"],
+        _shift(its),
+        learning_rate,
+        size,
     )
-    return {
-        **judged(network, dataset, classes),
-        "seconds": round(time.perf_counter() - began, 1),
-    }
+    row = judged(network, dataset, its.moved)
+    row |= {"seconds": round(time.perf_counter() - began, 1)}
+    return _unseen(row) if its.all_images else row
+
+
+def choosing() -> list[dict]:
+    """The trainings by which rates are chosen."""
+    cases = [name for name, case in CASES.items() if case.like is None]
+    return [{"case": name, "learning_rate": r} for name in cases for r in RATES]
+
+
+def rate_for(rows: list[dict], name: str) -> float:
+    """A case's learning rate. rows: what `choosing` lists, with validation errors."""
+    return best_rate(rows, case=CASES[name].like or name)
 
 
 def wanted() -> list[dict]:
-    """All trainings, the teacher first, those that the paper has no figure of last."""
-    published = [case for case in CASES if case in PUBLISHED]
-    others = [[case] for case in CASES if case not in published]
-    students = [
-        {"case": case, "seed": seed}
-        for cases in (published, *others)
-        for seed in range(SEEDS)
-        for case in cases
-    ]
-    return [{"case": "teacher", "seed": 0}, *students]
+    """All students, seed by seed."""
+    return [{"case": c, "seed": seed} for seed in range(SEEDS) for c in CASES]
 
 
 def main() -> None:
     dataset = data.load("mnist", full=True)
+    command = {"command": "python -m benchmarks.hinton"}
+    head = command | {
+        "source": "Hinton, Vinyals and Dean 2015, arXiv:1503.02531, Sec. 3",
+        "published": PUBLISHED,
+        "settings": SETTINGS,
+    }
+
+    def taught(name: str, train) -> None:
+        row = {"case": name, "seed": 0}
+        resumed.complete(FILE, head, [row], lambda entry, rows: train(dataset))
 
     @cache  # the teacher sees the images of a case once, not once for each seed
     def of(case: str) -> tuple:
         return told(case, dataset)
 
-    def row(entry: dict, rows: list[dict]) -> dict:
-        if entry["case"] == "teacher":
-            return teach(dataset)
-        split, soft = of(entry["case"])
-        return one(**entry, split=split, soft=soft, dataset=dataset)
+    def tried(entry: dict, rows: list[dict]) -> dict:
+        told = of(entry["case"])
+        return one(**entry, **CHOOSING, told=told, dataset=dataset)
 
-    head = {
-        "command": "python -m benchmarks.hinton",
-        "source": "Hinton, Vinyals and Dean 2015, arXiv:1503.02531, Sec. 3",
-        "published": PUBLISHED,
-        "settings": SETTINGS,
-    }
-    resumed.complete(FILE, head, wanted(), row)
+    def compared(entry: dict, rows: list[dict]) -> dict:
+        told, epochs = of(entry["case"]), SETTINGS["epochs"]
+        rate = {"learning_rate": rate_for(rates, entry["case"])}
+        return rate | one(**entry, **rate, epochs=epochs, told=told, dataset=dataset)
+
+    taught(TEACHER, teach)
+    choice = command | {"settings": SETTINGS | CHOOSING}
+    rates = resumed.complete(RATES_FILE, choice, choosing(), tried)["rows"]
+    check(read_json(FILE)["rows"], rates)
+    taught(f"{TEACHER}, {ALL}", teach_all)
+    resumed.complete(FILE, head, wanted(), compared)
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ def complete(
         raise ValueError(
             f"{path.name} was made with other settings: delete it, or restore them"
         )
-    rows = run["rows"]
+    run, rows = run | head, run["rows"]
     for entry in tqdm(
         [e for e in wanted if not any(e.items() <= r.items() for r in rows)]
     ):

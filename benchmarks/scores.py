@@ -1,5 +1,6 @@
-"""The accuracies that a row of results has."""
+"""The accuracies that a row of results has, and what is chosen by them."""
 
+from collections import Counter
 from types import SimpleNamespace
 
 from labkit import zoo
@@ -40,3 +41,20 @@ def errors(network, dataset: Dataset) -> dict:
         f"{name}_errors": round(len(split) * (1 - network.accuracy(split)))
         for name, split in splits.items()
     }
+
+
+def best_rate(rows: list[dict], **told) -> float:
+    """The learning rate with the fewest validation errors, of all seeds together.
+
+    Of the rows with the values `told`; the smallest rate of equals.
+
+    >>> rows = [{"learning_rate": r, "validation_errors": n}
+    ...         for r, n in ((1e-2, 1), (1e-2, 9), (3e-3, 4), (3e-3, 5))]
+    >>> best_rate(rows)
+    0.003
+    """
+    errors = Counter()
+    for row in rows:
+        if told.items() <= row.items():
+            errors[row["learning_rate"]] += row["validation_errors"]
+    return min(sorted(errors), key=errors.__getitem__)

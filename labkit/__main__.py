@@ -82,6 +82,13 @@ def _millions(text: str) -> int:
     return found
 
 
+def _seed(text: str) -> int:
+    """A seed as the command line has it: a whole number, 0 or more."""
+    if not text.isdecimal():
+        raise ArgumentTypeError(f"{text!r} is no seed: give a whole number from 0 on")
+    return int(text)
+
+
 def _setting(text: str) -> Setting:
     try:
         return Setting.named(text)
@@ -98,7 +105,7 @@ def main(arguments: list[str] | None = None) -> None:
         "train", help="train a network, or go on where it stopped"
     )
     train.add_argument("name", choices=zoo.NAMES)
-    train.add_argument("--seed", type=int, help="default: the seed of its recipe")
+    train.add_argument("--seed", type=_seed, help="default: the seed of its recipe")
     qat = commands.add_parser(
         "qat", help="train a network further with its weights and activations rounded"
     )
@@ -106,25 +113,25 @@ def main(arguments: list[str] | None = None) -> None:
     qat.add_argument(
         "setting", type=_setting, help="bits of weights and activations: W4A8, W2A4 …"
     )
-    qat.add_argument("--seed", type=int, default=0)
+    qat.add_argument("--seed", type=_seed, default=0)
     prune = commands.add_parser(
         "prune", help="train a network further while its least weights are removed"
     )
     prune.add_argument("name", choices=zoo.NAMES)
     prune.add_argument("sparsity", type=_fraction, help="fraction to remove: 0.92 …")
-    prune.add_argument("--seed", type=int, default=0)
+    prune.add_argument("--seed", type=_seed, default=0)
     filters = commands.add_parser(
         "filters", help="remove filters of a ResNet's blocks and train the rest further"
     )
     filters.add_argument("name", choices=("resnet8", "resnet20"))
     filters.add_argument("saving", type=_fraction, help="of the MACs: 0.27 …")
-    filters.add_argument("--seed", type=int, default=0)
+    filters.add_argument("--seed", type=_seed, default=0)
     lowrank = commands.add_parser(
         "lowrank", help="take a ResNet's layers apart and train the factors further"
     )
     lowrank.add_argument("name", choices=("resnet8", "resnet20"))
     lowrank.add_argument("macs", type=_millions, help="at most: 26M, 22.7M …")
-    lowrank.add_argument("--seed", type=int, default=0)
+    lowrank.add_argument("--seed", type=_seed, default=0)
     gradients = commands.add_parser(
         "gradients", help="gradients by a network's weights, on calibration images"
     )
@@ -134,7 +141,7 @@ def main(arguments: list[str] | None = None) -> None:
     )
     distill.add_argument("name", choices=zoo.NAMES)
     distill.add_argument("--teacher", choices=zoo.NAMES, required=True)
-    distill.add_argument("--seed", type=int, default=0)
+    distill.add_argument("--seed", type=_seed, default=0)
     distill.add_argument(
         "--alone", action="store_true", help="the same training on labels alone"
     )
@@ -142,6 +149,11 @@ def main(arguments: list[str] | None = None) -> None:
     if chosen.command is None:
         print(overview())
         return
+    if chosen.command == "distill":
+        try:
+            zoo.check_teacher(chosen.teacher, chosen.name)
+        except ValueError as error:
+            parser.error(str(error))
     try:
         _run(chosen)
     except ModuleNotFoundError as error:

@@ -82,27 +82,57 @@ def divergence(
     return np.sum(np.exp(log_p) * (log_p - log_q), axis=-1)
 
 
+def check_mixture(temperature: float, alpha: float) -> None:
+    """Raise ValueError unless 0 < temperature < inf and 0 <= alpha <= 1."""
+    if not 0 < temperature < np.inf:
+        raise ValueError(f"the temperature is {temperature}: give one above 0")
+    if not 0 <= alpha <= 1:
+        raise ValueError(f"alpha is {alpha}: give 0 (labels alone) to 1 (the teacher)")
+
+
 def soft_loss(teacher: np.ndarray, student: np.ndarray, temperature: float) -> float:
     """T^2 KL(teacher || student), the mean over the images.
 
     With T^2 the gradient keeps its size as T grows, so that alpha means the same at
-    every T (arXiv:1503.02531, Sec. 2).
+    every T (arXiv:1503.02531, Sec. 2). Raises ValueError for a temperature of 0 or
+    below.
+
+    >>> teacher, student = np.log([[1.0, 1.0]]), np.log([[1.0, 3.0]])
+    >>> round(soft_loss(teacher, student, 1), 4)    # log(4 / 3) / 2
+    0.1438
     """
     return float(temperature**2 * np.mean(divergence(teacher, student, temperature)))
 
 
 def hard_loss(student: np.ndarray, labels: np.ndarray) -> float:
-    """The mean cross-entropy with labels, whole numbers (n,), at a temperature of 1."""
+    """The mean cross-entropy with labels, whole numbers (n,), at a temperature of 1.
+
+    Raises ValueError as `one_hot` does.
+
+    >>> round(hard_loss(np.log([[1.0, 3.0]]), np.array([0])), 4)    # log 4
+    1.3863
+    """
     return float(np.mean(cross_entropy(one_hot(labels, student.shape[-1]), student)))
 
 
 def one_hot(labels: np.ndarray, classes: int) -> np.ndarray:
     """1 at each label, else 0: float64 (n, classes).
 
+    labels: whole numbers (n,), 0 to classes - 1. Raises ValueError for others.
+
     >>> one_hot(np.array([2, 0]), 3).tolist()
     [[0.0, 0.0, 1.0], [1.0, 0.0, 0.0]]
     """
-    return np.eye(classes)[np.asarray(labels, np.int64)]
+    labels = np.asarray(labels)
+    if labels.ndim != 1 or labels.dtype.kind not in "iu":
+        raise ValueError(
+            f"labels are {labels.dtype} {labels.shape}: give one whole number an image"
+        )
+    if len(labels) and not 0 <= labels.min() <= labels.max() < classes:
+        raise ValueError(
+            f"labels are {labels.min()} to {labels.max()}: give 0 to {classes - 1}"
+        )
+    return np.eye(classes)[labels]
 
 
 def loss(
@@ -114,8 +144,14 @@ def loss(
 ) -> float:
     """alpha * `soft_loss` + (1 - alpha) * `hard_loss`.
 
-    alpha: 0 (labels alone) to 1 (the teacher alone).
+    alpha: 0 (labels alone) to 1 (the teacher alone). Raises ValueError for another one,
+    and as the two losses do.
+
+    >>> teacher, student = np.log([[1.0, 1.0]]), np.log([[1.0, 3.0]])
+    >>> round(loss(teacher, student, np.array([0]), 1, 0.5), 4)    # by halves
+    0.7651
     """
+    check_mixture(temperature, alpha)
     soft = soft_loss(teacher, student, temperature)
     return alpha * soft + (1 - alpha) * hard_loss(student, labels)
 
@@ -137,7 +173,11 @@ def soft_gradient(
 
 
 def hard_gradient(student: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """The gradient of `hard_loss` by the student's logits: (q - one_hot) / n."""
+    """The gradient of `hard_loss` by the student's logits: (q - one_hot) / n.
+
+    >>> hard_gradient(np.log([[1.0, 3.0]]), np.array([0])).round(4).tolist()
+    [[-0.75, 0.75]]
+    """
     return (soften(student) - one_hot(labels, student.shape[-1])) / len(student)
 
 
@@ -148,7 +188,13 @@ def gradient(
     temperature: float,
     alpha: float,
 ) -> np.ndarray:
-    """The gradient of `loss` by the student's logits, float64 (n, classes)."""
+    """The gradient of `loss` by the student's logits, float64 (n, classes).
+
+    >>> teacher, student = np.log([[1.0, 1.0]]), np.log([[1.0, 3.0]])
+    >>> gradient(teacher, student, np.array([0]), 1, 0.5).round(4).tolist()
+    [[-0.5, 0.5]]
+    """
+    check_mixture(temperature, alpha)
     soft = soft_gradient(teacher, student, temperature)
     return alpha * soft + (1 - alpha) * hard_gradient(student, labels)
 

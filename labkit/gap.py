@@ -21,7 +21,8 @@ def gap_closed(
     taught: the same for each seed of the students, whose errors are averaged. Returns
     (share, low, high): the 95 % interval is that of `draws` drawings, with replacement,
     of test images and of seeds (a percentile bootstrap; Efron and Tibshirani 1993).
-    Raises ValueError where the students alone are as good as the teacher.
+    Raises ValueError where the students alone are as good as the teacher, in all test
+    images or in those of a drawing.
 
     >>> gap_closed([1], [[1, 2, 3], [1, 2, 3]], [[1, 2], [1, 2]], draws=1)[0]
     0.5
@@ -41,6 +42,11 @@ def gap_closed(
             (rows[rng.integers(0, len(rows), len(rows))] @ counts).mean()
             for rows in both
         ]
+        if drawn[0] <= its @ counts:
+            raise ValueError(
+                "the gap is too small for an interval: in a drawing of the test images "
+                "there is none; give more seeds or images"
+            )
         shares.append(_share(its @ counts, *drawn))
     low, high = np.quantile(shares, LEVELS)
     return float(_share(its.sum(), *means)), float(low), float(high)
@@ -51,6 +57,9 @@ def _share(teacher: float, alone: float, taught: float) -> float:
 
 
 def _flags(images: Sequence[int], n: int) -> np.ndarray:
+    images = np.asarray(list(images), np.int64)
+    if len(images) and not 0 <= images.min() <= images.max() < n:
+        raise ValueError(f"the wrong images are numbers from 0 to {n - 1}")
     flags = np.zeros(n)
-    flags[list(images)] = 1
+    flags[images] = 1
     return flags

@@ -71,7 +71,9 @@ def relative_distances(features: np.ndarray) -> np.ndarray:
 
 
 def cosines(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """How alike the directions of each pair of rows are, (n,): 1 the same, 0 unlike.
+    """How alike the directions of each pair of rows are, (n,), -1 to 1.
+
+    1 the same, 0 at right angles, -1 opposite; 0 also where a row is 0.
 
     >>> cosines(np.array([[2.0, 0.0]]), np.array([[3.0, 3.0]])).round(4).tolist()
     [0.7071]
@@ -80,5 +82,6 @@ def cosines(one: np.ndarray, other: np.ndarray) -> np.ndarray:
 
 
 def _unit_rows(rows: np.ndarray) -> np.ndarray:
+    rows = np.asarray(rows, np.float64)
     lengths = np.linalg.norm(rows, axis=1, keepdims=True)
     return rows / np.where(lengths > 0, lengths, 1)

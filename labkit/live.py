@@ -18,6 +18,8 @@ from threading import Thread
 
 import numpy as np
 
+from labkit.distill import check_mixture
+
 LOOK_SECONDS = 0.1
 
 
@@ -147,8 +149,11 @@ def distillation(
     "distilled", and its loss on some validation images; the last one's file is read by
     `labkit.students.read`. Everything else as for `training`.
     """
+    if width < 1:
+        raise ValueError(f"width is {width}: give 1 or more units")
     if not 1 <= images <= 5000:
         raise ValueError(f"images is {images}: give 1 to 5,000")
+    check_mixture(temperature, alpha)
     how = {"width": width, "temperature": temperature, "alpha": alpha, "images": images}
     options = [f"--{name}={value}" for name, value in how.items()]
     module = "labkit.train.live_distillation"

@@ -144,6 +144,16 @@ def distilled_record(title: str) -> dict:
     return _titled(DISTILLED_FOLDER, "distilled", title)
 
 
+def check_teacher(teacher: str, student: str) -> None:
+    """Raise ValueError where two networks of the zoo read images of other shapes."""
+    its, mine = (load(name).input_shape for name in (teacher, student))
+    if its != mine:
+        raise ValueError(
+            f"{student} reads {mine} and {teacher} {its}: take a teacher that reads "
+            "what the student reads"
+        )
+
+
 def load_distilled(title: str) -> Network:
     """A network of `distilled_names`.
 

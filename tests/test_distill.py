@@ -151,3 +151,35 @@ def test_the_gap():
     assert gap_closed(teacher, alone, [teacher], draws=5)[0] == 1
     with pytest.raises(ValueError, match="there is no gap"):
         gap_closed(teacher, [teacher], alone)
+
+
+def test_a_gap_without_an_interval_or_of_other_images_is_refused():
+    with pytest.raises(ValueError, match="too small for an interval"):
+        gap_closed([1], [[1, 2]], [[1, 2]], draws=50)
+    for wrong in ([-2], [10_000]):
+        with pytest.raises(ValueError, match="numbers from 0 to 9999"):
+            gap_closed(wrong, [[1, 2]], [[1]])
+
+
+@pytest.mark.parametrize(
+    ("labels", "sentence"),
+    [
+        (np.zeros((4, 1), int), "give one whole number an image"),
+        (np.full(4, 0.9), "give one whole number an image"),
+        (np.full(4, -1), "labels are -1 to -1: give 0 to 4"),
+        (np.full(4, 5), "labels are 5 to 5: give 0 to 4"),
+    ],
+)
+def test_labels_that_are_none(labels, sentence):
+    logits = np.zeros((4, 5))
+    for function in (distill.hard_loss, distill.hard_gradient):
+        with pytest.raises(ValueError, match=sentence):
+            function(logits, labels)
+
+
+@pytest.mark.parametrize("alpha", [-0.1, 1.5, np.nan])
+def test_an_alpha_that_is_none(alpha):
+    logits, labels = np.zeros((2, 3)), np.array([0, 1])
+    for function in (distill.loss, distill.gradient):
+        with pytest.raises(ValueError, match="alpha is"):
+            function(logits, logits, labels, 4.0, alpha)

@@ -34,7 +34,7 @@ def test_training_repairs_every_damage(brief, monkeypatch):
     repair.main()
     run = json.loads(repair.FILE.read_text())
     errors = {(r["damage"], r["told"]): r["test_errors"] for r in run["rows"]}
-    assert len(errors) == 1 + 3 * 3
+    assert len(errors) == 4 * 3
     for damage in ("98.4 % zeros", "2 bits", "low rank"):
         assert errors[damage, "nothing"] > errors["none", "nothing"]
         for told in ("labels", "T = 4"):

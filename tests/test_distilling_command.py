@@ -46,11 +46,42 @@ def test_a_student_is_put_in_place(small):
     assert found["command"].endswith("distill mlp --teacher mlp --seed 0")
 
 
-def test_another_seed_and_a_student_alone_leave_records_only(small):
-    main(["distill", "mlp", "--teacher", "mlp", "--seed", "1", "--alone"])
+@pytest.mark.parametrize(
+    ("options", "name", "alpha"),
+    [
+        (["--seed", "1"], "mlp-from-mlp-seed1.json", 0.9),
+        (["--alone"], "mlp-alone-seed0.json", 0.0),
+    ],
+)
+def test_another_seed_and_a_student_alone_leave_records_only(
+    small, options, name, alpha
+):
+    main(["distill", "mlp", "--teacher", "mlp", *options])
     (path,) = (small / "RESULTS").iterdir()
-    assert path.name == "mlp-alone-seed1.json" and record(path)["alpha"] == 0
+    assert path.name == name and record(path)["alpha"] == alpha
     assert not (small / "models").exists()
+
+
+def test_a_student_alone_begins_with_the_same_weights(small, monkeypatch):
+    began = []
+
+    def spy(model, log, recipe, dataset, folder):
+        began.append((log["alpha"], model.student.get_weights()))
+        return log
+
+    monkeypatch.setattr(distilling.fit, "go_on", spy)
+    for alpha in (0.0, 0.9):
+        distilling.run("mlp", "mlp", alpha, small / "run", 3)
+    (alone, first), (taught, second) = began
+    assert (alone, taught) == (0.0, 0.9)
+    for one, other in zip(first, second, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_a_run_told_otherwise_is_refused(small, monkeypatch):
+    distilling.run("mlp", "mlp", 0.9, small / "run", 0)
+    with pytest.raises(ValueError, match="a run with another alpha: delete"):
+        distilling.run("mlp", "mlp", 0.5, small / "run", 0)
 
 
 def test_an_interrupted_training_goes_on(small, monkeypatch):
@@ -77,7 +108,8 @@ def test_an_interrupted_training_goes_on(small, monkeypatch):
 
 
 def test_a_teacher_of_other_inputs_is_one_sentence(small):
-    with pytest.raises(ValueError, match="mlp reads .784,. and lenet5 .28, 28, 1."):
+    sentence = "mlp reads .784,. and lenet5 .28, 28, 1."
+    with pytest.raises(ValueError, match=sentence):
         distilling.run("mlp", "lenet5", 0.9, small, 0)
 
 

@@ -8,7 +8,9 @@ import pytest
 from labkit import data, distill
 
 keras = pytest.importorskip("keras", reason="the extra `train` is not installed")
-from labkit.train import moves  # noqa: E402
+import tensorflow as tf  # noqa: E402
+
+from labkit.train import fast, moves  # noqa: E402
 from labkit.train.fast import (  # noqa: E402
     STEPS,
     Dense,
@@ -127,8 +129,18 @@ def test_all_places_are_those_of_the_slow_path(split):
     np.testing.assert_array_equal(fast, slow)
 
 
-def test_soft_targets_are_those_of_the_numpy_loss(split):
-    """A long first step along the gradient that numpy writes out."""
+@pytest.mark.parametrize("temperature", [1.0, 4.0, 20.0])
+@pytest.mark.parametrize("alpha", [0.0, 0.3, 1.0])
+def test_the_loop_s_loss_has_the_gradient_that_numpy_writes_out(temperature, alpha):
+    told, logits = np.random.default_rng(0).normal(0, 3, (2, 6, 10)).astype(np.float32)
+    labels, student = np.arange(6, dtype=np.int32), tf.Variable(logits)
+    with tf.GradientTape() as tape:
+        loss = fast._distilled_loss(student, labels, told, temperature, alpha)
+    expected = distill.gradient(told, logits, labels, temperature, alpha)
+    np.testing.assert_allclose(tape.gradient(loss, student), expected, atol=1e-5)
+
+
+def test_the_loop_takes_a_step_along_that_gradient(split):
     network, teacher = Dense.untrained(WIDTHS, 0), Dense.untrained(WIDTHS, 1)
     few = split.take(60)
     table = moves.logits_everywhere(teacher.logits, few)
@@ -141,6 +153,34 @@ def test_soft_targets_are_those_of_the_numpy_loss(split):
         table[0], network.logits(few.images), few.labels, 4.0, 0.7
     ).sum(axis=0)
     np.testing.assert_allclose(moved, -1e-3 * np.sign(slopes), rtol=1e-3)
+
+
+def test_soft_targets_of_other_images_or_places_are_refused(split):
+    network, few = Dense.untrained(WIDTHS, 0), split.take(60)
+    table = moves.logits_everywhere(network.logits, few)
+    for soft, shift, match in (
+        (SoftTargets(table, 4.0, 0.7), 1, r"are \(1, 60, 10\), wanted \(9, 60, 10\)"),
+        (SoftTargets(table[:, :50], 4.0, 0.7), 0, r"wanted \(1, 60, 10\)"),
+        (SoftTargets(table, 0.0, 0.7), 0, "the temperature is 0.0"),
+        (SoftTargets(table, 4.0, 1.7), 0, "alpha is 1.7"),
+    ):
+        with pytest.raises(ValueError, match=match):
+            Training(network, None, few, RATES[:1], 60, 1, shift, soft)
+    with pytest.raises(ValueError, match="batch_size is 61: give 1 to 60"):
+        Training(network, None, few, RATES[:1], 61, 1)
+
+
+def test_a_zero_that_a_new_mask_keeps_is_trained_from_0(split):
+    start = Dense.untrained(WIDTHS, 0)
+    some = [
+        np.random.default_rng(k).random(w.shape) < 0.5
+        for k, w in enumerate(start.kernels)
+    ]
+    training = Training(start, some, split, RATES[:200], 60, 1)
+    training.advance()
+    training.prune(all_kept(start))
+    after = training.advance().kernels[1]
+    assert (after[~some[1]] != 0).mean() > 0.5
 
 
 def test_moved_images_are_judged_by_what_the_teacher_says_there(split):

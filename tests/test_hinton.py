@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -10,9 +11,9 @@ from few import few_digits
 from benchmarks import distillation, hinton
 from labkit import data
 
-pytest.importorskip("keras", reason="the extra `train` is not installed")
-from labkit.train import students, teacher  # noqa: E402
-from labkit.train.fast import Dense  # noqa: E402
+keras = pytest.importorskip("keras", reason="the extra `train` is not installed")
+from labkit.train import fit, moves, students, teacher  # noqa: E402
+from labkit.train.fast import Dense, SoftTargets  # noqa: E402
 
 
 @pytest.fixture
@@ -26,18 +27,26 @@ def small(monkeypatch, tmp_path):
         monkeypatch.setattr(module, "SETTINGS", settings)
         monkeypatch.setattr(module, "SEEDS", 1)
     monkeypatch.setattr(hinton, "RUNS", tmp_path)
-    path, recipe = tmp_path / "teacher.npz", teacher.RECIPE
+    monkeypatch.setattr(hinton, "RATES_FILE", tmp_path / "hinton_rates.json")
+    monkeypatch.setattr(hinton, "RATES", (1e-3, 1e-2))
+    monkeypatch.setattr(hinton, "CHOOSING", {"epochs": 1, "seed": 100})
+    path, widths = tmp_path / "teacher.npz", (784, 20, 10)
     easy = {"batch_size": 16, "learning_rate": 3e-3, "dropout": 0.1, "shift": 0}
-    first = replace(recipe.first, epochs=3, **easy)
-    short = replace(recipe, epochs=2, first=first, **easy)
-    widths = (784, 20, 10)
+    first = replace(teacher.FIRST, epochs=2, **easy)
+    second = replace(first, mixed_precision=True, first=first)
+    short, second_alone = replace(second, first=second), replace(second, first=None)
     run, save, load, build = teacher.run, teacher.save, teacher.load, teacher.build
     monkeypatch.setattr(teacher, "build", lambda recipe: build(widths, recipe))
-    monkeypatch.setattr(teacher, "run", lambda d, f: run(d, f, recipe=short))
-    monkeypatch.setattr(teacher, "save", lambda model: save(model, path))
-    monkeypatch.setattr(teacher, "load", lambda: load(path))
+    monkeypatch.setattr(teacher, "RECIPE", short)
+    monkeypatch.setattr(teacher, "ALL_IMAGES", second_alone)
+    monkeypatch.setattr(teacher, "run", partial(run, recipe=short))
+    monkeypatch.setattr(teacher, "save", lambda model, to=path: save(model, to))
+    monkeypatch.setattr(teacher, "load", lambda its=path: load(its))
+    digest = teacher.digest
+    monkeypatch.setattr(teacher, "digest", lambda its=path: digest(its))
     monkeypatch.setattr(distillation, "RATES_FILE", tmp_path / "rates.json")
     monkeypatch.setattr(distillation, "RATES", (1e-3, 1e-2))
+    monkeypatch.setattr(distillation, "CHOOSING_SEEDS", (100, 101))
     monkeypatch.setattr(distillation, "WIDTHS", (12,))
     monkeypatch.setattr(distillation, "TEMPERATURES", (1, 20))
     monkeypatch.setattr(distillation, "ALPHAS", (0,))
@@ -47,12 +56,21 @@ def small(monkeypatch, tmp_path):
 def test_everything_is_trained_once(small, monkeypatch):
     hinton.main()
     rows = json.loads(hinton.FILE.read_text())["rows"]
-    assert [row["case"] for row in rows] == ["teacher", *hinton.CASES]
+    teachers = ["teacher", "teacher, all images"]
+    assert [row["case"] for row in rows] == [*teachers, *hinton.CASES]
     found = {row["case"]: row for row in rows}
     for case in ("teacher", "alone", "distilled"):
         assert len(found[case]["wrong"]) == found[case]["errors"] < 384
     for case in ("no 3s", "only 7s and 8s"):
         assert {"offset", "errors_moved", "errors_on_classes"} <= set(found[case])
+    tried = json.loads(hinton.RATES_FILE.read_text())["rows"]
+    assert len(tried) == 4 * 2
+    for case, row in found.items():
+        assert ("all images" in case) == ("validation_errors" not in row)
+        if case not in teachers:
+            assert row["learning_rate"] == hinton.rate_for(tried, case)
+    for case in ("no 3s", "distilled, all images"):
+        assert found[case]["learning_rate"] == found["distilled"]["learning_rate"]
     monkeypatch.setattr(hinton, "one", None)
     hinton.main()  # complete: nothing is trained
     distillation.main()
@@ -61,16 +79,29 @@ def test_everything_is_trained_once(small, monkeypatch):
     assert told == [(1, 0.9), (20, 0.9), (4, 0)]
     assert all(0 < row["test_errors"] < 384 for row in sweep)
     rates = json.loads(distillation.RATES_FILE.read_text())["rows"]
-    assert len(rates) == 3 * 2
+    assert len(rates) == 3 * 2 * 2
     for row in sweep:
         told = row["width"], row["temperature"], row["alpha"]
-        assert row["learning_rate"] == distillation.best_rate(rates, *told)
-    run = {"rows": sweep[:1], "settings": distillation.SETTINGS}
-    distillation.FILE.write_text(json.dumps(run))
+        assert row["learning_rate"] == distillation.rate_for(rates, *told)
+    run = json.loads(distillation.FILE.read_text())
+    distillation.FILE.write_text(json.dumps(run | {"rows": sweep[:1]}))
     distillation.main()
     again = json.loads(distillation.FILE.read_text())["rows"]
     for row, other in zip(sweep, again, strict=True):
         assert row | {"seconds": 0} == other | {"seconds": 0}
+
+
+def test_students_of_another_teacher_or_rate_are_refused(small):
+    rates = [
+        {"case": "alone", "learning_rate": rate, "validation_errors": errors}
+        for rate, errors in ((1e-3, 9), (3e-3, 7))
+    ]
+    right = {"case": "alone", "learning_rate": 3e-3}
+    taught = {"case": "teacher", "sha256": teacher.digest()}
+    hinton.check([taught, right], rates)
+    for wrong in (taught | {"sha256": "other"}, right | {"learning_rate": 1e-3}):
+        with pytest.raises(ValueError, match=f"{wrong['case']}: made with another"):
+            hinton.check([wrong], rates)
 
 
 def test_the_sweep_is_the_issue_s():
@@ -87,11 +118,11 @@ def test_each_width_and_temperature_has_the_rate_of_fewest_validation_errors():
             (0.9, 1e-2, 200), (0.9, 3e-3, 180), (0.9, 1e-3, 180), (0, 1e-2, 170)
         )
     ]  # fmt: skip
-    assert distillation.best_rate(rows, 30, 4, 0.9) == 1e-3
-    assert distillation.best_rate(rows, 30, 4, 0.25) == 1e-3
-    assert distillation.best_rate(rows, 30, 4, 0) == 1e-2
+    assert distillation.rate_for(rows, 30, 4, 0.9) == 1e-3
+    assert distillation.rate_for(rows, 30, 4, 0.25) == 1e-3
+    assert distillation.rate_for(rows, 30, 4, 0) == 1e-2
     seeds = {entry["seed"] for entry in distillation.wanted()}
-    assert distillation.CHOOSING_SEED not in seeds
+    assert not seeds & set(distillation.CHOOSING_SEEDS)
 
 
 def test_a_teacher_is_kept_to_float16(tmp_path):
@@ -110,23 +141,74 @@ def test_a_teacher_is_kept_to_float16(tmp_path):
 def test_the_teacher_s_units_have_short_weights(small):
     model, log = teacher.run(few_digits(384), small / "run")
     norms = np.linalg.norm(model.get_layer("fc1").get_weights()[0], axis=0)
-    assert len(log["epochs"]) == 5 and norms.max() <= teacher.LARGEST_NORM + 1e-5
+    assert len(log["epochs"]) == 6 and norms.max() <= teacher.LARGEST_NORM + 1e-5
     rates = [layer.rate for layer in model.layers if "dropout" in layer.name]
     np.testing.assert_allclose(rates, [0.04, 0.1])
     assert teacher.FIRST.dropout == 0.5 and teacher.FIRST.shift == 2
-    _, again = teacher.run(few_digits(384), small / "run")  # from both checkpoints
+    _, again = teacher.run(few_digits(384), small / "run")  # from all checkpoints
     assert again == log
+    longer = replace(teacher.RECIPE, epochs=3)
+    with pytest.raises(ValueError, match="holds a run with another recipe"):
+        teacher.run(few_digits(384), small / "run", recipe=longer)
+
+
+def test_all_images_are_those_of_training_and_validation():
+    dataset = few_digits(50)
+    both = hinton.with_validation(dataset)
+    assert len(both.train) == 100 and both.test is dataset.test
+    np.testing.assert_array_equal(both.train.index[50:], dataset.validation.index)
+    split, soft = hinton.told("alone, all images", dataset)
+    assert len(split) == 100 and soft is None
+
+
+@pytest.mark.parametrize("anew", [True, False])
+def test_the_teacher_is_the_mean_of_its_ends(small, anew):
+    """But for the first end of one that is begun anew."""
+    start = None if anew else Dense.untrained((784, 20, 10), 5)
+    model, _ = teacher.run(few_digits(384), small / "run", start=start)
+    folders = [small / "run", small / "run/first", small / "run/first/first"]
+    ends = [
+        keras.models.load_model(folder / fit.CHECKPOINT).get_weights()
+        for folder in folders[: 2 if anew else 3]
+    ]
+    for mean, *weights in zip(model.get_weights(), *ends, strict=True):
+        assert (weights[0] != weights[1]).any()
+        np.testing.assert_allclose(mean, np.mean(weights, axis=0), atol=1e-6)
+
+
+def test_a_teacher_that_goes_on_begins_there(small):
+    start = Dense.untrained((784, 20, 10), 5)
+    recipe = replace(teacher.ALL_IMAGES, learning_rate=0.0)
+    on, folder = few_digits(384), small / "on"
+    model, log = teacher.run(on, folder, recipe=recipe, start=start)
+    assert len(log["epochs"]) == 2
+    for got, given in zip(model.get_weights()[::2], start.kernels, strict=True):
+        np.testing.assert_allclose(got, given, atol=1e-4)  # norms are kept each step
 
 
 def test_students_of_one_seed_differ_in_what_they_are_told():
+    """With alpha 0 a teacher changes nothing: same start, same order, same moves."""
     split = data.load("mnist").train.take(200)
     widths, seen = (784, 10, 10), []
-    a = students.train(widths, split, 100, 3, report=lambda *now: seen.append(now))
-    b = students.train(widths, split, 100, 3)
-    c = students.train(widths, split, 100, 4)
-    np.testing.assert_array_equal(a.kernels[0], b.kernels[0])
-    assert (a.kernels[0] != c.kernels[0]).any()
+    wise = Dense.untrained(widths, 9)
+    table = moves.logits_everywhere(wise.logits, split, 1)
+
+    def student(seed, soft=None, **more):
+        return students.train(widths, split, 100, seed, soft, 1, **more).kernels[0]
+
+    alone = student(3, report=lambda *now: seen.append(now))
     assert [step for step, _ in seen] == [100] and isinstance(seen[0][1], Dense)
+    deaf = student(3, SoftTargets(table, 4.0, 0.0))
+    np.testing.assert_allclose(alone, deaf, atol=1e-4)
+    assert np.abs(alone - student(3, SoftTargets(table, 4.0, 0.9))).max() > 1e-2
+    assert (alone != student(4)).any()
+
+
+def test_a_student_without_steps_or_images_is_one_sentence():
+    split = data.load("mnist").train
+    for steps, images in ((0, 5), (3, 0)):
+        with pytest.raises(ValueError, match="give 1 or more of each"):
+            students.train((784, 10), split.take(images), steps, 0)
 
 
 def test_moved_biases_are_chosen_on_validation_images():

@@ -82,6 +82,16 @@ def test_a_distillation_is_cancelled():
     assert live.result(rows, seen.append) is None and 2 <= len(seen) < 20
 
 
-def test_too_many_images():
-    with pytest.raises(ValueError, match="images is 5001: give 1 to 5,000"):
-        live.result(live.distillation("mlp", 10, 4, 0.9, 5001, 100))
+@pytest.mark.parametrize(
+    ("wrong", "sentence"),
+    [
+        ({"images": 5001}, "images is 5001: give 1 to 5,000"),
+        ({"width": 0}, "width is 0: give 1 or more"),
+        ({"temperature": 0}, "the temperature is 0: give one above 0"),
+        ({"alpha": 2}, "alpha is 2: give 0"),
+    ],
+)
+def test_settings_that_make_no_sense(wrong, sentence):
+    right = {"width": 10, "temperature": 4, "alpha": 0.9, "images": 100, "steps": 100}
+    with pytest.raises(ValueError, match=sentence):
+        live.result(live.distillation("mlp", **(right | wrong)))

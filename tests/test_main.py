@@ -119,3 +119,16 @@ def test_distill_passes_its_options_on(monkeypatch):
     ]
     with pytest.raises(SystemExit):
         command.main(["distill", "mlp"])
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--teacher", "lenet5"], "take a teacher that reads what the student reads"),
+        (["--teacher", "mlp", "--seed", "-1"], "no seed: give a whole number"),
+    ],
+)
+def test_distill_refuses_in_one_sentence(options, sentence, capsys):
+    with pytest.raises(SystemExit):
+        command.main(["distill", "mlp", *options])
+    assert sentence in capsys.readouterr().err

@@ -48,7 +48,7 @@ def fake_training(monkeypatch):
     asked = []
 
     def quick(teacher, width, temperature, alpha, images, steps, seed, cancelled=None):
-        asked.append((teacher, width, temperature, alpha, images, seed))
+        asked.append((teacher, width, temperature, alpha, images, steps, seed))
         content, arrays = io.BytesIO(), {}
         for k, student in enumerate(("alone", "distilled")):
             for step in (100, steps):
@@ -116,7 +116,7 @@ def test_a_position_visited_twice_trains_once(fake_training):
     assert len(fake_training) == 1 and shown(first) == shown(again)
     assert first.course == again.course
     panel.set(temperature=20, seed=3)
-    assert fake_training[-1] == ("mlp", 30, 20, 0.9, 100, 3)
+    assert fake_training[-1] == ("mlp", 30, 20, 0.9, 100, 500, 3)
     assert "Your guess: 90.00 %" in panel._figure.alt
 
 
@@ -192,7 +192,7 @@ def test_the_code_reproduces_the_figures(capsys, fake_training):
     said = capsys.readouterr().out
     for name, kind in (("teacher", "float"), ("alone",) * 2, ("distilled",) * 2):
         assert f"{name}: {shown(result)[kind][0]:.2%}" in said
-    assert fake_training == [("mlp", 30, 4, 0.9, 100, 2)] * 2
+    assert fake_training == [("mlp", 30, 4, 0.9, 100, 500, 2)] * 2
 
 
 def test_saved_files_are_the_measured_ones(tmp_path, fake_training):
@@ -239,6 +239,12 @@ def test_every_number_of_the_course_moves_pixels(fake_training):
 
 
 # The temperature panel
+
+
+@pytest.mark.parametrize("place", [0, 10**6])
+def test_a_place_without_an_image_is_refused(place):
+    with pytest.raises(ValueError, match=f"place is {place}: give 1 to .* 4s at hand"):
+        next(temperature.compute("mlp", place=place))
 
 
 def test_the_temperature_panel_says_what_numpy_says():

@@ -33,8 +33,6 @@ WIDTHS = (10, 30, 100, 300)
 TEMPERATURES = (1, 2, 4, 8, 20)
 ALPHAS = (0.25, 0.5, 0.75, 0.9, 1.0)
 IMAGES = (0, 100, 500, 2000, 5000)
-# Both students, with TensorFlow's start: at most 10 seconds on two idle cores.
-STEPS = 500
 _TRAINED = Memo(32)
 
 
@@ -91,7 +89,7 @@ def compute(
         "seed": seed,
     }
     teacher, split = zoo.load(network), zoo.dataset(network).test
-    course = Course(STEPS if images else 0)
+    course = Course(report.STEPS if images else 0)
     position = Position(settings, teacher, len(split), course)
     first = (FIRST,) if images else stages(teacher)
     for news in _measured(position, split, first, cancelled):

@@ -6,6 +6,9 @@ from labkit.panels.controls import Settings
 from labkit.panels.words import change, filled, measured, progress
 from labkit.plots.distillation import title
 
+# Both students, with TensorFlow's start: at most 10 seconds on two idle cores.
+STEPS = 500
+
 
 def name(settings: Settings, student: str) -> str:
     """A student in words.
@@ -99,7 +102,7 @@ print(f"teacher: {{measure.accuracy(teacher, test).value:.2%}}")
 seen = live.distillation(
     {teacher!r}, width={settings["width"]}, temperature={settings["temperature"]}, \
 alpha={settings["alpha"]},
-    images={settings["images"]}, steps=500, seed={settings["seed"]},
+    images={settings["images"]}, steps={STEPS}, seed={settings["seed"]},
 )
 trained = students.read(live.result(seen, print), zoo.load("mlp"))
 for name, network in trained.items():

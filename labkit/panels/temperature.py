@@ -31,7 +31,6 @@ from labkit.plots.softened import Softened
 
 NETWORKS = ("mlp", "lenet5")
 TEMPERATURES = (1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10, 12, 16, 20, 30, 40)
-ORDERED_AT = 4.0  # the temperature at which images are ranked by what is told
 PLACES = range(1, 21)
 _LOGITS = Memo(len(NETWORKS))
 
@@ -66,11 +65,16 @@ def compute(
     """The answer to an image, then with the ledger's slow columns.
 
     network: "mlp" or "lenet5". digit: the label. place: 1 for the image of this digit
-    whose soft target tells most.
+    whose soft target tells most. Raises ValueError for a place without an image.
     """
     split = zoo.dataset(network).validation
     logits = answers(network)
-    chosen = ranked(logits, split.labels, digit)[place - 1]
+    mine = ranked(logits, split.labels, digit)
+    if not 1 <= place <= len(mine):
+        raise ValueError(
+            f"place is {place}: give 1 to {len(mine)}, the {digit}s at hand"
+        )
+    chosen = mine[place - 1]
     soft = Softened(
         split.images[chosen],
         int(split.index[chosen]),
@@ -107,7 +111,7 @@ def ranked(logits: np.ndarray, labels: np.ndarray, digit: int) -> np.ndarray:
     their soft target tells much, and it is not so.
     """
     mine = np.flatnonzero((labels == digit) & (logits.argmax(axis=1) == digit))
-    told = dark_knowledge.told(logits[mine], labels[mine], ORDERED_AT)
+    told = dark_knowledge.told(logits[mine], labels[mine], report.ORDERED_AT)
     return mine[np.argsort(-told, kind="stable")]
 
 

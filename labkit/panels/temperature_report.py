@@ -5,6 +5,8 @@ from labkit.panels.controls import Settings
 from labkit.panels.words import filled, measured
 from labkit.plots.base import percent
 
+ORDERED_AT = 4.0  # the temperature at which images are ranked by what is told
+
 
 def lines(position) -> list[str]:
     """The readout: the answer, what it tells, and how often this teacher is right."""
@@ -49,7 +51,7 @@ images = zoo.dataset({name!r}).validation
 logits = zoo.load({name!r}).predict(images.images)
 right = logits.argmax(axis=1) == images.labels
 mine = np.flatnonzero(right & (images.labels == {settings["digit"]}))
-told = dark_knowledge.told(logits[mine], images.labels[mine], 4.0)
+told = dark_knowledge.told(logits[mine], images.labels[mine], {ORDERED_AT})
 one = mine[np.argsort(-told, kind="stable")[{settings["place"] - 1}]]
 p = distill.soften(logits[one], {t:g})
 wrong = dark_knowledge.nearest_wrong(logits[[one]], images.labels[[one]])[0]

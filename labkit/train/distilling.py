@@ -122,15 +122,18 @@ def run(
     alpha: 0 trains it alone, on the same batches from the same first weights.
     Goes on where `folder` stops. Raises ValueError for a teacher of other inputs.
     """
-    reads = {each: zoo.load(each).input_shape for each in (name, teacher)}
-    if len(set(reads.values())) > 1:
-        raise ValueError(
-            f"{name} reads {reads[name]} and {teacher} {reads[teacher]}: take a "
-            "teacher that reads what the student reads"
-        )
+    zoo.check_teacher(teacher, name)
     recipe = STUDENT_RECIPES[name]
     dataset = data.load(recipe.dataset, full=True)
-    log = {"name": name, "teacher": teacher, "seed": seed, "epochs": []}
+    log = {
+        "name": name,
+        "seed": seed,
+        "teacher": teacher,
+        "teacher_sha256": zoo.record(teacher)["sha256"],
+        "temperature": TEMPERATURE,
+        "alpha": alpha,
+        "epochs": [],
+    }
     with fit.precision(recipe):
         its = RECIPES[teacher]
         knows = fit.with_weights_of(zoo.keras_model(teacher), fit.build(teacher, its))

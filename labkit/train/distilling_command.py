@@ -10,6 +10,7 @@ from labkit.train import convert, distilling
 from labkit.train.command import RUNS, publish_file
 
 RESULTS = data.FOLDER / "results" / "distilled"
+TOLD = "teacher", "teacher_sha256", "temperature", "alpha"  # also in the run's log
 
 
 def main(name: str, teacher: str, seed: int = 0, alone: bool = False) -> dict:
@@ -25,28 +26,25 @@ def main(name: str, teacher: str, seed: int = 0, alone: bool = False) -> dict:
     folder = RUNS / f"{title}-seed{seed}"
     model, log = distilling.run(name, teacher, alpha, folder, seed)
     content = convert.to_tflite(model)
-    record = _record(name, teacher, alpha, log, Network.from_bytes(content))
+    record = _record(log, Network.from_bytes(content))
     write_json(RESULTS / f"{title}-seed{seed}.json", record)
     if seed == 0 and not alone:
         publish_file(zoo.DISTILLED_FOLDER / f"{title}.tflite", content, record)
     return record
 
 
-def _record(name: str, teacher: str, alpha: float, log: dict, network: Network) -> dict:
+def _record(log: dict, network: Network) -> dict:
+    name, teacher = log["name"], log["teacher"]
     recipe = distilling.STUDENT_RECIPES[name]
     dataset = data.load(recipe.dataset, full=True)
     test = accuracy(network, dataset.test)
-    option = "" if alpha else " --alone"
+    option = "" if log["alpha"] else " --alone"
     return {
         "name": name,
         "dataset": dataset.name,
         "command": f"python -m labkit distill {name} --teacher {teacher} "
         f"--seed {log['seed']}{option}",
-        "seed": log["seed"],
-        "teacher": teacher,
-        "teacher_sha256": zoo.record(teacher)["sha256"],
-        "temperature": distilling.TEMPERATURE,
-        "alpha": alpha,
+        **{key: log[key] for key in ("seed", *TOLD)},
         "epochs": len(log["epochs"]),
         "seconds": round(sum(row["seconds"] for row in log["epochs"])),
         "training_images": len(dataset.train),

@@ -14,6 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from labkit.data import Split
+from labkit.distill import check_mixture
 from labkit.train import moves
 
 STEPS = 100
@@ -83,6 +84,18 @@ class SoftTargets:
     temperature: float
     alpha: float
 
+    def check(self, *shape: int) -> None:
+        """Raise ValueError where the logits have another shape, or T or alpha no sense.
+
+        The compiled loop would read the nearest row instead of one that is not there.
+        """
+        if self.logits.shape != shape:
+            raise ValueError(
+                f"the soft targets are {self.logits.shape}, wanted {shape}: places, "
+                "images, classes; make them of this split with this shift"
+            )
+        check_mixture(self.temperature, self.alpha)
+
 
 class Training:
     """A training that goes `STEPS` steps at a time; `network` is where it stands."""
@@ -104,7 +117,15 @@ class Training:
         are seen once, in an order fixed by `seed`; what is left of an epoch is no
         batch. shift: each image is moved by up to so many pixels, which `seed` fixes,
         too. soft: what a teacher says of the same moved images; None trains on labels.
+        Raises ValueError for a batch that the split can't fill, and for a table of soft
+        targets of other images, places or classes.
         """
+        if not 1 <= batch_size <= len(split):
+            raise ValueError(
+                f"batch_size is {batch_size}: give 1 to {len(split)}, the images"
+            )
+        if soft:
+            soft.check(moves.places(shift), len(split), len(start.biases[-1]))
         self.network, self.step = start, 0
         self.rates = np.asarray(rates, np.float32)
         self._images = tf.constant(split.images.reshape(len(split), -1))
@@ -127,7 +148,7 @@ class Training:
             self.prune(masks)
 
     def prune(self, masks: Sequence[np.ndarray]) -> None:
-        """From now on these masks are kept. What is zero is not revived."""
+        """From now on these masks are kept. A zero that is kept is trained from 0."""
         self._masks = [np.asarray(kept, np.float32) for kept in masks]
         self.network = self.network.masked(masks)
 
@@ -207,8 +228,9 @@ def _loss(logits, labels):
     )
 
 
-def _distilled_loss(logits, labels, targets, temperature, alpha):
-    """`labkit.distill.loss`, larger by what no student changes; targets: softened."""
+def _distilled_loss(logits, labels, told, temperature, alpha):
+    """`labkit.distill.loss`, larger by what no student changes; told: logits."""
+    targets = tf.nn.softmax(told / temperature)
     soft = tf.nn.softmax_cross_entropy_with_logits(targets, logits / temperature)
     hard = (1 - alpha) * _loss(logits, labels)
     return alpha * temperature**2 * tf.reduce_mean(soft) + hard
@@ -251,8 +273,7 @@ def _steps(
             else:
                 told, temperature, alpha = soft
                 told = tf.gather_nd(told, tf.stack([places[k], batches[k]], axis=1))
-                targets = tf.nn.softmax(told / temperature)
-                loss = _distilled_loss(logits, right, targets, temperature, alpha)
+                loss = _distilled_loss(logits, right, told, temperature, alpha)
         gradients = tape.gradient(loss, weights)
         t = done + tf.cast(k + 1, tf.float32)
         moved, moments = _adam(weights, gradients, moments, t, rates[k])

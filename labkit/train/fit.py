@@ -83,7 +83,7 @@ def run(name: str, seed: int, folder: Path) -> tuple[keras.Model, dict]:
     dataset = data.load(recipe.dataset, full=True)
     log = {"name": name, "seed": seed, "epochs": []}
     model, log = run_recipe(partial(build, name), recipe, log, dataset, folder)
-    return in_float32(name, model), log | {"recipe": asdict(recipe)}
+    return in_float32(name, model), log
 
 
 @contextmanager
@@ -111,14 +111,30 @@ def run_recipe(
     log: what a new log says, its "epochs" empty; its "seed" fixes the first weights.
     Goes on where `folder` stops. Returns the model and the log with a row an epoch.
     """
+    *_, last = run_cycles(make, recipe, log, dataset, folder)
+    return last
+
+
+def run_cycles(
+    make: Callable[[Recipe], keras.Model],
+    recipe: Recipe,
+    log: dict,
+    dataset: data.Dataset,
+    folder: Path,
+) -> Iterator[tuple[keras.Model, dict]]:
+    """As `run_recipe`: the model and the log at the end of each recipe, in turn."""
+    before = None
+    if recipe.first:
+        for before in run_cycles(make, recipe.first, log, dataset, folder / "first"):
+            yield before
     keras.utils.set_random_seed(log["seed"])
     with precision(recipe):
         model = make(recipe)
-        if recipe.first:
-            before = folder / "first"
-            start, log = run_recipe(make, recipe.first, log, dataset, before)
+        if before:
+            start, log = before
             model.set_weights(start.get_weights())
-        return model, go_on(model, log, recipe, dataset, folder)
+        log = go_on(model, log, recipe, dataset, folder)
+    yield model, log
 
 
 def go_on(
@@ -138,14 +154,23 @@ def restore(
 ) -> dict:
     """Compile the model and put it where the run in `folder` stopped, if there is one.
 
-    Returns the log of that run, or the one given.
+    Returns the log of that run, or the one given, with the recipe. Raises ValueError
+    where that run has another log than this one, but for its epochs.
     """
     compile_by(recipe, model, steps_per_epoch(recipe, dataset))
+    log = log | {"recipe": asdict(recipe)}
     if not (folder / CHECKPOINT).exists():
         return log
+    found = json.loads((folder / LOG).read_text())
+    other = [key for key in log if key != "epochs" and found.get(key) != log[key]]
+    if other:
+        raise ValueError(
+            f"{folder} holds a run with another {', '.join(other)}: delete that folder "
+            "to train anew"
+        )
     model.optimizer.build(model.trainable_variables)
     model.load_weights(folder / CHECKPOINT)  # the optimizer's state too
-    return json.loads((folder / LOG).read_text())
+    return found
 
 
 def steps_per_epoch(recipe: Recipe, dataset: data.Dataset) -> int:

@@ -56,7 +56,7 @@ def train(
             SoftTargets(table, temperature, its_alpha),
             SHIFT,
             RATE,
-            lambda step, network, student=student: report(
+            report=lambda step, network, student=student: report(
                 student, step, network.loss(judges)
             ),
         )

@@ -18,6 +18,7 @@ def train(
     soft: SoftTargets | None = None,
     shift: int = 0,
     rate: float = LEARNING_RATE,
+    batch_size: int = BATCH_SIZE,
     report: Callable[[int, Dense], object] = lambda step, network: None,
 ) -> Dense:
     """A dense network after `steps` batches of `split`.
@@ -26,11 +27,17 @@ def train(
     labels alone. The seed fixes the first weights, the order of the images and where
     they are moved, each by itself: two students of one seed differ in nothing but what
     they are told. rate: the learning rate at the start, from which it falls to 0 along
-    half a cosine. report: called every 100 steps with the steps done and the network.
+    half a cosine. batch_size: of all images, where there are fewer. report: called
+    every 100 steps with the steps done and the network. Raises ValueError without
+    steps or images.
     """
+    if steps < 1 or not len(split):
+        raise ValueError(
+            f"{steps} steps on {len(split)} images: give 1 or more of each"
+        )
     rates = rate * (1 + np.cos(np.pi * np.arange(steps) / steps)) / 2
     start = Dense.untrained(widths, [seed, 1])
-    size = min(BATCH_SIZE, len(split))
+    size = min(batch_size, len(split))
     training = Training(start, None, split, rates, size, [seed, 2], shift, soft)
     while training.step < steps:
         network = training.advance()
@@ -38,6 +45,6 @@ def train(
     return network
 
 
-def steps_of(epochs: int, split: Split) -> int:
-    """How many whole batches `epochs` epochs have."""
-    return epochs * (len(split) // min(BATCH_SIZE, len(split)))
+def steps_of(epochs: int, split: Split, batch_size: int = BATCH_SIZE) -> int:
+    """How many whole batches `epochs` epochs of a split with images have."""
+    return epochs * (len(split) // min(batch_size, len(split)))
