@@ -22,7 +22,7 @@ from functools import cache
 import numpy as np
 
 from benchmarks import resumed
-from benchmarks.files import RESULTS
+from benchmarks.files import RESULTS, read_json
 from benchmarks.scores import best_rate, errors
 from labkit import data
 
@@ -31,7 +31,7 @@ WIDTHS, SEEDS = (30, 100, 300), 5
 TEMPERATURES, ALPHA = (1, 2.5, 4, 8, 12, 20, 40), 0.9
 ALPHAS, TEMPERATURE = (0, 0.25, 0.5, 0.75, 1), 4
 RATES_FILE = RESULTS / "distillation_rates.json"
-RATES, CHOOSING_SEEDS = (1e-3, 3e-3, 1e-2), (100, 101, 102)
+RATES, CHOOSING_SEEDS = (1e-3, 3e-3, 1e-2, 3e-2), (100, 101, 102)
 SETTINGS = {"epochs": 10, "batch_size": 128}
 
 
@@ -51,6 +51,17 @@ def rate_for(rows: list[dict], width: int, temperature: float, alpha: float) -> 
     """The chosen rate. rows: what `choosing` lists, with "validation_errors"."""
     alpha = ALPHA if alpha else 0
     return best_rate(rows, width=width, temperature=temperature, alpha=alpha)
+
+
+def check(rows: list[dict], rates: list[dict]) -> None:
+    """Raise ValueError where rows have another learning rate than is chosen now."""
+    for row in rows:
+        told = row["width"], row["temperature"], row["alpha"]
+        if row["learning_rate"] != rate_for(rates, *told):
+            raise ValueError(
+                f"{FILE.name}, {told[0]} units, T = {told[1]:g}: made with another "
+                "learning rate than is chosen now; delete those rows"
+            )
 
 
 def wanted() -> list[dict]:
@@ -117,6 +128,9 @@ def main() -> None:
     settings = SETTINGS | {"teacher_sha256": teacher.digest()}
     head = {"command": "python -m benchmarks.distillation", "settings": settings}
     rates = resumed.complete(RATES_FILE, head, choosing(), chosen)["rows"]
+
+    if FILE.exists():
+        check(read_json(FILE)["rows"], rates)
 
     def compared(entry: dict, rows: list[dict]) -> dict:
         rate = rate_for(rates, entry["width"], entry["temperature"], entry["alpha"])

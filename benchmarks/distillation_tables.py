@@ -312,7 +312,8 @@ of "distilled":
 ## Distillation: other transfers
 
 One small LeNet-5 on {transfers.SETTINGS["images"]:,} images, same seeds, same steps;
-weights of the likeness chosen on validation images of one more seed.
+weights of the likeness chosen on validation images of one more seed. Features come with
+soft targets, as in FitNets: compare them with these, not with the student alone.
 
 {transfers_table(others)}
 

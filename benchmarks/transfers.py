@@ -31,7 +31,8 @@ SETTINGS = {
 }
 SEEDS, CHOOSING_SEED = 5, 100
 WEIGHTS_FILE = RESULTS / "transfers_weights.json"
-# How much each likeness may weigh beside the cross-entropy with labels.
+# How much each likeness may weigh beside the cross-entropy with labels; features come
+# with soft targets, as in FitNets, and weigh beside both.
 WEIGHTS = {
     "features, projected": (0.01, 0.1, 1.0),
     "jacobian": (0.1, 1.0, 10.0),
@@ -63,7 +64,7 @@ def best_weight(rows: list[dict], kind: str) -> float | None:
 def taught(kind: str, weight: float | None, teacher, student):
     """The model that trains `student` by a kind of transfer.
 
-    weight: of the likeness beside the labels' loss, of the kinds that have one.
+    weight: of the likeness beside the rest of the loss, of the kinds that have one.
     """
     from labkit.train import distilling, transfers
 

@@ -121,6 +121,10 @@ def test_each_width_and_temperature_has_the_rate_of_fewest_validation_errors():
     assert distillation.rate_for(rows, 30, 4, 0.9) == 1e-3
     assert distillation.rate_for(rows, 30, 4, 0.25) == 1e-3
     assert distillation.rate_for(rows, 30, 4, 0) == 1e-2
+    told = {"width": 30, "temperature": 4, "alpha": 0.25}
+    distillation.check([told | {"learning_rate": 1e-3}], rows)
+    with pytest.raises(ValueError, match="30 units, T = 4: made with another"):
+        distillation.check([told | {"learning_rate": 1e-2}], rows)
     seeds = {entry["seed"] for entry in distillation.wanted()}
     assert not seeds & set(distillation.CHOOSING_SEEDS)
 
