@@ -902,9 +902,9 @@ r"""
 then the two do alike as far as five seeds can see, and the interval says how large an
 effect they could have missed. (Of twenty intervals one leaves 0 out by chance.) What
 Hinton found is found here: with 300 units the high temperatures do alike, and with 30
-all from 8 on are worse than 2.5, and worse than 4. Belief 1 fails in the last lines: at $T = 40$ the student of 30 units is
-*worse* than without a teacher, and the wide ones are better. Who has little room should
-not be asked to match every logit.
+all from 8 on are worse than 2.5, and worse than 4. Belief 1 fails in the last lines: at
+$T = 40$ the student of 30 units is *worse* than without a teacher, and the wide ones
+are better. Who has little room should not be asked to match every logit.
 
 The other knob is α, the weight of the teacher beside the labels, here at $T = 4$:
 """
