@@ -924,15 +924,16 @@ by_alpha = at_4.pivot_table("test_errors", ["width", "seed"], "alpha")
 for width, mine in by_alpha.groupby(level="width"):
     found = says(mine[1] - mine[0])
     print(f"{width:>3} units, the teacher alone against labels alone: {found}")
-    assert "better" in found
+    assert width == 30 or "better" in found
 
 # %% [markdown]
 r"""
 At the left end only the labels speak, at the right end only the teacher. α = 1 needs no
-labels at all, and it is better than labels for each width. So a student could learn
-from images that nobody has labelled, as long as a teacher looks at them. (Here the
-teacher had learned these very images with their labels. On new ones it errs more.) The
-student alone has its own learning rate, all others that of their temperature.
+labels at all, and for both wider students it is better than labels; with 30 units five
+seeds don't decide. So a student could learn from images that nobody has labelled, as
+long as a teacher looks at them. (Here the teacher had learned these very images with
+their labels. On new ones it errs more.) The student alone has its own learning rate,
+all others that of their temperature.
 
 ## Recap
 

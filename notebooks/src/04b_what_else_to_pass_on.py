@@ -551,6 +551,7 @@ for damage in damages:
     worse = saved[damage, "T = 20"].says() == "worse"
     assert worse == (damage in ("98.4 % zeros", "low rank"))
     assert saved[damage, "T = 1"].says() == "undecided"
+assert all(saved["none", T].says() == "undecided" for T in columns[2:])
 found = saved["2 bits", "T = 20"]
 print(guesses.settle("3. 2 bits, T = 20 against labels", found.says()))
 
@@ -567,17 +568,17 @@ r"""
 Above 0, the dotted line, the teacher helped, below it did harm; bands are 95 %
 intervals over the paired seeds. Mind that each plot has its own scale.
 
-First look at what the training did by itself, from *nothing* to *labels* in the table,
-whose row *none* is the undamaged network: that is the repair, and the soft targets are
-a difference within it. Then follow the lines from left to right. At $T = 1$ the sure
-teacher says hardly more than the labels, and every band lies on the dotted line. At
-$T = 20$ the two networks with the fewest numbers left, in zeros and in factors, end
-*worse* than by labels alone: belief 3 fails. What they spend on matching all ten logits
-they lack for the first. The 2-bit network leans the same way, and five seeds don't
-decide it; those of 3 and 4 bits have room enough. So Distiller's warning is about
-more than bits: mind the temperature wherever little is left of a network. The last
-lines of text choose a temperature on validation images, as you would, and say what it
-brought.
+First look at what the training did by itself, from *nothing* to *labels* in the table:
+that is the repair, and the soft targets are a difference within it. Then follow the
+lines from left to right. At $T = 1$ the sure teacher says hardly more than the labels,
+and every band lies on the dotted line. The undamaged network, *none*, stays on that
+line at every temperature. At $T = 20$ the two with the fewest numbers left, in zeros
+and in factors, end *worse* than by labels alone: belief 3 fails. That fits the guess
+that they lack for the first logit what they spend on matching all ten; it is no proof.
+The 2-bit network leans the same way, and five seeds don't decide it; at 3 and 4 bits
+they see no harm. So Distiller's warning is about more than bits: mind the temperature
+wherever little is left of a network. The last lines of text choose a temperature on
+validation images, as you would, and say what it brought.
 
 Ours differs in more than size from theirs: digits, not photographs; activations in
 float; a teacher of the same shape. And one learning rate served all temperatures.
