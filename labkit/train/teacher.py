@@ -90,12 +90,12 @@ def run(
             model.set_weights([weight for pair in pairs for weight in pair])
         return model
 
-    log = {"name": "mlp1200", "seed": seed, "epochs": []}
-    ran = fit.run_cycles(make, recipe, log, dataset, folder)
-    ends = [(model, log, model.get_weights()) for model, log in ran]
-    model, log, _ = ends[-1]
-    counted = ends if start or len(ends) == 1 else ends[1:]
-    model.set_weights(mean_weights([weights for *_, weights in counted]))
+    new = {"name": "mlp1200", "seed": seed, "epochs": []}
+    ends = []
+    for ran in fit.run_cycles(make, recipe, new, dataset, folder):
+        model, log = ran
+        ends.append(model.get_weights())
+    model.set_weights(mean_weights(ends if start or len(ends) == 1 else ends[1:]))
     return model, log
 
 
