@@ -1,0 +1,132 @@
+"""An exercise is declared: the right function, the calls, and the known mistakes.
+
+A mistake is a function, as a learner who makes it would write it. Its sentence is said
+only of an answer that equals its results on every call, and no other mistake's. Any
+other wrong answer gets the call, what it gave and what was expected.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from labkit.checks.base import (
+    NotYet,
+    Verdict,
+    Wrong,
+    answer,
+    describe,
+    numbers,
+    plain,
+    side_by_side,
+)
+
+Value = Any  # a float64 array, or a tuple of them
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """What a learner's function is asked to do, and how its answer is judged.
+
+    name: of the learner's function. asks: its signature, and what it returns.
+    reference: the right function. calls: the arguments of each call, copied first.
+    mistakes: sentence without a full stop -> the function, or functions, of whoever
+    makes it. form: (result, *arguments) -> what is compared, float64 array(s); raises
+    `Wrong` for an answer of another form. accepts: (value, *arguments) -> whether the
+    value is right, where more than one is; without it a value is right that is close
+    to the reference's. rtol, atol: how close, as in `np.isclose`.
+    """
+
+    name: str
+    asks: str
+    reference: Callable
+    calls: Sequence[tuple]
+    mistakes: Mapping[str, Callable | tuple[Callable, ...]]
+    form: Callable[..., Value] = lambda result, *_: numbers(result, "numbers")
+    accepts: Callable[..., bool] | None = None
+    rtol: float = 1e-5
+    atol: float = 1e-9
+
+    def __post_init__(self):
+        object.__setattr__(self, "__doc__", f"Check {self.asks}")
+
+    def __call__(self, fn: Callable) -> Verdict:
+        """The verdict on `fn`; it is true only where every call gave the right value.
+
+        A stub that raises NotImplementedError is "not yet".
+        """
+        title = f"check_{self.name}"
+        if not callable(fn):
+            text = f"Pass the function itself, not the {type(fn).__name__} it returns."
+            return Verdict(title, "wrong", text)
+        try:
+            found = [answer(fn, *call) for call in self.calls]
+            failing = [k for k, f in enumerate(found) if not self._is_right(f, k)]
+        except NotYet:
+            text = f"Write {self.name}, then run its cell and this one again."
+            return Verdict(title, "not yet", text)
+        except Wrong as wrong:
+            return Verdict(title, "wrong", str(wrong))
+        if not failing:
+            return Verdict(title, "passed", f"All {len(found)} cases are right.")
+        text = self._explained(found, failing[0])
+        return Verdict(title, "wrong", text, self.calls[failing[0]])
+
+    def _is_right(self, result, k: int) -> bool:
+        call = self.calls[k]
+        value = self._value(result, call)
+        if isinstance(value, Wrong):
+            return False
+        if self.accepts:
+            return bool(self.accepts(value, *call))
+        return self._same(value, self._value(self.reference(*call), call))
+
+    def _value(self, result, call: tuple) -> "Value | Wrong":
+        """What is compared of a result; the complaint about its form if it has none."""
+        try:
+            return self.form(result, *call)
+        except Wrong as wrong:
+            return wrong
+
+    def _explained(self, found: list, k: int) -> str:
+        """One sentence about answers of which number k is the first wrong one."""
+        made = [text for text, fns in self.mistakes.items() if self._made(found, fns)]
+        call = f"{self.name}({describe(*self.calls[k])})"
+        if len(made) == 1:
+            return f"{made[0]} (in {call})."
+        value = self._value(found[k], self.calls[k])
+        if isinstance(value, Wrong):
+            return f"{str(value).removesuffix('.')} (in {call})."
+        gives, right = side_by_side(found[k], self.reference(*self.calls[k]))
+        expected = "one right answer is" if self.accepts else "expected is"
+        return f"{call} gives {gives}; {expected} {right}."
+
+    def _made(self, found: list, mistakes: Callable | tuple[Callable, ...]) -> bool:
+        """Whether one of the functions gives the same answer on every call."""
+        several = mistakes if isinstance(mistakes, tuple) else (mistakes,)
+        pairs = list(zip(found, self.calls, strict=True))
+        return any(
+            all(
+                self._alike(result, answer(wrong, *call), call)
+                for result, call in pairs
+            )
+            for wrong in several
+        )
+
+    def _alike(self, found, wrong, call: tuple) -> bool:
+        """Whether two results are the same: by their values, else as plain numbers."""
+        values = [self._value(result, call) for result in (found, wrong)]
+        if any(isinstance(value, Wrong) for value in values):
+            values = [plain(result) for result in (found, wrong)]
+        return self._same(*values)
+
+    def _same(self, one: Value | None, other: Value | None) -> bool:
+        if one is None or other is None:
+            return False
+        if isinstance(one, tuple) or isinstance(other, tuple):
+            both = isinstance(one, tuple) and isinstance(other, tuple)
+            return both and len(one) == len(other) and all(map(self._same, one, other))
+        return np.shape(one) == np.shape(other) and np.allclose(
+            one, other, self.rtol, self.atol
+        )
