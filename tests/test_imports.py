@@ -51,6 +51,7 @@ ALLOWED = {
     "rounding": (CORE, "numpy"),
     "seeds": (CORE, "scipy"),
     "sparse": (CORE, "numpy"),
+    "words": (CORE, ""),
     "branches": (MODEL_FILE, ""),
     "channels": (MODEL_FILE, "numpy"),
     "clipped": (MODEL_FILE, "numpy"),
