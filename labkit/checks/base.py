@@ -90,7 +90,10 @@ def numbers(result, what: str) -> np.ndarray:
     if result is None:
         raise Wrong(f"Your function returns None: end it with `return` {what}.")
     try:
-        array = np.asarray(result, dtype=np.float64)
+        array = np.asarray(result)
+        if array.dtype.kind in "USc":  # text, complex
+            raise TypeError
+        array = array.astype(np.float64)
     except (TypeError, ValueError, OverflowError):
         kind = type(result).__name__
         raise Wrong(f"Return {what}: a {kind} does not hold numbers.") from None

@@ -1,178 +1,305 @@
-"""Checks of notebook 01: scale and zero point, fake quantization, channel scales."""
-
-from collections.abc import Callable
+"""Exercises of notebook 01: scale and zero point, fake quantization, channel scales."""
 
 import numpy as np
 
-from labkit.checks.base import Verdict, Wrong, answer, describe, numbers, verdict
+from labkit.checks.base import Wrong, numbers
+from labkit.checks.exercise import Exercise
 
 
-def check_scale_zero_point(fn: Callable) -> Verdict:
-    """Check `fn(lo, hi, bits) -> (scale, zero_point)`, affine, on a signed grid."""
-    ranges = [
+def _wide(lo: float, hi: float) -> tuple[float, float]:
+    return min(lo, 0.0), max(hi, 0.0)
+
+
+def _affine(lo: float, hi: float, bits: int) -> tuple[float, int]:
+    low, high = _wide(lo, hi)
+    scale = (high - low) / (2**bits - 1)
+    return scale, round(-(2 ** (bits - 1)) - low / scale)
+
+
+def _without_zero(lo, hi, bits):
+    scale = (hi - lo) / (2**bits - 1)
+    return scale, round(-(2 ** (bits - 1)) - lo / scale)
+
+
+def _one_step_too_many(lo, hi, bits):
+    low, high = _wide(lo, hi)
+    scale = (high - low) / 2**bits
+    return scale, round(-(2 ** (bits - 1)) - low / scale)
+
+
+def _symmetric(lo, hi, bits):
+    return max(abs(lo), abs(hi)) / (2 ** (bits - 1) - 1), 0
+
+
+def _moved(by):
+    """The right scale, and a zero point that is changed by `by(zero_point, bits)`."""
+
+    def moved(lo, hi, bits):
+        scale, zero_point = _affine(lo, hi, bits)
+        return scale, by(zero_point, bits)
+
+    return moved
+
+
+def _upside_down(lo, hi, bits):
+    scale, zero_point = _affine(lo, hi, bits)
+    return 1 / scale, zero_point
+
+
+def _cut(lo, hi, bits):
+    low, _ = _wide(lo, hi)
+    scale, _ = _affine(lo, hi, bits)
+    return scale, int(-(2 ** (bits - 1)) - low / scale)
+
+
+def _scale_and_zero_point(result, *_) -> tuple[np.ndarray, np.ndarray]:
+    if not isinstance(result, tuple | list | np.ndarray) or len(result) != 2:
+        raise Wrong("Return two numbers: `return scale, zero_point`")
+    scale, zero_point = (numbers(part, "two numbers") for part in result)
+    if scale.size != 1 or zero_point.size != 1:
+        raise Wrong("Return one scale and one zero point, not arrays of them")
+    if zero_point != np.rint(zero_point):
+        raise Wrong(
+            "zero_point must be an integer, because it is a code: "
+            f"{zero_point.item():g} is not; round it"
+        )
+    return scale.reshape(()), zero_point.reshape(())
+
+
+def _is_scale_and_zero_point(value, lo, hi, bits) -> bool:
+    """Half way between two codes, either is right."""
+    low, _ = _wide(lo, hi)
+    scale, zero_point = value
+    right, _ = _affine(lo, hi, bits)
+    exact = -(2 ** (bits - 1)) - low / right
+    return np.isclose(scale, right, rtol=1e-5) and abs(zero_point - exact) <= 0.5 + 1e-4
+
+
+check_scale_zero_point = Exercise(
+    name="scale_zero_point",
+    asks="`fn(lo, hi, bits) -> (scale, zero_point)`, affine, on a signed grid.",
+    reference=_affine,
+    calls=[
         (-0.9, 1.2, 4),
         (-0.25, 0.75, 2),
         (-1.0, 3.0, 8),
         (-6.0, 0.3, 3),
         (0.5, 2.0, 8),
         (-2.0, -0.5, 4),
-    ]
-    cases = [_range_case(*setting) for setting in ranges]
-    return verdict("check_scale_zero_point", fn, cases)
+    ],
+    form=_scale_and_zero_point,
+    accepts=_is_scale_and_zero_point,
+    mistakes={
+        "Your scale is upside down: it is real units a step": _upside_down,
+        "Your grid does not contain 0. Widen the range to include 0 first, because "
+        "zero padding must stay exactly zero": _without_zero,
+        "Divide by 2**bits - 1: between 2**bits codes lie 2**bits - 1 steps": (
+            _one_step_too_many
+        ),
+        "That is the symmetric scale, with as much room below 0 as above. Here the "
+        "range is lo to hi as it is": _symmetric,
+        "The sign of your zero_point is wrong: it is qmin - lo / scale": (
+            _moved(lambda zero_point, bits: -zero_point)
+        ),
+        "Your codes start at 0. On the signed grid the lowest code is "
+        "-(2**(bits - 1))": _moved(
+            lambda zero_point, bits: zero_point + 2 ** (bits - 1)
+        ),
+        "Your zero_point is one too large: the lowest code is -(2**(bits - 1)), and lo "
+        "belongs on it": _moved(lambda zero_point, bits: zero_point + 1),
+        "Your zero_point is one too small: the lowest code is -(2**(bits - 1)), and lo "
+        "belongs on it": _moved(lambda zero_point, bits: zero_point - 1),
+        "You cut the digits of zero_point off: round to the nearest integer": _cut,
+        "zero_point is the code of 0.0, which is 0 on a symmetric grid only": (
+            _moved(lambda zero_point, bits: 0)
+        ),
+    },
+)
 
 
-def _range_case(lo: float, hi: float, bits: int) -> Callable:
-    low, high = min(lo, 0.0), max(hi, 0.0)
-    steps, qmin = 2**bits - 1, -(2 ** (bits - 1))
-    scale = (high - low) / steps
-    zero_point = qmin - low / scale
-
-    def case(fn):
-        call = f"for lo, hi, bits = {describe(lo, hi, bits)}"
-        found_scale, found_zero = _pair(answer(fn, lo, hi, bits))
-        if not np.isclose(found_scale, scale, rtol=1e-5):
-            raise Wrong(_scale_mistake(found_scale, lo, hi, bits, scale, call))
-        if found_zero != round(found_zero):
-            raise Wrong(
-                f"zero_point must be an integer, because it is a code: {found_zero:g} "
-                f"is not; round it ({call})."
-            )
-        if abs(found_zero - zero_point) > 0.5 + 1e-4:
-            raise Wrong(_zero_mistake(found_zero, zero_point, bits, call))
-
-    return case
+def _ends(bits: int) -> tuple[int, int]:
+    return -(2 ** (bits - 1)), 2 ** (bits - 1) - 1
 
 
-def _pair(result) -> tuple[float, float]:
-    if not isinstance(result, tuple | list | np.ndarray) or len(result) != 2:
-        raise Wrong("Return two numbers: `return scale, zero_point`.")
-    scale, zero_point = (numbers(part, "two numbers") for part in result)
-    if scale.size != 1 or zero_point.size != 1:
-        raise Wrong("Return one scale and one zero point, not arrays of them.")
-    return float(scale.reshape(-1)[0]), float(zero_point.reshape(-1)[0])
+def _fake(x, scale, zero_point, bits, place=np.rint, ends=_ends):
+    """To the grid and back. place: real codes -> integers."""
+    codes = place(np.asarray(x, np.float64) / scale) + zero_point
+    return scale * (np.clip(codes, *ends(bits)) - zero_point)
 
 
-def _scale_mistake(found, lo, hi, bits, scale, call) -> str:
-    width = max(hi, 0.0) - min(lo, 0.0)
-    if np.isclose(found, 1 / scale):
-        return f"Your scale is upside down: it is real units a step ({call})."
-    if np.isclose(found, (hi - lo) / (2**bits - 1)):
-        return (
-            "Your grid does not contain 0. Widen the range to include 0 first, "
-            f"because zero padding must stay exactly zero ({call})."
-        )
-    if np.isclose(found, width / 2**bits):
-        return (
-            f"Divide by 2**bits - 1: between {2**bits} codes lie "
-            f"{2**bits - 1} steps ({call})."
-        )
-    if np.isclose(found, max(abs(lo), abs(hi)) / (2 ** (bits - 1) - 1)):
-        return (
-            "That is the symmetric scale, with as much room below 0 as above. "
-            f"Here the range is lo to hi as it is ({call})."
-        )
-    return f"Your scale is {found:g}: it should be (hi - lo) / (2**bits - 1) ({call})."
+def _with(**other):
+    return lambda x, scale, zero_point, bits: _fake(x, scale, zero_point, bits, **other)
 
 
-def _zero_mistake(found, zero_point, bits, call) -> str:
-    half = 2 ** (bits - 1)
-    if abs(found + zero_point) <= 0.5 + 1e-4:
-        return (
-            f"The sign of your zero_point is wrong: it is qmin - lo / scale ({call})."
-        )
-    if abs(found - zero_point - half) <= 0.5 + 1e-4:
-        return (
-            "Your codes start at 0. On the signed grid the lowest code is "
-            f"-(2**(bits - 1)) = {-half} ({call})."
-        )
-    if abs(abs(found - zero_point) - 1) <= 0.5 + 1e-4:
-        return (
-            f"Your zero_point is off by one: the lowest code is {-half}, and lo "
-            f"belongs on it; round, don't cut ({call})."
-        )
-    return f"Your zero_point is {found:g}: the code of 0.0 is another one ({call})."
+def _codes(x, scale, zero_point, bits):
+    return _fake(x, scale, zero_point, bits) / scale + zero_point
 
 
-def check_fake_quantize(fn: Callable) -> Verdict:
-    """Check `fn(x, scale, zero_point, bits) -> x_hat`: to the grid and back."""
-    inside = np.array([-0.9, -0.31, -0.12, 0.0, 0.11, 0.26, 0.58, 0.8], np.float32)
-    outside = np.array([-9.0, -1.3, 0.1, 1.3, 9.0], np.float32)
-    halves = np.array([-1.25, -0.75, -0.25, 0.25, 0.75, 1.25], np.float32)
-    settings = [
-        (inside, 0.25, 0, 4),
-        (inside, 0.0625, 3, 6),
+def _unclipped(x, scale, zero_point, bits):
+    return scale * np.rint(np.asarray(x, np.float64) / scale)
+
+
+def _zero_point_left_in(x, scale, zero_point, bits):
+    return scale * _codes(x, scale, zero_point, bits)
+
+
+def _multiplied(x, scale, zero_point, bits):
+    codes = np.clip(np.rint(np.float64(x) * scale) + zero_point, *_ends(bits))
+    return (codes - zero_point) / scale
+
+
+def _article(x, scale, zero_point, bits):
+    """Multiplied by the scale and divided by it again, as the article has it."""
+    return np.rint(np.float64(x) * scale) / scale
+
+
+def _clipped_early(x, scale, zero_point, bits):
+    return scale * np.clip(np.rint(np.float64(x) / scale), *_ends(bits))
+
+
+def _in_int8(x, scale, zero_point, bits):
+    """The codes wrap around in int8 before they are clipped."""
+    codes = np.rint(np.float64(x) / scale).astype(np.int64).astype(np.int8)
+    codes = (codes.astype(np.int64) + zero_point).astype(np.int8).astype(np.float64)
+    return scale * (np.clip(codes, *_ends(bits)) - zero_point)
+
+
+def _half_away(number):
+    return np.sign(number) * np.floor(np.abs(number) + 0.5)
+
+
+def _like_x(result, x, *_) -> np.ndarray:
+    found = numbers(result, "an array like x")
+    if found.shape != x.shape:
+        raise Wrong(f"Keep the shape: x is {x.shape}, yours {found.shape}")
+    return found
+
+
+def _numbers_of(*values: float) -> np.ndarray:
+    return np.array(values, np.float32)
+
+
+check_fake_quantize = Exercise(
+    name="fake_quantize",
+    asks="`fn(x, scale, zero_point, bits) -> x_hat`: to the grid and back.",
+    reference=_fake,
+    calls=[
+        (_numbers_of(-0.9, -0.31, -0.12, 0.0, 0.11, 0.26, 0.58, 0.8), 0.25, 0, 4),
+        (_numbers_of(-0.9, -0.31, -0.12, 0.0, 0.11, 0.26, 0.58, 0.8), 0.0625, 3, 6),
         (np.linspace(-1, 1, 12, dtype=np.float32).reshape(3, 4), 0.05, -2, 8),
-        (outside, 0.25, 0, 3),
-        (outside, 0.5, -1, 3),
-        (halves, 0.5, 0, 4),
-    ]
-    cases = [_fake_case(*setting) for setting in settings]
-    return verdict("check_fake_quantize", fn, cases)
+        (_numbers_of(-9.0, -1.3, 0.1, 1.3, 9.0), 0.25, 0, 3),
+        (_numbers_of(-9.0, -1.3, 0.1, 1.3, 9.0), 0.5, -1, 3),
+        (_numbers_of(-1.25, -0.75, -0.25, 0.25, 0.75, 1.25), 0.5, 0, 4),
+        (_numbers_of(-1.0, 0.01, 0.99, 1.01, 1.27), 0.008, -8, 8),
+        (_numbers_of(0.0, 0.3, 2.01), 0.008, -128, 8),
+    ],
+    form=_like_x,
+    rtol=0,
+    atol=1e-6,
+    mistakes={
+        "You return the codes: multiply them back, S * (q - Z)": _codes,
+        "Nothing is rounded: x comes back as it was": lambda x, *_: x,
+        "You don't clip: a code outside qmin..qmax does not fit into `bits` bits": (
+            _unclipped
+        ),
+        "You clip before the zero point is added: the codes are what must fit": (
+            _clipped_early
+        ),
+        "Subtract the zero point on the way back: S * (q - Z)": _zero_point_left_in,
+        "To reach the grid, divide by the scale. Multiplying is what the article "
+        "does": (_multiplied, _article),
+        "Your codes wrap around in int8 before they are clipped: clip first, then "
+        "change the type": _in_int8,
+        "Your lowest code is one too low: qmin is -(2**(bits - 1))": (
+            _with(ends=lambda bits: (-(2 ** (bits - 1)) - 1, 2 ** (bits - 1) - 1))
+        ),
+        "Your lowest code is one too high: qmin is -(2**(bits - 1)), one more than on "
+        "a symmetric grid": (
+            _with(ends=lambda bits: (-(2 ** (bits - 1)) + 1, 2 ** (bits - 1) - 1))
+        ),
+        "Your highest code is one too high: qmax is 2**(bits - 1) - 1": (
+            _with(ends=lambda bits: (-(2 ** (bits - 1)), 2 ** (bits - 1)))
+        ),
+        "You round halves up: round them to the even code, as np.rint does, or they "
+        "all drift one way": _with(place=lambda number: np.floor(number + 0.5)),
+        "You round halves away from zero: round them to the even code, as np.rint "
+        "does": _with(place=_half_away),
+        "You cut digits off: round to the nearest code": (
+            _with(place=np.trunc),
+            _with(place=np.floor),
+        ),
+    },
+)
 
 
-def _fake_case(x: np.ndarray, scale: float, zero_point: int, bits: int) -> Callable:
-    qmin, qmax = -(2 ** (bits - 1)), 2 ** (bits - 1) - 1
-    grid = np.rint(x.astype(np.float64) / scale) + zero_point
-    codes = np.clip(grid, qmin, qmax)
-    right = scale * (codes - zero_point)
-
-    def case(fn):
-        call = f"for scale, zero_point, bits = {describe(scale, zero_point, bits)}"
-        found = numbers(answer(fn, x, scale, zero_point, bits), "an array like x")
-        if found.shape != x.shape:
-            raise Wrong(
-                f"Keep the shape: x is {x.shape}, yours {found.shape} ({call})."
-            )
-        if not np.allclose(found, right, atol=1e-6):
-            raise Wrong(_fake_mistake(found, x, scale, zero_point, codes, grid, call))
-
-    return case
+def _rows(w: np.ndarray, axis: int) -> np.ndarray:
+    """One row a channel, float64."""
+    return np.moveaxis(np.asarray(w, np.float64), axis, 0).reshape(w.shape[axis], -1)
 
 
-def _fake_mistake(found, x, scale, zero_point, codes, grid, call) -> str:
-    if np.allclose(found, codes):
-        return f"You return the codes: multiply them back, S * (q - Z) ({call})."
-    if np.allclose(found, x):
-        return f"Nothing is rounded: x comes back as it was ({call})."
-    if np.allclose(found, scale * (grid - zero_point), atol=1e-6):
-        return (
-            "You don't clip: a code outside qmin..qmax does not fit into "
-            f"`bits` bits ({call})."
+def _peaks(w: np.ndarray, axis: int) -> np.ndarray:
+    return np.abs(_rows(w, axis)).max(axis=1)
+
+
+def _scales(w: np.ndarray, bits: int, axis: int) -> np.ndarray:
+    """A channel of zeros has the scale 1."""
+    peaks = _peaks(w, axis)
+    return np.where(peaks > 0, peaks, _steps(bits)) / _steps(bits)
+
+
+def _steps(bits: int) -> int:
+    return 2 ** (bits - 1) - 1
+
+
+def _divided_by(steps):
+    """The right peaks, divided by another number of steps."""
+    return lambda w, bits, axis: _scales(w, bits, axis) * _steps(bits) / steps(bits)
+
+
+def _signed(w, bits, axis):
+    largest = _rows(w, axis).max(axis=1)
+    return np.where(largest == 0, _steps(bits), largest) / _steps(bits)
+
+
+def _other_axis(w, bits, axis):
+    """Along the first other axis that is as long, else along the first other one."""
+    others = [a for a in range(w.ndim) if a != axis]
+    same = [a for a in others if w.shape[a] == w.shape[axis]]
+    return _scales(w, bits, (same or others)[0])
+
+
+def _tensor_scales(w, bits, axis):
+    return np.full(w.shape[axis], np.abs(w).max() / _steps(bits))
+
+
+def _one_scale(w, bits, axis):
+    return np.abs(w).max() / _steps(bits)
+
+
+def _dead_is_zero(w, bits, axis):
+    return _peaks(w, axis) / _steps(bits)
+
+
+def _a_scale_a_channel(result, w, bits, axis) -> np.ndarray:
+    channels, found = w.shape[axis], numbers(result, "one scale a channel").reshape(-1)
+    if found.size != channels:
+        raise Wrong(
+            f"Return {channels} scales, one a slice along axis {axis}: yours are "
+            f"{found.size}. Take the maximum over all the other axes"
         )
-    if np.allclose(found, scale * codes, atol=1e-6):
-        return f"Subtract the zero point on the way back: S * (q - Z) ({call})."
-    if np.allclose(found, found.flat[0]) or (np.abs(found) > 1e3).any():
-        return (
-            "Every number lands on one code: to reach the grid, divide by the scale. "
-            f"Multiplying is what the article does ({call})."
-        )
-    low = codes.min() - 1e-6
-    if (found / scale + zero_point < low).any():
-        return f"Your lowest code is too low: qmin is -(2**(bits - 1)) ({call})."
-    return _rounding_mistake(found, x, scale, zero_point, codes, call)
+    return found
 
 
-def _rounding_mistake(found, x, scale, zero_point, codes, call) -> str:
-    place = x.astype(np.float64) / scale + zero_point
-    code = found / scale + zero_point
-    worst = np.argmax(np.abs(code - codes))
-    if np.allclose(np.abs(code - place).max(), 0.5) and (place % 1 == 0.5).any():
-        return (
-            f"x = {x.flat[worst]:g} lies half way between two codes. Round halves to "
-            "the even code, as np.rint does, or they all drift one way "
-            f"({call})."
-        )
-    if (np.abs(code - codes) < 1 + 1e-4).all() and np.allclose(code, np.rint(code)):
-        return (
-            f"x = {x.flat[worst]:g} goes to {found.flat[worst]:g}, one step from the "
-            f"right code: round to the nearest one, and check qmin and qmax ({call})."
-        )
-    right = scale * (codes.flat[worst] - zero_point)
-    return f"x = {x.flat[worst]:g} gives {found.flat[worst]:g}, not {right:g} ({call})."
+def _are_scales(value, w, bits, axis) -> bool:
+    """A channel of zeros may have any scale above 0."""
+    peaks = _peaks(w, axis)
+    right = _scales(w, bits, axis)
+    return np.allclose(value[peaks > 0], right[peaks > 0], rtol=1e-5) and bool(
+        (value > 0).all()
+    )
 
 
-def check_channel_scales(fn: Callable) -> Verdict:
-    """Check `fn(w, bits, axis) -> scales`: symmetric, one a slice along `axis`."""
+def _channel_calls() -> list[tuple[np.ndarray, int, int]]:
     rng = np.random.default_rng(7)
     dense = rng.normal(0, 1, (3, 5)).astype(np.float32)
     dense[1] = -np.abs(dense[1]) * 20
@@ -180,81 +307,31 @@ def check_channel_scales(fn: Callable) -> Verdict:
     conv[2] *= 30
     depthwise = rng.normal(0, 1, (1, 3, 3, 6)).astype(np.float32)
     dead = np.concatenate([dense, np.zeros((1, 5), np.float32)])
-    settings = [
-        (dense, 8, 0),
-        (dense, 4, 0),
-        (conv, 8, 0),
-        (depthwise, 2, 3),
-        (dead, 8, 0),
-    ]
-    cases = [_channel_case(*setting) for setting in settings]
-    return verdict("check_channel_scales", fn, cases)
+    return [(dense, 8, 0), (dense, 4, 0), (conv, 8, 0), (depthwise, 2, 3), (dead, 8, 0)]
 
 
-def _peaks(w: np.ndarray, axis: int) -> np.ndarray:
-    return np.abs(np.moveaxis(w, axis, 0).reshape(w.shape[axis], -1)).max(axis=1)
-
-
-def _channel_case(w: np.ndarray, bits: int, axis: int) -> Callable:
-    peaks = _peaks(w, axis).astype(np.float64)
-    right = peaks / (2 ** (bits - 1) - 1)
-
-    def case(fn):
-        call = f"for w of shape {w.shape}, bits = {bits}, axis = {axis}"
-        result = answer(fn, w, bits, axis)
-        if not (peaks > 0).all():
-            _dead_channel(result, call)
-        found = numbers(result, "one scale a channel").reshape(-1)
-        if found.size != right.size:
-            raise Wrong(_size_mistake(found, w, axis, call))
-        alive = peaks > 0
-        if not np.allclose(found[alive], right[alive], rtol=1e-5):
-            raise Wrong(_channel_mistake(found, w, bits, axis, call))
-
-    return case
-
-
-def _dead_channel(result, call: str) -> None:
-    with np.errstate(all="ignore"):
-        scales = np.asarray(result, dtype=np.float64)
-    if not (np.isfinite(scales) & (scales > 0)).all():
-        raise Wrong(
-            "One channel is all zeros, and its scale must still be finite and above "
-            f"0, since the next step divides by it: give it any, such as 1 ({call})."
-        )
-
-
-def _size_mistake(found, w, axis, call) -> str:
-    channels = w.shape[axis]
-    if found.size == 1:
-        return f"One scale for all is per tensor: return {channels} of them ({call})."
-    return (
-        f"Return {channels} scales, one a slice along axis {axis}: yours are "
-        f"{found.size}. Take the maximum over all the other axes ({call})."
-    )
-
-
-def _channel_mistake(found, w, bits, axis, call) -> str:
-    peaks = _peaks(w, axis)
-    steps = 2 ** (bits - 1) - 1
-    flat = np.moveaxis(w, axis, 0).reshape(w.shape[axis], -1)
-    if np.allclose(found, found[0]):
-        return f"All your scales are equal: give each channel its own ({call})."
-    if np.allclose(found, flat.max(axis=1) / steps):
-        return (
-            "A channel's largest number may be negative: take the maximum of the "
-            f"absolute values ({call})."
-        )
-    if np.allclose(found, peaks / (steps + 1)):
-        return f"Off by one: the largest code is 2**(bits - 1) - 1 = {steps} ({call})."
-    if np.allclose(found, peaks / (2**bits - 1)):
-        return (
-            f"You divide by 2**bits - 1. From 0 to the peak there are only "
-            f"2**(bits - 1) - 1 = {steps} steps ({call})."
-        )
-    other = [a for a in range(w.ndim) if a != axis and w.shape[a] == w.shape[axis]]
-    if any(np.allclose(found, _peaks(w, a) / steps) for a in other):
-        return f"Wrong axis: the channels lie along axis {axis} ({call})."
-    if np.allclose(found * steps * steps, peaks):
-        return f"You divide twice by the number of steps ({call})."
-    return f"A scale is max|w| / (2**(bits - 1) - 1) of its channel ({call})."
+check_channel_scales = Exercise(
+    name="channel_scales",
+    asks="`fn(w, bits, axis) -> scales`: symmetric, one a slice along `axis`.",
+    reference=_scales,
+    calls=_channel_calls(),
+    form=_a_scale_a_channel,
+    accepts=_are_scales,
+    mistakes={
+        "One scale for all is per tensor: return one for each channel": _one_scale,
+        "All your scales are equal: give each channel its own": _tensor_scales,
+        "One channel is all zeros, and its scale must still be above 0, since the next "
+        "step divides by it: give it any, such as 1": _dead_is_zero,
+        "A channel's largest number may be negative: take the maximum of the absolute "
+        "values": _signed,
+        "Off by one: the largest code is 2**(bits - 1) - 1": (
+            _divided_by(lambda bits: 2 ** (bits - 1))
+        ),
+        "You divide by 2**bits - 1. From 0 to the peak there are only "
+        "2**(bits - 1) - 1 steps": _divided_by(lambda bits: 2**bits - 1),
+        "Wrong axis: the channels lie along the axis that is given": _other_axis,
+        "You divide twice by the number of steps": (
+            _divided_by(lambda bits: _steps(bits) ** 2)
+        ),
+    },
+)
