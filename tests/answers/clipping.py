@@ -1,9 +1,6 @@
-"""The check of choosing a clip: any search passes, each mistake is named."""
+"""Answers to the exercise of choosing a clip: any search passes."""
 
 import numpy as np
-import pytest
-
-from labkit.checks import check_best_clip
 
 
 def top_code(bits):
@@ -67,12 +64,6 @@ def alternate(w, bits):
             clip = top_code(bits) * np.sum(w * q) / np.sum(q * q)
         found.append(clip)
     return min(found, key=lambda clip: squared(w, clip, bits))
-
-
-@pytest.mark.parametrize("fn", [brute_force, golden_section, ternary_search, alternate])
-def test_every_search_for_the_clip_passes(fn):
-    verdict = check_best_clip(fn)
-    assert verdict, verdict
 
 
 def covers_all(w, bits):
@@ -141,19 +132,20 @@ def changes_w(w, bits):
     return brute_force(w, bits)
 
 
-@pytest.mark.parametrize(
-    ("fn", "hint"),
-    [
+RIGHT = {"best_clip": [brute_force, golden_section, ternary_search, alternate]}
+# A wrong answer, and part of what is true of it; "" for the neutral sentence.
+WRONG = {
+    "best_clip": [
         (covers_all, "clips nothing"),
         (least_clipping, "clips nothing"),
-        (least_roundoff, "nearly all weights are clipped"),
-        (one_interval_too_many, "best for a grid of"),
-        (levels_without_zero, "best for a grid of"),
+        (least_roundoff, "Nearly all weights are clipped"),
+        (one_interval_too_many, "a grid of 2**bits intervals"),
+        (levels_without_zero, "a grid of 2**bits - 1 intervals"),
         (gives_the_scale, "That is the scale"),
         (least_absolute_error, "square it first"),
-        (too_wide, "too wide"),
-        (a_rule_of_thumb, "too narrow"),
-        (searches_a_fixed_range, "times the least"),
+        (too_wide, ""),
+        (a_rule_of_thumb, ""),
+        (searches_a_fixed_range, ""),
         (changes_w, "changes the array"),
         (lambda w, bits: -peak(w), "above 0"),
         (lambda w, bits: tried(w), "one clip for all"),
@@ -161,21 +153,4 @@ def changes_w(w, bits):
         (lambda w, bits: None, "returns None"),
         (lambda w: peak(w), "TypeError"),
     ],
-)
-def test_a_wrong_clip_is_explained(fn, hint):
-    verdict = check_best_clip(fn)
-    assert verdict.state == "wrong"
-    assert hint in verdict.message, verdict
-
-
-def test_the_number_of_intervals_is_told_for_both_wrong_grids():
-    assert "8 intervals" in check_best_clip(one_interval_too_many).message
-    assert "3 intervals" in check_best_clip(levels_without_zero).message
-
-
-def test_a_stub_is_not_yet_an_error():
-    def best_clip(w, bits):
-        raise NotImplementedError
-
-    verdict = check_best_clip(best_clip)
-    assert verdict.state == "not yet" and "best_clip" in repr(verdict)
+}
