@@ -11,7 +11,9 @@ All numbers are little-endian. The file is
               it is pruned, length and body of its storage (`labkit.sparse`); or, where
               it is neither, its values as float32
 
-The same input gives the same bytes, with one version of zlib.
+The same input gives the same bytes, with one version of zlib. The checksum guards
+against accidents alone, so the reader trusts no number of the header: what it makes of
+a file is bounded before it is made, by `packing.room` and the constants here.
 """
 
 import hashlib
@@ -24,9 +26,10 @@ from math import prod
 
 import numpy as np
 
+from labkit.children import one_line
 from labkit.coded import Coded, parameter_counts, restored
 from labkit.groups import BLOCK, GRANULARITIES, Groups
-from labkit.packing import CodecError, pack_bits, packed_size, unpack_bits
+from labkit.packing import CodecError, pack_bits, packed_size, room, unpack_bits
 from labkit.quantize import Quantized
 from labkit.sparse.storage import Sparse, body, from_body, sparse
 
@@ -34,6 +37,7 @@ __all__ = [
     "MAGIC",
     "CodecError",
     "Tensor",
+    "checked_body",
     "decode",
     "encode",
     "pack_bits",
@@ -45,7 +49,9 @@ __all__ = [
 MAGIC = b"LABPACK1"
 _CHECKSUM_END = len(MAGIC) + hashlib.sha256().digest_size
 _LENGTH = struct.Struct("<I")
-_LARGEST_INFLATED = 1 << 28
+MOST_HEADER_BYTES = 1 << 18  # some thousand tensors
+MOST_NAME_CHARACTERS, MOST_AXES = 200, 8
+_SIDES = range(1 << 31)
 
 UNIFORM = "uniform"
 
@@ -74,19 +80,22 @@ def encode(skeleton: bytes, tensors: Mapping[str, Tensor]) -> bytes:
     """A model file without its weights, and its weights -> one packed file.
 
     tensors: name -> Quantized, Coded, Sparse or float array (kept as float32), in the
-    order given.
+    order given. Raises CodecError for what `decode` would refuse: more than the bounds
+    of this module, or weights that take much more memory than the file.
     """
-    header = json.dumps(
-        [_entry(name, tensor) for name, tensor in tensors.items()],
-        separators=(",", ":"),
-    )
+    entries = [_entry(name, tensor) for name, tensor in tensors.items()]
+    header = json.dumps(entries, separators=(",", ":")).encode()
     body = b"".join(
         [
-            _framed(zlib.compress(header.encode(), 9)),
+            _framed(zlib.compress(header, 9)),
             _framed(_deflated(skeleton)),
             *map(_payload, tensors.values()),
         ]
     )
+    try:
+        _check_sizes(len(header), len(skeleton), entries, len(body))
+    except ValueError as error:
+        raise CodecError(f"these tensors cannot be packed: {error}") from error
     return MAGIC + hashlib.sha256(body).digest() + body
 
 
@@ -94,8 +103,21 @@ def decode(file: bytes) -> tuple[bytes, dict[str, Tensor]]:
     """A packed file -> the skeleton, and name -> tensor, arrays as float32.
 
     Exactly what was encoded. Raises CodecError for a file that is truncated, changed,
-    or not of this format.
+    not of this format, or says more than its bytes may unpack to.
     """
+    body = checked_body(file)
+    try:
+        with np.errstate(all="ignore"):
+            return _parsed(body)
+    except Exception as error:  # whatever bytes that we did not write make it do
+        raise CodecError(
+            f"the packed file of {len(file):,} bytes has the right checksum but does "
+            f"not decode ({one_line(error)}): it was written by another program"
+        ) from error
+
+
+def checked_body(file: bytes) -> bytes:
+    """What follows the checksum of a packed file; CodecError where that is wrong."""
     if file[: len(MAGIC)] != MAGIC:
         raise CodecError("the file does not start as a packed file of this lab does")
     checksum, body = file[len(MAGIC) : _CHECKSUM_END], file[_CHECKSUM_END:]
@@ -104,13 +126,7 @@ def decode(file: bytes) -> tuple[bytes, dict[str, Tensor]]:
             f"the packed file of {len(file):,} bytes is truncated or changed (wrong "
             "sha256): write or copy it again"
         )
-    try:
-        return _parsed(body)
-    except Exception as error:  # whatever bytes that we did not write make it do
-        raise CodecError(
-            f"the packed file has the right checksum but does not decode ({error}): "
-            "it was written by another program"
-        ) from error
+    return body
 
 
 def _entry(name: str, tensor: Tensor) -> list:
@@ -153,11 +169,53 @@ def _deflated(skeleton: bytes) -> bytes:
     return zlib.compress(skeleton, 9)
 
 
+def _check_sizes(header: int, skeleton: int, entries: list, body: int) -> None:
+    """Raise ValueError where a file of `body` bytes says more than it may.
+
+    header, skeleton: inflated bytes. entries: the header's list.
+    """
+    if header > MOST_HEADER_BYTES:
+        raise ValueError(f"the header has more than {MOST_HEADER_BYTES:,} bytes")
+    if skeleton > room(body):
+        raise ValueError(f"the model takes more than {room(body):,} bytes")
+    if not isinstance(entries, list):
+        raise ValueError("the header is not a list of tensors")
+    for entry in entries:
+        _check_entry(entry)
+    if len({name for name, *_ in entries}) < len(entries):
+        raise ValueError("two tensors have one name")
+    # A side of 0 must not hide the others.
+    weights = sum(prod(max(side, 1) for side in shape) for _, shape, *_ in entries)
+    if 4 * weights > room(body):
+        raise ValueError(
+            f"the tensors take {4 * weights:,} bytes where {body:,} may unpack to "
+            f"{room(body):,}"
+        )
+
+
+def _check_entry(entry: object) -> None:
+    """Raise ValueError unless it is a name, a shape and some numbers and words."""
+    if not isinstance(entry, list) or len(entry) < 2:
+        raise ValueError("an entry of the header has no name and shape")
+    name, shape, *kind = entry
+    if not isinstance(name, str) or len(name) > MOST_NAME_CHARACTERS:
+        raise ValueError(f"a name is not of at most {MOST_NAME_CHARACTERS} characters")
+    sides = shape if isinstance(shape, list) and len(shape) <= MOST_AXES else [-1]
+    if not all(type(side) is int and side in _SIDES for side in sides):
+        raise ValueError(f"a shape is not of at most {MOST_AXES} whole numbers")
+    words = [word for word in kind if isinstance(word, str) and len(word) <= 20]
+    numbers = [x for x in kind if type(x) is int and abs(x) in _SIDES]
+    if len(words) + len(numbers) < len(kind):
+        raise ValueError("an entry of the header has more than numbers and words")
+
+
 def _parsed(body: bytes) -> tuple[bytes, dict[str, Tensor]]:
     reader = _Reader(body)
-    header = json.loads(reader.inflated())
-    skeleton = reader.inflated()
-    tensors = {name: _tensor(reader, *entry) for name, *entry in header}
+    header = reader.inflated(MOST_HEADER_BYTES)
+    entries = json.loads(header)
+    skeleton = reader.inflated(room(len(body)))
+    _check_sizes(len(header), len(skeleton), entries, len(body))
+    tensors = {name: _tensor(reader, *entry) for name, *entry in entries}
     if reader.position != len(body):
         raise ValueError(f"{len(body) - reader.position} bytes follow the last tensor")
     return skeleton, tensors
@@ -212,9 +270,11 @@ class _Reader:
         (size,) = _LENGTH.unpack(self.take(_LENGTH.size))
         return self.take(size)
 
-    def inflated(self) -> bytes:
+    def inflated(self, most: int) -> bytes:
         stream = zlib.decompressobj()
-        content = stream.decompress(self.framed(), _LARGEST_INFLATED)
+        content = stream.decompress(self.framed(), most + 1)
+        if len(content) > most:
+            raise ValueError(f"a deflated part holds more than {most:,} bytes")
         if not stream.eof or stream.unused_data:
             raise ValueError("a deflated part does not end where it should")
         return content

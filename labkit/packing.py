@@ -4,9 +4,24 @@ import numpy as np
 
 from labkit.affine import MAX_BITS, code_type, largest_code
 
+_AT_ONCE = 1 << 16  # codes; a multiple of 8, so that each piece starts on a byte
+_ROOM, _RATIO = 1 << 24, 64
+
 
 class CodecError(Exception):
     """The bytes are not a packed file, or a damaged one; the text says which."""
+
+
+def room(size: int) -> int:
+    """How many bytes a file of `size` bytes may unpack to: 16 MB and 64 times its size.
+
+    A bit a weight is 32 times smaller than float32, and a few bytes say "all zeros" of
+    any shape: without a bound they take any memory.
+
+    >>> room(1000) - room(0)
+    64000
+    """
+    return _ROOM + _RATIO * size
 
 
 def pack_bits(q: np.ndarray, bits: int, signed: bool = True) -> bytes:
@@ -51,15 +66,27 @@ def unpack_bits(packed: bytes, bits: int, n: int, signed: bool = True) -> np.nda
     stored = _stored_type(bits, signed)
     if bits in (8, 16):
         return np.frombuffer(packed, stored).astype(stored.newbyteorder("="))
-    planes = np.empty((n, 8 * stored.itemsize), np.uint8)
+    codes, content = np.empty(n, stored), np.frombuffer(packed, np.uint8)
+    for start in range(0, n, _AT_ONCE):  # a bit takes a byte in between
+        piece = codes[start : start + _AT_ONCE]
+        piece[:] = _spread(content[start * bits // 8 :], bits, piece, signed)
+    return codes.astype(stored.newbyteorder("="), copy=False)
+
+
+def _spread(
+    content: np.ndarray, bits: int, like: np.ndarray, signed: bool
+) -> np.ndarray:
+    """The first codes in some bytes, as many as `like` has and of its dtype."""
+    planes = np.empty((like.size, 8 * like.itemsize), np.uint8)
     flat = np.unpackbits(
-        np.frombuffer(packed, np.uint8), count=n * bits, bitorder="little"
+        content[: packed_size(bits, like.size)],
+        count=like.size * bits,
+        bitorder="little",
     )
-    planes[:, :bits] = flat.reshape(n, bits)
+    planes[:, :bits] = flat.reshape(like.size, bits)
     # The sign fills the upper bits.
     planes[:, bits:] = planes[:, bits - 1 : bits] if signed else 0
-    codes = np.packbits(planes, bitorder="little").view(stored)
-    return codes.astype(stored.newbyteorder("="), copy=False)
+    return np.packbits(planes, bitorder="little").view(like.dtype)
 
 
 def packed_size(bits: int, n: int) -> int:

@@ -10,7 +10,7 @@ from scipy.sparse import csr_matrix
 from labkit.packing import CodecError, unpack_bits
 from labkit.sparse.gaps import gaps_of, places_after, with_fillers
 from labkit.sparse.sizes import FORMULAS, binary_entropy, bits_per_weight, break_even
-from labkit.sparse.storage import STORAGES, body, decode, encode, from_body, sparse
+from labkit.sparse.storage import STORAGES, body, decode, encode, sparse
 
 SHAPES = array_shapes(max_dims=4, max_side=9, min_side=0)
 ALL_STORAGES = pytest.mark.parametrize("storage", STORAGES)
@@ -254,5 +254,8 @@ def test_no_flipped_bit_ends_in_another_error(storage, bits):
 
 
 def test_a_body_of_more_weights_than_there_are():
+    head = bytes([STORAGES.index("rice"), 32, 2]) + np.full(2, 1 << 20, "<u4").tobytes()
+    with pytest.raises(CodecError, match="more weights than 20 bytes may unpack to"):
+        decode(head + bytes(9))
     with pytest.raises(CodecError, match="more weights than"):
-        from_body(b"", (1 << 20, 1 << 20), "rice")
+        encode(np.zeros((1 << 11, 1 << 12), np.float32), "rice")  # 32 MB of zeros

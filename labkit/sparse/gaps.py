@@ -72,6 +72,7 @@ def encode_relative(nonzero: np.ndarray, bits: int) -> tuple[np.ndarray, bytes]:
 def decode_relative(content: bytes, shape: tuple[int, int]) -> tuple[np.ndarray, int]:
     """The inverse of `encode_relative`."""
     entries, k = _RELATIVE.unpack(take(content, "u1", _RELATIVE.size))
+    _check_count(entries, shape)
     gaps, end = _numbers(content, k, entries, _RELATIVE.size)
     return _mask(places_after(gaps), shape), end
 
@@ -106,6 +107,8 @@ def decode_rice(content: bytes, shape: tuple[int, int]) -> tuple[np.ndarray, int
     """The inverse of `encode_rice`."""
     count, length, packed = _RICE.unpack(take(content, "u1", _RICE.size))
     r, side = packed & ~_ZEROS, packed & _ZEROS
+    _check_count(count, shape)
+    _check_count(length - count, shape)
     quotients = take(content, "u1", -(-length // 8), _RICE.size)
     unary = np.unpackbits(quotients, count=length, bitorder="little")
     gaps = gaps_of(np.flatnonzero(unary)) << r
@@ -134,6 +137,12 @@ def _numbers(content: bytes, bits: int, n: int, start: int) -> tuple[np.ndarray,
     packed = take(content, "u1", packed_size(bits, n), start)
     numbers = unpack_bits(packed.tobytes(), bits, n, signed=False)
     return numbers.astype(np.int64), start + packed.size
+
+
+def _check_count(entries: int, shape: tuple[int, int]) -> None:
+    """Raise CodecError for more entries, or zeros skipped, than the matrix has."""
+    if entries > shape[0] * shape[1]:
+        raise CodecError(f"{entries} gaps in a matrix of {shape}: it is damaged")
 
 
 def _mask(places: np.ndarray, shape: tuple[int, int]) -> np.ndarray:

@@ -19,7 +19,7 @@ from math import prod
 
 import numpy as np
 
-from labkit.packing import CodecError, pack_bits, packed_size, unpack_bits
+from labkit.packing import CodecError, pack_bits, packed_size, room, unpack_bits
 from labkit.sparse.gaps import RELATIVE, RICE
 from labkit.sparse.places import ALL, BITMAP, CSR, take
 
@@ -34,7 +34,6 @@ _PLACES = {
 }
 STORAGES = tuple(_PLACES)
 _HEAD = struct.Struct("<BBB")  # storage, bits, axes
-_LARGEST = 1 << 24  # weights: what a damaged shape may ask memory for
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +83,9 @@ def encode(x: np.ndarray, storage: str, bits: int = FLOAT_BITS) -> bytes:
 
     x: any shape, at least one axis; float32 where bits is 32, else integer codes from
     -2**(bits-1) to 2**(bits-1) - 1. storage: one of STORAGES. bits: 32, or 2 to 16.
-    Raises ValueError outside these. Every bit of x comes back: -0.0 is no zero here.
+    Raises ValueError outside these, CodecError where the bytes are so much fewer than
+    the tensor's that `decode` would refuse them (`packing.room`). Every bit of x comes
+    back: -0.0 is no zero here.
 
     >>> w = np.zeros((4, 8), np.float32)
     >>> w[0, :3] = 1, -2, 3
@@ -96,7 +97,9 @@ def encode(x: np.ndarray, storage: str, bits: int = FLOAT_BITS) -> bytes:
     x = np.asarray(x)
     content = body(x, storage, bits)
     head = _HEAD.pack(STORAGES.index(storage), bits, x.ndim)
-    return head + np.array(x.shape, "<u4").tobytes() + content
+    content = head + np.array(x.shape, "<u4").tobytes() + content
+    _check_room(x.shape, len(content))
+    return content
 
 
 def decode(content: bytes) -> np.ndarray:
@@ -112,6 +115,7 @@ def decode(content: bytes) -> np.ndarray:
             f"storage number {number}, {bits} bits, {axes} axes: these bytes are not "
             "of this format"
         )
+    _check_room(shape, len(content))
     return from_body(content[_HEAD.size + 4 * axes :], shape, STORAGES[number], bits)
 
 
@@ -132,11 +136,12 @@ def body(x: np.ndarray, storage: str, bits: int = FLOAT_BITS) -> bytes:
 def from_body(
     content: bytes, shape: tuple[int, ...], storage: str, bits: int = FLOAT_BITS
 ) -> np.ndarray:
-    """The inverse of `body`. Raises CodecError as `decode` does."""
-    if prod(shape) > _LARGEST:
-        raise CodecError(f"{shape} are more weights than this lab stores")
+    """The inverse of `body`. Raises CodecError as `decode` does.
+
+    shape: one that the caller knows to be true or has room for.
+    """
     if storage == "deflated":
-        content = _inflated(content)
+        content = _inflated(content, packed_size(bits, prod(shape)))
     stored, start = _PLACES[_checked(storage)].decode(content, _matrix(shape))
     count = int(np.count_nonzero(stored))
     size, left = packed_size(bits, count), len(content) - start
@@ -162,10 +167,21 @@ def _matrix(shape: tuple[int, ...]) -> tuple[int, int]:
     return shape[0], prod(shape[1:])
 
 
-def _inflated(content: bytes) -> bytes:
+def _check_room(shape: tuple[int, ...], size: int) -> None:
+    """Raise CodecError where a tensor is too large for the bytes that it comes from."""
+    weights = prod(max(side, 1) for side in shape)
+    if 4 * weights > room(size):
+        raise CodecError(
+            f"{shape} are more weights than {size:,} bytes may unpack to, "
+            f"{room(size) // 4:,}"
+        )
+
+
+def _inflated(content: bytes, size: int) -> bytes:
+    """Deflated bytes inflated, and never more than `size` and one."""
     stream = zlib.decompressobj()
     try:
-        found = stream.decompress(content, 4 * _LARGEST)
+        found = stream.decompress(content, size + 1)
     except zlib.error as error:
         raise CodecError(f"a deflated tensor does not inflate ({error})") from error
     if not stream.eof or stream.unused_data:
