@@ -5,20 +5,25 @@ measured in two files of the same weights: the decoded float file is run for its
 accuracy, the packed file is counted for its bytes.
 """
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
+from pathlib import Path
 from types import MappingProxyType
 
 import numpy as np
 
-from labkit import codec
+from labkit import codec, probe
 from labkit.coded import Coded, quantize_to
+from labkit.graph import NetworkError
 from labkit.grids import GRIDS
 from labkit.groups import BLOCK
 from labkit.network import Network
+from labkit.packing import CodecError
 from labkit.quantize import Quantized, quantize
 from labkit.sparse.storage import Sparse
+from labkit.vouched import vouch
 
 # A position holds a float file and a packed one: at most 2.6 MB for the lab's networks.
 _POSITIONS, _SKELETONS, _TENSORS = 8, 4, 192
@@ -85,35 +90,72 @@ def quantize_network(
 def pack(network: Network, quantized: Mapping[str, Kernel]) -> bytes:
     """The packed file of a network: some kernels compressed, all else as float32.
 
-    quantized: layer name -> its kernel, as in `Compressed.quantized`.
+    quantized: layer name -> its kernel, as in `Compressed.quantized`. Raises CodecError
+    for a file that could not be read again: see `codec.encode`.
     """
     tensors = dict(network.weights)
     tensors |= {f"{name}/kernel": tensor for name, tensor in quantized.items()}
-    return codec.encode(_skeleton(_Content(network.digest, network)), tensors)
+    return vouch(codec.encode(_skeleton(_Content(network.digest, network)), tensors))
 
 
-def unpack(packed: bytes) -> Network:
+def unpack(packed: bytes | str | os.PathLike) -> Network:
     """The network in a packed file: `Compressed.network` again, byte for byte.
 
-    Raises CodecError for a damaged file.
+    packed: the file, or its path. Raises CodecError as `read_packed` does.
     """
     return read_packed(packed).network
 
 
-def read_packed(packed: bytes) -> Compressed:
+def read_packed(packed: bytes | str | os.PathLike) -> Compressed:
     """A packed file as what it was made from: the network, and compressed kernels.
 
-    Raises CodecError for a damaged file.
+    packed: the file, of any origin, or its path. It is read and run in a child process
+    first, as `Network.load` does, unless this process made it, has checked it before,
+    or has it from the zoo. Raises CodecError for a file that cannot be used.
+    """
+    if isinstance(packed, bytes):
+        return _read(packed)
+    try:
+        return _read(probe.read(packed))
+    except NetworkError as error:
+        raise CodecError(str(error)) from error
+    except CodecError as error:
+        raise CodecError(f"{Path(packed).name} was not opened: {error}") from error
+
+
+def _read(packed: bytes) -> Compressed:
+    codec.checked_body(packed)  # an accident needs no child
+    if complaint := probe.complaint(packed):
+        raise CodecError(complaint)
+    return opened(packed)
+
+
+def opened(packed: bytes) -> Compressed:
+    """As `read_packed`, for the bytes of a trusted file: nothing is run.
+
+    Raises CodecError for a file that contradicts itself.
     """
     skeleton, tensors = codec.decode(packed)
+    try:
+        return _opened(packed, Network.from_bytes(skeleton), tensors)
+    except NetworkError as error:
+        raise CodecError(f"the network in the packed file: {error}") from error
+
+
+def _opened(
+    packed: bytes, skeleton: Network, tensors: Mapping[str, codec.Tensor]
+) -> Compressed:
+    if set(tensors) != set(skeleton.weights):
+        raise CodecError("the tensors of the packed file are not those of its graph")
     weights, quantized = {}, {}
     for name, tensor in tensors.items():
         if isinstance(tensor, np.ndarray):
             weights[name] = tensor
         else:
-            weights[name] = tensor.decode()
+            with np.errstate(all="ignore"):  # a scale may be anything
+                weights[name] = tensor.decode()
             quantized[name.removesuffix("/kernel")] = tensor
-    network = Network.from_skeleton(skeleton, weights)
+    network = skeleton.with_weights(weights)
     return Compressed(network, packed, MappingProxyType(quantized))
 
 

@@ -7,10 +7,13 @@ no weights. Format: the TensorFlow Lite schema, `ai_edge_litert.schema_py_genera
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from math import prod
 
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
+
+from labkit.children import one_line
 
 KERNEL_KINDS = {
     "FULLY_CONNECTED": "fc",
@@ -33,7 +36,9 @@ DTYPES = {
     "UINT8": "<u1",
     "BOOL": "?",
 }
-_IDENTIFIER = re.compile(r"[a-z][a-z0-9_]*$")
+_IDENTIFIER = re.compile(r"[a-z][a-z0-9_]{0,63}")
+# Far above any network of the lab's kind: what a small file may make its reader do.
+MOST_OPERATORS, MOST_INPUTS, MOST_AXES = 4096, 256, 8
 
 
 class NetworkError(Exception):
@@ -84,6 +89,35 @@ class Graph:
     input_shape: tuple[int, ...]
 
 
+class LayerNames:
+    """Names for operators in the order they run, each once."""
+
+    def __init__(self):
+        self._taken = {"input"}  # what the layers that read the images name
+        self._counts: dict[str, int] = {}
+
+    def name(self, kind: str, output: bytes | str | None) -> str:
+        """The output tensor's name, where that is a plain identifier of at most 64
+        characters and new; else the kind and the next free number.
+
+        >>> names = LayerNames()
+        >>> [names.name("CONV_2D", name) for name in (b"conv1", b"conv1\\n", b"conv1")]
+        ['conv1', 'conv2', 'conv3']
+        """
+        name = output.decode(errors="replace") if isinstance(output, bytes) else output
+        if not name or not _IDENTIFIER.fullmatch(name) or name in self._taken:
+            name = self._numbered(KERNEL_KINDS.get(kind, kind.lower()))
+        self._taken.add(name)
+        return name
+
+    def _numbered(self, prefix: str) -> str:
+        while True:
+            self._counts[prefix] = self._counts.get(prefix, 0) + 1
+            name = f"{prefix}{self._counts[prefix]}"
+            if name not in self._taken:
+                return name
+
+
 def read_graph(content: bytes) -> Graph:
     """The graph of a LiteRT model file. Raises NetworkError for anything else."""
     if content[4:8] != b"TFL3":
@@ -97,8 +131,8 @@ def read_graph(content: bytes) -> Graph:
         raise
     except Exception as error:  # whatever a damaged flatbuffer makes its reader do
         raise NetworkError(
-            f"the LiteRT model is damaged (its graph cannot be followed: {error}): "
-            "get the file anew"
+            "the LiteRT model is damaged (its graph cannot be followed: "
+            f"{one_line(error)}): get the file anew"
         ) from error
 
 
@@ -124,20 +158,29 @@ class _Reader:
         self.content = content
         self.model = schema.Model.GetRootAs(content, 0)
         if self._count(self.model.SubgraphsLength()) != 1:
-            raise NetworkError("the model has not exactly one subgraph: split it first")
+            raise NetworkError(
+                f"the model has {self.model.SubgraphsLength()} subgraphs: split it "
+                "into files of one each"
+            )
         self.subgraph = self.model.Subgraphs(0)
         self.tensors = self._count(self.subgraph.TensorsLength())
         self.names = list(self._layer_names())
 
-    def _count(self, length: int) -> int:
+    def _count(self, length: int, most: int | None = None) -> int:
+        """A list's length, if the file can have so many entries and there may be."""
         if not 0 <= length <= len(self.content):
             raise NetworkError(
                 f"the LiteRT model is damaged: a list of length {length}"
             )
+        if most is not None and length > most:
+            raise NetworkError(
+                f"the model has a list of {length:,} entries where this lab reads at "
+                f"most {most:,}: give a smaller network"
+            )
         return length
 
     def _operators(self) -> Iterator[schema.Operator]:
-        for k in range(self._count(self.subgraph.OperatorsLength())):
+        for k in range(self._count(self.subgraph.OperatorsLength(), MOST_OPERATORS)):
             yield self.subgraph.Operators(k)
 
     def _kind(self, operator: schema.Operator) -> str:
@@ -148,8 +191,9 @@ class _Reader:
         kind = _KIND_NAMES.get(max(code.BuiltinCode(), code.DeprecatedBuiltinCode()))
         if kind not in KERNEL_KINDS and kind not in OTHER_KINDS:
             raise NetworkError(
-                f"the model has an operator {kind} that this lab does not know: "
-                f"known are {', '.join(sorted({*KERNEL_KINDS, *OTHER_KINDS}))}"
+                f"the model has an operator {kind} that this lab does not know: give a "
+                "network of dense and convolution layers, poolings, additions and "
+                "activation functions"
             )
         return kind
 
@@ -159,7 +203,8 @@ class _Reader:
         return self.subgraph.Tensors(index)
 
     def _shape(self, tensor: schema.Tensor) -> tuple[int, ...]:
-        shape = tuple(tensor.Shape(k) for k in range(self._count(tensor.ShapeLength())))
+        axes = self._count(tensor.ShapeLength(), MOST_AXES)
+        shape = tuple(tensor.Shape(k) for k in range(axes))
         if any(side < 0 for side in shape) or prod(shape) > 2**31:
             raise NetworkError(
                 f"the LiteRT model is damaged: a tensor of shape {shape}"
@@ -167,22 +212,14 @@ class _Reader:
         return shape
 
     def _layer_names(self) -> Iterator[str]:
-        """A layer is named as its output tensor where that is a plain identifier."""
-        counts: dict[str, int] = {}
-        taken = set()
+        names = LayerNames()
         for operator in self._operators():
             kind = self._kind(operator)
             if self._count(operator.OutputsLength()) < 1:
                 raise NetworkError(
                     f"the LiteRT model is damaged: {kind} without output"
                 )
-            name = (self._tensor(operator.Outputs(0)).Name() or b"").decode()
-            if not _IDENTIFIER.match(name) or name in taken:
-                prefix = KERNEL_KINDS.get(kind, kind.lower())
-                counts[prefix] = counts.get(prefix, 0) + 1
-                name = f"{prefix}{counts[prefix]}"
-            taken.add(name)
-            yield name
+            yield names.name(kind, self._tensor(operator.Outputs(0)).Name())
 
     def graph(self) -> Graph:
         producers = {self._input_tensor(): "input"}
@@ -191,14 +228,19 @@ class _Reader:
             weights = self._weights(name, operator)
             layers.append(self._layer(name, operator, weights, producers))
             spans |= weights
-            for k in range(self._count(operator.OutputsLength())):
+            for k in range(self._count(operator.OutputsLength(), MOST_INPUTS)):
                 producers[operator.Outputs(k)] = name
         input_shape = self._shape(self._tensor(self._input_tensor()))[1:]
+        _check_apart(spans)
         return Graph(tuple(layers), spans, input_shape)
 
     def _input_tensor(self) -> int:
-        if self.subgraph.InputsLength() != 1 or self.subgraph.OutputsLength() != 1:
-            raise NetworkError("the model has not exactly one input and one output")
+        inputs, outputs = self.subgraph.InputsLength(), self.subgraph.OutputsLength()
+        if (inputs, outputs) != (1, 1):
+            raise NetworkError(
+                f"the model has {inputs} inputs and {outputs} outputs: this lab takes "
+                "networks with one of each, images in and logits out"
+            )
         self._tensor(self.subgraph.Outputs(0))
         self._tensor(self.subgraph.Inputs(0))
         return self.subgraph.Inputs(0)
@@ -252,9 +294,8 @@ class _Reader:
 
     def _layer(self, name, operator, weights, producers) -> Layer:
         kind = self._kind(operator)
-        indices = [
-            operator.Inputs(k) for k in range(self._count(operator.InputsLength()))
-        ]
+        count = self._count(operator.InputsLength(), MOST_INPUTS)
+        indices = [operator.Inputs(k) for k in range(count)]
         for index in indices:
             if index != -1:
                 self._tensor(index)
@@ -279,6 +320,14 @@ class _Reader:
         options = _OPTIONS[kind]()
         options.Init(table.Bytes, table.Pos)
         return _ACTIVATION_NAMES.get(options.FusedActivationFunction(), "NONE")
+
+
+def _check_apart(spans: dict[str, Span]) -> None:
+    """Raise NetworkError where two arrays overlap and are not one that is shared."""
+    places = sorted({(span.offset, span.size_bytes) for span in spans.values()})
+    for (start, size), (following, _) in pairwise(places):
+        if start + size > following:
+            raise NetworkError("the LiteRT model is damaged: two weights overlap")
 
 
 def _macs(kind: str, kernel: tuple[int, ...] | None, output: tuple[int, ...]) -> int:

@@ -6,7 +6,6 @@ kernel that looks at the progress stays small.
 
 import importlib.util
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -18,7 +17,9 @@ from threading import Thread
 
 import numpy as np
 
+from labkit.children import environment
 from labkit.distill import check_mixture
+from labkit.vouched import vouch
 
 LOOK_SECONDS = 0.1
 
@@ -182,7 +183,7 @@ def _training(
             now = Progress(steps=steps, **json.loads(line))
             yield now
         if out.exists() and not cancelled():
-            yield replace(now, packed=out.read_bytes())
+            yield replace(now, packed=vouch(out.read_bytes()))
 
 
 def _lines(command: list[str], cancelled: Callable[[], bool]) -> Iterator[str]:
@@ -190,7 +191,6 @@ def _lines(command: list[str], cancelled: Callable[[], bool]) -> Iterator[str]:
 
     The child never outlives the reader, however the reading ends.
     """
-    environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"}
     with (
         TemporaryFile("w+") as complaints,
         subprocess.Popen(
@@ -198,7 +198,7 @@ def _lines(command: list[str], cancelled: Callable[[], bool]) -> Iterator[str]:
             stdout=subprocess.PIPE,
             stderr=complaints,
             text=True,
-            env=environment,
+            env=environment(),
         ) as child,
     ):
         try:

@@ -45,18 +45,14 @@ class Network:
     def load(cls, path: str | os.PathLike) -> "Network":
         """Open a .tflite file of unknown origin.
 
-        It is read and run once on a black image in a child process, so that a damaged
-        file ends in a NetworkError and not in a dead kernel.
+        It is read and run on a few images in a child process, alone and in a batch, so
+        that a damaged file ends in a NetworkError and not in a dead kernel. What this
+        process has checked before, or has from the zoo, is opened at once.
         """
-        path = Path(path)
-        if not path.is_file():
-            raise NetworkError(
-                f"{path} does not exist: give the path of a .tflite file"
-            )
-        complaint = probe.check([path])[0]
-        if complaint:
-            raise NetworkError(f"{path.name} cannot be used: {complaint}")
-        return cls.from_bytes(path.read_bytes())
+        content = probe.read(path)
+        if complaint := probe.complaint(content):
+            raise NetworkError(f"{Path(path).name} was not opened: {complaint}")
+        return cls.from_bytes(content)
 
     def save(self, path: str | os.PathLike) -> Path:
         """Write the file, whole or not at all, and return its path."""

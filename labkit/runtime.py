@@ -3,41 +3,56 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from math import prod
 from threading import Lock
 
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
+from labkit.children import one_line
 from labkit.graph import NetworkError
+
+LARGEST_OUTPUT_BYTES = 1 << 27  # of one layer, for the images that run at once
 
 
 class Runner:
     """One model file made ready for batches of a fixed size.
 
     content: the bytes of a .tflite file with a float32 input and float32 outputs.
-    threads: how many the kernels may use. Raises NetworkError for a file that LiteRT
-    refuses. Making one costs milliseconds (the weights are packed for the kernels), so
-    keep it as long as the file is measured.
+    threads: how many the kernels may use. `step` is how many images run at once: the
+    batch size, or fewer where a layer's output for all of them is larger than 128 MB.
+    `own_batch` is the batch that the file is made for, None for any.
+    Raises NetworkError for a file that LiteRT refuses, or with another input. Making
+    one costs milliseconds (the weights are packed for the kernels), so keep it as long
+    as the file is measured.
     """
 
     def __init__(self, content: bytes, batch_size: int, threads: int = 2):
+        if batch_size < 1:
+            raise NetworkError(f"a batch of {batch_size} images: give at least 1")
         self.batch_size = batch_size
+        self.own_batch: int | None = None
         self._lock = Lock()
         try:
             with _first_time_quietly():
                 self._open(content, batch_size, threads)
         except (ValueError, RuntimeError) as error:
             raise NetworkError(
-                f"LiteRT refuses the model: {_first_line(error)}"
+                f"LiteRT refuses the model{self._fixed()}: {one_line(error)}"
             ) from error
 
     def _open(self, content: bytes, batch_size: int, threads: int) -> None:
         self._interpreter = Interpreter(model_content=content, num_threads=threads)
-        self._input = self._interpreter.get_input_details()[0]
-        self._outputs = [d["index"] for d in self._interpreter.get_output_details()]
+        self._input = _only_input(self._interpreter.get_input_details())
+        outputs = self._interpreter.get_output_details()
+        _check_floats(outputs, "output")
+        self._outputs = [d["index"] for d in outputs]
+        own = [int(side) for side in self._input["shape_signature"][:1] if side > 0]
+        self.own_batch = own[0] if own else None
         self.input_shape = tuple(int(side) for side in self._input["shape"][1:])
+        self.step = _fitting(self._interpreter.get_tensor_details(), batch_size)
         self._interpreter.resize_tensor_input(
-            self._input["index"], (batch_size, *self.input_shape)
+            self._input["index"], (self.step, *self.input_shape)
         )
         self._interpreter.allocate_tensors()
 
@@ -53,26 +68,109 @@ class Runner:
         return self._run(images, self._outputs)
 
     def _run(self, images: np.ndarray, outputs: list[int]) -> list[np.ndarray]:
+        if len(images) <= self.step:
+            return self._run_at_once(images, outputs)
+        starts = range(0, len(images), self.step)
+        parts = [self._run_at_once(images[k : k + self.step], outputs) for k in starts]
+        return [np.concatenate(rows) for rows in zip(*parts, strict=True)]
+
+    def _run_at_once(self, images: np.ndarray, outputs: list[int]) -> list[np.ndarray]:
         n = len(images)
         divisor = np.float32(255 if images.dtype == np.uint8 else 1)
         with self._lock:
             # Straight into the interpreter's memory; rows past n keep old pixels.
             np.divide(
-                images.reshape(n, *self.input_shape),
+                self._fitted(images),
                 divisor,
                 out=self._interpreter.tensor(self._input["index"])()[:n],
             )
-            self.invoke()
-            return [self._interpreter.get_tensor(index)[:n] for index in outputs]
+            self._invoke()
+            return [self._rows(self._interpreter.get_tensor(k))[:n] for k in outputs]
+
+    def _fitted(self, images: np.ndarray) -> np.ndarray:
+        try:
+            return images.reshape(len(images), *self.input_shape)
+        except ValueError as error:
+            raise NetworkError(
+                f"the images have shape {images.shape}, and the network reads "
+                f"{('n', *self.input_shape)}: give n images of that size"
+            ) from error
+
+    def _rows(self, output: np.ndarray) -> np.ndarray:
+        """An output, if it has a row for each image.
+
+        Its shape before the first run need not be true: that may depend on the input.
+        """
+        if output.shape[:1] != (self.step,):
+            raise NetworkError(
+                f"the model's output for {self.step} images has shape {output.shape}, "
+                f"not one row an image{self._fixed()}"
+            )
+        return output
+
+    def _fixed(self) -> str:
+        """What to do about a file that says a batch of its own, where it does."""
+        if self.own_batch in (None, self.batch_size):
+            return ""
+        return f" (the file has a fixed batch: give batch_size={self.own_batch})"
 
     def invoke(self) -> None:
-        """Run on the batch that is in the input (what a latency measurement times)."""
+        """Run on the batch that is in the input (what a latency measurement times).
+
+        Raises NetworkError where a whole batch does not run at once.
+        """
+        if self.step < self.batch_size:
+            raise NetworkError(
+                f"a layer's output for {self.batch_size} images takes more than "
+                f"{LARGEST_OUTPUT_BYTES >> 20} MB: time at most {self.step} at once"
+            )
+        self._invoke()
+
+    def _invoke(self) -> None:
         try:
             self._interpreter.invoke()
         except (ValueError, RuntimeError) as error:
             raise NetworkError(
-                f"LiteRT cannot run the model: {_first_line(error)}"
+                f"LiteRT cannot run the model{self._fixed()}: {one_line(error)}"
             ) from error
+
+
+def _only_input(inputs: list[dict]) -> dict:
+    """The details of a file's input; NetworkError unless it is one batch of floats."""
+    if len(inputs) != 1:
+        raise NetworkError(f"the model has {len(inputs)} inputs: it must have one")
+    _check_floats(inputs, "input")
+    if len(inputs[0]["shape"]) == 0:
+        raise NetworkError("the model's input has no axis for the images of a batch")
+    return inputs[0]
+
+
+def _check_floats(tensors: list[dict], role: str) -> None:
+    """Raise NetworkError for inputs or outputs that are not float32."""
+    for tensor in tensors:
+        if tensor["dtype"] != np.float32:
+            raise NetworkError(
+                f"the model's {role} is {np.dtype(tensor['dtype'])}, and here float32 "
+                "goes in and out: `labkit.integer.IntegerNetwork` opens int8 files"
+            )
+
+
+def _fitting(tensors: list[dict], batch_size: int) -> int:
+    """How many of `batch_size` images keep each tensor below LARGEST_OUTPUT_BYTES.
+
+    >>> image = {"shape": np.array([1, 512, 512, 32]), "dtype": np.float32}
+    >>> _fitting([image], 125)    # 32 MB an image
+    4
+    """
+    largest = max(
+        (
+            prod(int(side) for side in tensor["shape"][1:])
+            * np.dtype(tensor["dtype"]).itemsize
+            for tensor in tensors
+        ),
+        default=0,
+    )
+    return max(1, min(batch_size, LARGEST_OUTPUT_BYTES // max(largest, 1)))
 
 
 _announced = Lock()
@@ -92,9 +190,3 @@ def _first_time_quietly() -> Iterator[None]:
         os.dup2(kept, 2)
         os.close(kept)
         os.close(nowhere)
-
-
-def _first_line(error: Exception) -> str:
-    return (
-        str(error).strip().splitlines()[0] if str(error).strip() else "no reason given"
-    )

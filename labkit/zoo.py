@@ -9,6 +9,7 @@ from labkit import data
 from labkit.compress import unpack
 from labkit.gradients import Gradients
 from labkit.network import Network, NetworkError
+from labkit.vouched import vouch
 
 NAMES = ("mlp", "lenet5", "resnet8", "resnet20")
 FOLDER = data.FOLDER / "models"
@@ -208,7 +209,7 @@ def keras_model(name: str):
 
 
 def _checked(path: Path, record: dict) -> bytes:
-    """A file's bytes; NetworkError unless they are those of its record."""
+    """A file's bytes, vouched for; NetworkError unless they are those of its record."""
     if not path.exists():
         raise NetworkError(f"{path} is missing: run `git checkout -- data`")
     content = path.read_bytes()
@@ -217,7 +218,7 @@ def _checked(path: Path, record: dict) -> bytes:
             f"{path} is truncated or changed (not the sha256 in the .json beside it): "
             "restore both with `git checkout -- data`"
         )
-    return content
+    return vouch(content)
 
 
 def _known(name: str) -> str:

@@ -1,10 +1,16 @@
 """Damaged model files end in an error, never in a dead kernel."""
 
+import subprocess
+import sys
 from contextlib import suppress
+from pathlib import Path
 
 import numpy as np
+import pytest
 
-from labkit import probe, zoo
+import labkit
+from labkit import codec, compress, probe, trial, zoo
+from labkit.codec import CodecError
 from labkit.network import Network, NetworkError
 
 DAMAGED = 1000
@@ -59,29 +65,135 @@ def test_a_thousand_damaged_files(tmp_path):
 
 
 def test_load_goes_through_the_child(tmp_path, monkeypatch):
-    path = zoo.load("mlp").save(tmp_path / "fine.tflite")
+    path = zoo.load("mlp").remove_units("fc1", [0]).save(tmp_path / "fine.tflite")
     monkeypatch.setattr(probe, "check", lambda paths: ["the child says no"])
-    try:
+    with pytest.raises(NetworkError) as refused:
         Network.load(path)
-    except NetworkError as error:
-        assert str(error) == "fine.tflite cannot be used: the child says no"
-    else:
-        raise AssertionError("load must ask the child first")
+    assert str(refused.value) == "fine.tflite was not opened: the child says no"
+
+
+def test_unpack_goes_through_the_child(monkeypatch):
+    """A packed file that this process neither made nor had from the zoo."""
+    network = zoo.load("mlp")
+    packed = codec.encode(network.skeleton(), dict(network.weights))
+    monkeypatch.setattr(probe, "check", lambda paths: ["the child says no"])
+    for read in (compress.unpack, compress.read_packed):
+        with pytest.raises(CodecError) as refused:
+            read(packed)
+        assert str(refused.value) == "the child says no"
+
+
+def test_own_and_known_files_need_no_child(tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(probe, "check", lambda paths: asked.append(paths) or [None])
+    network = zoo.load("mlp")
+    compress.unpack(compress.pack(network.with_weights({"fc3/bias": np.ones(10)}), {}))
+    compress.unpack(zoo.load_packed("lenet5", "W2A4"))
+    Network.load(zoo.FOLDER / "mlp.tflite")
+    assert not asked
+    path = network.remove_units("fc1", [3]).save(tmp_path / "new.tflite")
+    for _ in range(2):
+        Network.load(path)
+    assert len(asked) == 1
+
+
+def test_both_formats_in_one_child(tmp_path):
+    paths = [tmp_path / name for name in ("a.tflite", "b.packed", "c.packed")]
+    network = zoo.load("mlp")
+    paths[0].write_bytes(network.to_bytes())
+    paths[1].write_bytes(compress.pack(network, {}))
+    paths[2].write_bytes(codec.encode(network.to_bytes()[:5000], {}))
+    good, also_good, cut = probe.check(paths)
+    assert good is None and also_good is None
+    assert "not those of its graph" in cut or "is damaged" in cut
+
+
+STAND_IN = """
+import json, os, sys, time
+print("ready", flush=True)
+for name in sys.argv[1:]:
+    if "crash" in name:
+        print("INFO: a remark", "the reason", sep=chr(10), file=sys.stderr, flush=True)
+        os.abort()
+    if "killed" in name: os.kill(os.getpid(), 9)
+    if "hang" in name: time.sleep(600)
+    print(json.dumps(None), flush=True)
+"""
 
 
 def test_a_crash_or_a_hang_is_blamed_on_the_file_at_work(tmp_path, monkeypatch):
     """A stand-in for LiteRT that dies on one file and hangs on another."""
-    code = (
-        "import json, os, sys, time\n"
-        "for name in sys.argv[1:]:\n"
-        "    if 'crash' in name: os.abort()\n"
-        "    if 'hang' in name: time.sleep(60)\n"
-        "    print(json.dumps(None), flush=True)\n"
-    )
     script = tmp_path / "stand_in.py"
-    script.write_text(code)
+    script.write_text(STAND_IN)
     monkeypatch.setattr(probe, "CHILD", [str(script)])
-    monkeypatch.setattr(probe, "SECONDS_A_FILE", 2)
-    verdicts = probe.check(["good", "crash", "good", "hang", "good"])
-    assert [verdict is None for verdict in verdicts] == [True, False, True, False, True]
-    assert "crashed" in verdicts[1] and "hung" in verdicts[3]
+    monkeypatch.setattr(probe, "SECONDS_A_FILE", 10)
+    verdicts = probe.check(["good", "crash", "good", "hang", "killed", "good"])
+    assert [k for k, verdict in enumerate(verdicts) if verdict] == [1, 3, 4]
+    assert "SIGABRT; its last words: the reason): it is damaged" in verdicts[1]
+    assert verdicts[3] == "it was not done after 10 s of running"
+    assert "SIGKILL" in verdicts[4] and "memory is short" in verdicts[4]
+
+
+@pytest.mark.parametrize(
+    ("child", "words"),
+    [
+        (["-c", "import nowhere"], "No module named 'nowhere'"),
+        (["-c", "print('something else'); raise SystemExit(3)"], "exit code 3"),
+    ],
+)
+def test_a_check_that_does_not_start(child, words, monkeypatch):
+    """It says nothing of the files, and is not tried once for each of them."""
+    runs = []
+    run = probe._run_child
+    monkeypatch.setattr(probe, "CHILD", child)
+    monkeypatch.setattr(probe, "_run_child", lambda paths: runs.append(1) or run(paths))
+    verdicts = probe.check(["a", "b", "c"])
+    assert len(verdicts) == 3 and len(set(verdicts)) == 1 and len(runs) == 1
+    assert words in verdicts[0] and "did not start" in verdicts[0]
+    assert "damaged" not in verdicts[0]
+
+
+def test_no_program_to_start(monkeypatch):
+    monkeypatch.setattr(probe.sys, "executable", "/nowhere/python")
+    assert "did not start ([Errno 2]" in probe.check(["a"])[0]
+
+
+def test_the_child_imports_the_same_labkit(tmp_path):
+    """Where labkit is on `sys.path` alone, beside a module named as one of Python's."""
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here" / "labkit").symlink_to(Path(labkit.__file__).parent)
+    (tmp_path / "json.py").write_text("raise SystemExit('the wrong module')")
+    child = "import json, labkit; print('ready'); print(json.dumps(labkit.__file__))"
+    code = (
+        f"import sys; sys.path[:] = [{str(tmp_path / 'here')!r}, *sys.path[1:]]\n"
+        f"from labkit import probe; probe.CHILD = ['-c', {child!r}]\n"
+        "print(probe.check(['file'])[0])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path
+    )
+    assert done.stdout.startswith(str(tmp_path / "here")), done.stderr
+
+
+def test_files_that_cannot_be_read(tmp_path, monkeypatch):
+    path = tmp_path / "large.tflite"
+    path.write_bytes(bytes(100))
+    monkeypatch.setattr(probe, "LARGEST_FILE", 99)
+    with pytest.raises(NetworkError, match=r"large\.tflite has 100 bytes: .* most 99"):
+        Network.load(path)
+    with pytest.raises(NetworkError, match="does not exist"):
+        Network.load(tmp_path)
+
+
+def test_a_graph_inside_the_weights():
+    """Zeroing the weights must leave the graph what it was."""
+    other = zoo.load("mlp")
+
+    class Torn:
+        _graph = zoo.load("lenet5")._graph
+
+        def skeleton(self):
+            return other.skeleton()
+
+    with pytest.raises(NetworkError, match="weights overlap the graph"):
+        trial.try_out(Torn())

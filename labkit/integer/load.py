@@ -5,17 +5,15 @@ scales and zero points, options. Format: the TensorFlow Lite schema,
 `ai_edge_litert.schema_py_generated`.
 """
 
-import re
-
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from labkit import modelfile
-from labkit.graph import DTYPES, KERNEL_KINDS, NetworkError
+from labkit.children import one_line
+from labkit.graph import DTYPES, LayerNames, NetworkError
 from labkit.integer.program import Operation, Program, Tensor
 
 _TYPES = {v: k for k, v in vars(schema.TensorType).items() if isinstance(v, int)}
-_IDENTIFIER = re.compile(r"[a-z][a-z0-9_]*$")
 
 
 def load(content: bytes, rounding: str) -> Program:
@@ -31,8 +29,8 @@ def load(content: bytes, rounding: str) -> Program:
         raise
     except Exception as error:  # whatever a damaged flatbuffer makes its reader do
         raise NetworkError(
-            f"the LiteRT model is damaged (its graph cannot be followed: {error}): "
-            "get the file anew"
+            "the LiteRT model is damaged (its graph cannot be followed: "
+            f"{one_line(error)}): get the file anew"
         ) from error
 
 
@@ -42,13 +40,13 @@ def _read(content: bytes, rounding: str) -> Program:
         raise NetworkError("the model has not exactly one subgraph: split it first")
     graph = model.subgraphs[0]
     tensors = [_tensor(content, model, k) for k in range(len(graph.tensors))]
-    operations, counts, taken = [], {}, set()
+    operations, names = [], LayerNames()
     for operator in graph.operators:
         kind = modelfile.kind(model, operator)
         output = tensors[operator.outputs[0]]
         operations.append(
             Operation(
-                name=_layer_name(kind, output.name, counts, taken),
+                name=names.name(kind, output.name),
                 kind=kind,
                 options=operator.builtinOptions,
                 inputs=tuple(tensors[i] if i >= 0 else None for i in operator.inputs),
@@ -61,17 +59,6 @@ def _read(content: bytes, rounding: str) -> Program:
         tuple(tensors[i] for i in graph.inputs),
         tuple(tensors[i] for i in graph.outputs),
     )
-
-
-def _layer_name(kind: str, output: str, counts: dict, taken: set) -> str:
-    """As in `labkit.graph`: the output's name, if that is a plain identifier."""
-    name = output
-    if not _IDENTIFIER.match(name) or name in taken:
-        prefix = KERNEL_KINDS.get(kind, kind.lower())
-        counts[prefix] = counts.get(prefix, 0) + 1
-        name = f"{prefix}{counts[prefix]}"
-    taken.add(name)
-    return name
 
 
 def _tensor(content: bytes, model: schema.ModelT, index: int) -> Tensor:
