@@ -1,10 +1,14 @@
 """What Runner refuses: other inputs, and outputs that are not one row an image."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 
 from labkit import modelfile, runtime, trial, zoo
+from labkit.children import environment
 from labkit.measure import accuracy
 from labkit.network import Network, NetworkError
 from labkit.runtime import Runner
@@ -12,11 +16,16 @@ from labkit.runtime import Runner
 IMAGES = zoo.dataset("mlp").test.images
 
 
-def with_operator(kind: str, constants, shape, options=None) -> Network:
-    """The mlp with one more operator behind its logits."""
-    model = modelfile.unpack(zoo.load("mlp").to_bytes())
+def with_operator(
+    kind: str, constants, shape, options=None, network: Network | None = None
+) -> Network:
+    """The mlp, or another network, with one more operator behind its output.
+
+    shape: the new output's for one image.
+    """
+    model = modelfile.unpack((network or zoo.load("mlp")).to_bytes())
     graph = model.subgraphs[0]
-    logits = int(graph.outputs[0])
+    before = int(graph.outputs[0])
     operator, out = schema.OperatorT(), schema.TensorT()
     operator.opcodeIndex = modelfile.operator_code(model, kind)
     places = [
@@ -24,9 +33,9 @@ def with_operator(kind: str, constants, shape, options=None) -> Network:
         for k, values in enumerate(constants)
     ]
     out.name, out.shape, out.buffer, out.hasRank = b"last", shape, 0, True
-    out.type = schema.TensorType.FLOAT32
+    out.type, out.shapeSignature = schema.TensorType.FLOAT32, [-1, *shape[1:]]
     graph.tensors.append(out)
-    operator.inputs = [logits, *places]
+    operator.inputs = [before, *places]
     operator.outputs = graph.outputs = [len(graph.tensors) - 1]
     if options:
         operator.builtinOptions = options
@@ -105,6 +114,33 @@ def test_large_outputs_run_in_steps(monkeypatch):
     np.testing.assert_allclose(runner.run(images), expected, atol=1e-4)
     with pytest.raises(NetworkError, match="time at most 8 at once"):
         runner.invoke()
+
+
+PREDICT = """
+import sys
+from pathlib import Path
+from labkit.network import Network
+from labkit import zoo
+network = Network.from_bytes(Path(sys.argv[1]).read_bytes())
+print(network.predict(zoo.dataset("mlp").test.images[:125]).shape)
+status = Path("/proc/self/status")
+print(status.read_text().split("VmHWM:")[1].split()[0] if status.exists() else 0)
+"""
+
+
+def test_a_layer_of_five_megabytes_an_image(tmp_path):
+    """600 MB for a batch of 125 at once."""
+    wide = with_operator("PAD", [[[0, 0], [0, 1_199_990]]], [1, 1_200_000])
+    network = with_operator("SLICE", [[0, 0], [-1, 10]], [1, 10], network=wide)
+    path = network.save(tmp_path / "wide.tflite")
+    done = subprocess.run(
+        [sys.executable, "-c", PREDICT, str(path)],
+        capture_output=True,
+        text=True,
+        env=environment(),
+    )
+    shape, peak = done.stdout.splitlines()
+    assert shape == "(125, 10)" and int(peak) < 400_000, done.stderr
 
 
 def test_a_fixed_batch_is_named():
