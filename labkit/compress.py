@@ -7,14 +7,14 @@ accuracy, the packed file is counted for its bytes.
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from functools import lru_cache
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
 import numpy as np
 
 from labkit import codec, probe
+from labkit.cache import cached
 from labkit.coded import Coded, quantize_to
 from labkit.graph import NetworkError
 from labkit.grids import GRIDS
@@ -24,9 +24,6 @@ from labkit.packing import CodecError
 from labkit.quantize import Quantized, quantize
 from labkit.sparse.storage import Sparse
 from labkit.vouched import vouch
-
-# A position holds a float file and a packed one: at most 2.6 MB for the lab's networks.
-_POSITIONS, _SKELETONS, _TENSORS = 8, 4, 192
 
 UNIFORM = codec.UNIFORM
 GRID_NAMES = (UNIFORM, *GRIDS)
@@ -84,7 +81,7 @@ def quantize_network(
         )
     plan = _plan(tuple(network.kernels), bits, layers)
     how = _How(granularity, rule, grid, block)
-    return _compressed(_Content(network.digest, network), plan, how)
+    return _compressed(network, plan, how)
 
 
 def pack(network: Network, quantized: Mapping[str, Kernel]) -> bytes:
@@ -95,7 +92,7 @@ def pack(network: Network, quantized: Mapping[str, Kernel]) -> bytes:
     """
     tensors = dict(network.weights)
     tensors |= {f"{name}/kernel": tensor for name, tensor in quantized.items()}
-    return vouch(codec.encode(_skeleton(_Content(network.digest, network)), tensors))
+    return vouch(codec.encode(_skeleton(network), tensors))
 
 
 def unpack(packed: bytes | str | os.PathLike) -> Network:
@@ -189,20 +186,11 @@ class _How:
     block: int
 
 
-@dataclass(frozen=True)
-class _Content:
-    """A network as a cache key: equal where the files are."""
-
-    digest: str
-    network: Network = field(compare=False)
-
-
-@lru_cache(maxsize=_POSITIONS)
+@cached
 def _compressed(
-    content: _Content, plan: tuple[tuple[str, int], ...], how: _How
+    network: Network, plan: tuple[tuple[str, int], ...], how: _How
 ) -> Compressed:
-    network = content.network
-    quantized = {name: _quantized(content, name, bits, how) for name, bits in plan}
+    quantized = {name: _quantized(network, name, bits, how) for name, bits in plan}
     decoded = {f"{name}/kernel": tensor.decode() for name, tensor in quantized.items()}
     return Compressed(
         network=network.with_weights(decoded),
@@ -211,22 +199,20 @@ def _compressed(
     )
 
 
-@lru_cache(maxsize=_TENSORS)
-def _quantized(
-    content: _Content, layer: str, bits: int, how: _How
-) -> Quantized | Coded:
-    kernel = content.network.kernels[layer]
+@cached
+def _quantized(network: Network, layer: str, bits: int, how: _How) -> Quantized | Coded:
+    kernel = network.kernels[layer]
     if kernel.dtype != np.float32:
         raise ValueError(
             f"the kernel of {layer} is {kernel.dtype}: quantize the float32 network"
         )
-    depthwise = content.network.layer(layer).kind == "DEPTHWISE_CONV_2D"
+    depthwise = network.layer(layer).kind == "DEPTHWISE_CONV_2D"
     where = {"axis": 3 if depthwise else 0, "block": how.block}
     if how.grid == UNIFORM:
         return quantize(kernel, bits, how.granularity, how.rule, **where)
     return quantize_to(kernel, how.grid, bits, how.granularity, **where)
 
 
-@lru_cache(maxsize=_SKELETONS)
-def _skeleton(content: _Content) -> bytes:
-    return content.network.skeleton()
+@cached
+def _skeleton(network: Network) -> bytes:
+    return network.skeleton()

@@ -31,7 +31,6 @@ so what it supports is asked first, and the written file is looked into and run 
 
 import warnings
 from dataclasses import dataclass
-from functools import lru_cache
 from math import prod
 from threading import Lock
 
@@ -41,6 +40,7 @@ from ai_edge_quantizer.calibrator import CalibrationMode
 from ai_edge_quantizer.utils import tfl_interpreter_utils
 
 from labkit import data, recipes
+from labkit.cache import cached
 from labkit.contents import stored_weights
 from labkit.graph import NetworkError
 from labkit.network import Network
@@ -109,7 +109,8 @@ def deployable(
     of these uint8 images, the least and the greatest value that each tensor takes;
     "gptq" looks at what the layers read. count None: CALIBRATION_IMAGES, for "gptq"
     GPTQ_IMAGES. Without `images` they are the calibration images of the data set whose
-    images have the network's input size. Nothing else uses images. Cached by content.
+    images have the network's input size. Nothing else uses images.
+    Files are cached by content; a failure is not, so that the next time is a new one.
     Raises ValueError for another mode, granularity or algorithm, and for a network that
     is not float32.
 
@@ -136,11 +137,14 @@ def deployable(
     if algorithm == "gptq" or mode == "static":
         default = GPTQ_IMAGES if algorithm == "gptq" else CALIBRATION_IMAGES
         pixels = _pixels(network, images, default if count is None else count)
-    return _written(network.to_bytes(), setting, pixels)
+    try:
+        return _deployed(network, setting, pixels)
+    except _Failed as failed:
+        return Unavailable(str(failed))
 
 
 def _pixels(network: Network, images: np.ndarray | None, count: int) -> bytes:
-    """The calibration images as bytes, so that they can be part of a cache's key."""
+    """The calibration images as bytes."""
     if images is None:
         size = prod(network.input_shape)
         shapes = data.IMAGE_SHAPES.items()
@@ -153,30 +157,34 @@ def _pixels(network: Network, images: np.ndarray | None, count: int) -> bytes:
     return np.ascontiguousarray(images[:count], np.uint8).tobytes()
 
 
-@lru_cache(maxsize=16)
-def _written(content: bytes, setting: Setting, pixels: bytes) -> Deployed | Unavailable:
-    """Quantize the file `content`, look into what was written, run it once."""
+class _Failed(Exception):
+    """No file was written that runs. It is not kept: the next time it may be."""
+
+
+@cached
+def _deployed(network: Network, setting: Setting, pixels: bytes) -> Deployed:
+    """Quantize the network, look into what was written, run it once."""
     bits, granularity = setting[0], setting[2]
     try:
-        written = _quantized(content, setting, pixels)
+        written = _quantized(network.to_bytes(), setting, pixels)
         kernels = [w for w in stored_weights(written) if w.role == "kernel"]
         kept = sum(kernel.bits != bits for kernel in kernels)
         if kept:
-            return Unavailable(
+            raise _Failed(
                 f"ai_edge_quantizer left {kept} of {len(kernels)} kernels as they were."
             )
         runner = Runner(written, batch_size=1)
         outputs = runner.run(np.zeros((1, *runner.input_shape), np.float32))
     except (NetworkError, ValueError, RuntimeError) as error:
         if "Failed to recover" in str(error):
-            return Unavailable(
+            raise _Failed(
                 f"A kernel is on no {bits}-bit grid with one scale per {granularity} "
                 "that ai_edge_quantizer recognizes."
-            )
+            ) from error
         first = str(error).strip().splitlines() or [type(error).__name__]
-        return Unavailable(f"{first[0].rstrip('.')}.")
+        raise _Failed(f"{first[0].rstrip('.')}.") from error
     if not np.isfinite(outputs).all():
-        return Unavailable("LiteRT runs the file, but its outputs are not finite.")
+        raise _Failed("LiteRT runs the file, but its outputs are not finite.")
     return Deployed(written, *setting)
 
 

@@ -17,11 +17,10 @@ whole.
 """
 
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import lru_cache
 
 import numpy as np
 
+from labkit.cache import cached
 from labkit.graph import NetworkError
 from labkit.lowrank import convolution, data_aware
 from labkit.lowrank.cp import cp
@@ -34,8 +33,6 @@ from labkit.responses import Observed
 
 METHODS = ("svd", "responses", "inputs", "spatial", "tucker", "cp")
 DATA_AWARE = ("responses", "inputs")
-# The parts of a position are views of these; resnet20 has 20 layers.
-_DECOMPOSITIONS, _PARTS = 256, 256
 
 
 def factorize(network: Network, parts: Mapping[str, Sequence[Part] | None]) -> Network:
@@ -90,7 +87,7 @@ def parts(
     """
     method = effective_method(network, layer, method)
     if method in ("tucker", "cp"):
-        return _tensor_parts(content(network), layer, method, rank)
+        return _tensor_parts(network, layer, method, rank)
     return decomposition(network, layer, method, observed).parts(rank)
 
 
@@ -114,7 +111,7 @@ def decomposition(
             f"the method {method!r} looks at data: give observed=observe(network, "
             f"images, {method!r}) of labkit.responses"
         )
-    return _decomposition(content(network), layer, method, observed)
+    return _decomposition(network, layer, method, observed)
 
 
 def effective_method(network: Network, layer: str, method: str) -> str:
@@ -141,30 +138,18 @@ def layers(network: Network) -> list[str]:
     return [name for name in network.kernels if network.layer(name).kind in kinds]
 
 
-def content(network: Network) -> "Content":
-    """A network as a key to cache under."""
-    return Content(network.digest, network)
+def _weights(network: Network, layer: str) -> tuple[np.ndarray, np.ndarray | None]:
+    """A layer's kernel, float64, and its bias."""
+    weights = network.weights
+    kernel = weights[f"{layer}/kernel"].astype(np.float64)
+    return kernel, weights.get(f"{layer}/bias")
 
 
-@dataclass(frozen=True)
-class Content:
-    """A network as a cache key: equal where the files are."""
-
-    digest: str
-    network: Network = field(compare=False)
-
-    def layer(self, name: str) -> tuple[np.ndarray, np.ndarray | None]:
-        """Kernel, float64, and bias."""
-        weights = self.network.weights
-        kernel = weights[f"{name}/kernel"].astype(np.float64)
-        return kernel, weights.get(f"{name}/bias")
-
-
-@lru_cache(maxsize=_DECOMPOSITIONS)
+@cached
 def _decomposition(
-    content: Content, layer: str, method: str, observed: Observed | None
+    network: Network, layer: str, method: str, observed: Observed | None
 ) -> Decomposition:
-    kernel, bias = content.layer(layer)
+    kernel, bias = _weights(network, layer)
     dense = kernel.ndim == 2
     if method == "svd":
         return (
@@ -179,11 +164,11 @@ def _decomposition(
     return pca(kernel, bias, observed.moments[layer])
 
 
-@lru_cache(maxsize=_PARTS)
+@cached
 def _tensor_parts(
-    content: Content, layer: str, method: str, rank: Hashable
+    network: Network, layer: str, method: str, rank: Hashable
 ) -> tuple[Part, ...]:
-    kernel, bias = content.layer(layer)
+    kernel, bias = _weights(network, layer)
     if method == "tucker":
         return tucker(kernel, rank, bias).parts()
     return cp(kernel, rank, bias).parts()

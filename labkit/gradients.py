@@ -27,18 +27,19 @@ class Gradients:
     |sum of w g over the weights and the bias of the unit|. As the unit's output before
     its activation function is linear in them, that is |sum of z dL/dz over its places|:
     Molchanov et al. 2017, arXiv:1611.06440, eq. 8 (for a ReLU, before or after it).
-    digest: the sha256 of the network's file. images: n.
+    network_digest: the sha256 of the network's file. images: n.
     """
 
     mean: Mapping[str, np.ndarray]
     squared: Mapping[str, np.ndarray]
     units: Mapping[str, np.ndarray]
-    digest: str
+    network_digest: str
     images: int
 
     def to_bytes(self) -> bytes:
         """An .npz file: float16 with a scale for each array, the root of `squared`."""
-        arrays = {"digest": np.array(self.digest), "images": np.array(self.images)}
+        arrays = {"digest": np.array(self.network_digest)}
+        arrays["images"] = np.array(self.images)
         for layer, mean in self.mean.items():
             values = {"mean": mean, "rms": np.sqrt(self.squared[layer])}
             for kind in _KINDS:

@@ -6,7 +6,6 @@ of the old one. Edits that change the graph itself are in
 `labkit.surgery`, `labkit.removal`, `labkit.branches` and `labkit.folding`.
 """
 
-import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -19,6 +18,7 @@ from labkit import branches, folding, insertion, probe, removal, surgery
 from labkit.files import write_bytes
 from labkit.graph import Graph, Layer, NetworkError, Span, read_graph
 from labkit.insertion import ActivationGrid
+from labkit.keys import sha256
 from labkit.lowrank.parts import Part
 from labkit.runtime import Runner
 
@@ -65,7 +65,16 @@ class Network:
     @cached_property
     def digest(self) -> str:
         """The file's sha256 in hexadecimal: what a result of it is cached under."""
-        return hashlib.sha256(self._content).hexdigest()
+        return sha256(self._content)
+
+    def __eq__(self, other) -> bool:
+        """Whether both are the same file, byte for byte."""
+        if not isinstance(other, Network):
+            return NotImplemented
+        return self.digest == other.digest
+
+    def __hash__(self) -> int:
+        return hash(self.digest)
 
     def __len__(self) -> int:
         return len(self._content)

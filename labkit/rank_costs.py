@@ -5,13 +5,13 @@ break-even rank, whatever the method.
 """
 
 from collections.abc import Hashable, Mapping, Sequence
-from functools import lru_cache
 from math import sqrt
 
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from labkit import factorized, modelfile
+from labkit.cache import cached
 from labkit.lowrank import parts as layer_parts
 from labkit.lowrank.parts import Part, Sides
 from labkit.network import Network
@@ -132,7 +132,7 @@ def rank_cost(
 
 def sides(network: Network) -> Mapping[str, Sides | None]:
     """Layer -> the picture that a convolution walks over, and how; None if dense."""
-    return _all_sides(factorized.content(network))
+    return _all_sides(network)
 
 
 def check_unit(unit: str) -> None:
@@ -175,9 +175,9 @@ def _shapes(shape: tuple[int, ...], method: str, rank: Hashable) -> list[tuple]:
     return [(size, False) for size in found]
 
 
-@lru_cache(maxsize=16)
-def _all_sides(content) -> dict[str, Sides | None]:
-    network, found = content.network, {}
+@cached
+def _all_sides(network: Network) -> dict[str, Sides | None]:
+    found = {}
     graph = modelfile.unpack(network.to_bytes()).subgraphs[0]
     for layer, operator in zip(network.layers, graph.operators, strict=True):
         if layer.kernel_shape is None:

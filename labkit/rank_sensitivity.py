@@ -7,12 +7,14 @@ As `labkit.sensitivity` does with bits. The losses of single layers are taken to
 import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from labkit import data, factorized, rank_choice
 from labkit.data import Split
 from labkit.graph import NetworkError
+from labkit.keys import sha256
 from labkit.lowrank.ranks import Choices, thinned
 from labkit.measure import BATCH, THREADS
 from labkit.network import Network
@@ -35,6 +37,11 @@ class RankLosses:
     unit: str
     images: int
     layers: dict[str, tuple[Choices, list[float]]]
+
+    @cached_property
+    def digest(self) -> str:
+        """The sha256 of `record`: what a result of these losses is cached under."""
+        return sha256(json.dumps(self.record()).encode())
 
     def record(self) -> dict:
         """As numbers and text, as a results file keeps it."""

@@ -7,11 +7,13 @@ run: beside each layer with a fused activation a copy without it is put into the
 from collections.abc import Iterator, Mapping
 from copy import copy
 from dataclasses import dataclass
+from functools import cached_property
 from types import MappingProxyType
 
 import numpy as np
 
 from labkit import modelfile
+from labkit.keys import key_of, sha256
 from labkit.lowrank.moments import Moments, Sums
 from labkit.network import Network
 from labkit.runtime import Runner
@@ -32,6 +34,14 @@ class Observed:
 
     what: str
     moments: Mapping[str, Moments]
+
+    @cached_property
+    def digest(self) -> str:
+        """The sha256 of all numbers: what a result of them is cached under."""
+        numbers = [self.what]
+        for layer, found in self.moments.items():
+            numbers += [layer, found.n, key_of(found.mean), key_of(found.covariance)]
+        return sha256(repr(numbers).encode())
 
 
 def observe(network: Network, images: np.ndarray, what: str = "responses") -> Observed:

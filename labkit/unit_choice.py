@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from labkit import structured, zoo
-from labkit.memo import Memo
+from labkit.cache import cached
+from labkit.data import Split
 from labkit.network import Network
 from labkit.prune import units
 from labkit.repair.batch_norm import reestimate_channels
@@ -19,7 +20,6 @@ from labkit.structured import Bundle
 CRITERIA = ("norm", "activation", "taylor", "random")
 SCOPES = ("layer", "global")
 IMAGES = 100  # calibration images that outputs are observed on
-_SCORES, _BUNDLES, _SMALLER = Memo(32), Memo(16), Memo(8)
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,12 +39,16 @@ def bundle_names(name: str, blocks: tuple[str, ...] | None = None) -> tuple[str,
 
     blocks: the residual additions whose branches stay, None for all.
     """
-    return tuple(_bundles(_without_branches(zoo.load(name), name, blocks)))
+    return tuple(_bundles(_without_branches(zoo.load(name), blocks)))
 
 
 def block_names(name: str) -> tuple[str, ...]:
     """The residual additions of a network of the zoo, in the order they run."""
-    return tuple(layer.name for layer in zoo.load(name).layers if layer.kind == "ADD")
+    return _additions(zoo.load(name))
+
+
+def _additions(network: Network) -> tuple[str, ...]:
+    return tuple(layer.name for layer in network.layers if layer.kind == "ADD")
 
 
 def smaller(
@@ -65,26 +69,31 @@ def smaller(
     whose branches stay, None for all. repaired: whether the channels that are left get
     their mean and deviation back, on calibration images. seed: of "random" scores.
     """
-    key = (name, criterion, fraction, scope, layers, blocks, repaired, seed)
-    return _SMALLER.get(key, lambda: _made(*key))
-
-
-def _made(name, criterion, fraction, scope, layers, blocks, repaired, seed) -> Smaller:
-    base = zoo.load(name)
-    network = _without_branches(base, name, blocks)
-    bundles, scores = _bundles(network), unit_scores(name, criterion, seed)
-    summed = structured.bundle_scores(bundles, scores)
+    base, scores = zoo.load(name), unit_scores(name, criterion, seed)
+    summed = structured.bundle_scores(_bundles(_without_branches(base, blocks)), scores)
     if layers is not None:
         summed = {bundle: s for bundle, s in summed.items() if bundle in layers}
     if scope == "global" and criterion != "taylor":
         summed = {bundle: units.normalized(s) for bundle, s in summed.items()}
     kept = units.choose(summed, fraction, scope)
+    repairing = zoo.dataset(name).calibration.take(IMAGES) if repaired else None
+    return Smaller(_small(base, blocks, kept, repairing), kept)
+
+
+@cached
+def _small(
+    base: Network,
+    blocks: tuple[str, ...] | None,
+    kept: dict[str, np.ndarray],
+    repairing: Split | None,
+) -> Network:
+    """The network without branches and units, repaired on images if there are any."""
+    network = _without_branches(base, blocks)
     small = structured.remove_units(network, kept)
-    if repaired:
-        images = zoo.dataset(name).calibration.images[:IMAGES]
-        left = left_units(network, bundles, kept)
-        small = reestimate_channels(base, small, images, left)
-    return Smaller(small, kept)
+    if repairing is None:
+        return small
+    left = left_units(network, _bundles(network), kept)
+    return reestimate_channels(base, small, repairing.images, left)
 
 
 def unit_scores(name: str, criterion: str, seed: int = 0) -> dict[str, np.ndarray]:
@@ -93,15 +102,19 @@ def unit_scores(name: str, criterion: str, seed: int = 0) -> dict[str, np.ndarra
     "taylor" comes from the committed gradients. seed: of "random".
     """
     network = zoo.load(name)
-    make = {
+    return {
         "norm": lambda: structured.weight_norms(network),
-        "activation": lambda: structured.mean_activations(
-            network, zoo.dataset(name).calibration.images[:IMAGES]
+        "activation": lambda: _activations(
+            network, zoo.dataset(name).calibration.take(IMAGES)
         ),
         "taylor": lambda: dict(zoo.gradients(name).units),
         "random": lambda: _random(network, seed),
-    }[criterion]
-    return _SCORES.get((network.digest, criterion, seed), make)
+    }[criterion]()
+
+
+@cached
+def _activations(network: Network, images: Split) -> dict[str, np.ndarray]:
+    return structured.mean_activations(network, images.images)
 
 
 def left_units(
@@ -120,16 +133,16 @@ def _random(network: Network, seed: int) -> dict[str, np.ndarray]:
     return {layer: rng.random(len(w)) for layer, w in network.kernels.items()}
 
 
-def _without_branches(
-    network: Network, name: str, blocks: tuple[str, ...] | None
-) -> Network:
+@cached
+def _without_branches(network: Network, blocks: tuple[str, ...] | None) -> Network:
     """The network without the residual branches that are not among `blocks`."""
     if blocks is not None:
-        for block in block_names(name):
+        for block in _additions(network):
             if block not in blocks:
                 network = network.remove_branch(block)
     return network
 
 
+@cached
 def _bundles(network: Network) -> dict[str, Bundle]:
-    return _BUNDLES.get(network.digest, lambda: structured.bundles(network))
+    return structured.bundles(network)

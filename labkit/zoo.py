@@ -2,10 +2,10 @@
 
 import hashlib
 import json
-from functools import lru_cache
 from pathlib import Path
 
 from labkit import data
+from labkit.cache import CACHE, cached
 from labkit.compress import unpack
 from labkit.gradients import Gradients
 from labkit.network import Network, NetworkError
@@ -37,12 +37,7 @@ def load(name: str) -> Network:
 
     Raises NetworkError for an unknown name and for a file that is not the trained one.
     """
-    return _view(_checked(FOLDER / f"{_known(name)}.tflite", record(name)))
-
-
-@lru_cache(maxsize=len(NAMES))
-def _view(content: bytes) -> Network:
-    return Network.from_bytes(content)
+    return _network(FOLDER / f"{_known(name)}.tflite", record(name))
 
 
 def quantized_names() -> list[str]:
@@ -100,9 +95,9 @@ def load_pruned(title: str) -> Network:
     Raises NetworkError for a file that is not the trained one.
     """
     record = pruned_record(title)
-    kind = "packed" if "sparsity" in record else "tflite"
-    content = _checked(PRUNED_FOLDER / f"{title}.{kind}", record)
-    return unpack(content) if kind == "packed" else _view(content)
+    if "sparsity" in record:
+        return unpack(_checked(PRUNED_FOLDER / f"{title}.packed", record))
+    return _network(PRUNED_FOLDER / f"{title}.tflite", record)
 
 
 def lowrank_names() -> list[str]:
@@ -128,7 +123,7 @@ def load_lowrank(title: str) -> Network:
     Raises NetworkError for a file that is not the trained one.
     """
     record = lowrank_record(title)
-    return _view(_checked(LOWRANK_FOLDER / f"{title}.tflite", record))
+    return _network(LOWRANK_FOLDER / f"{title}.tflite", record)
 
 
 def distilled_names() -> list[str]:
@@ -161,7 +156,7 @@ def load_distilled(title: str) -> Network:
     Raises NetworkError for a file that is not the trained one.
     """
     record = distilled_record(title)
-    return _view(_checked(DISTILLED_FOLDER / f"{title}.tflite", record))
+    return _network(DISTILLED_FOLDER / f"{title}.tflite", record)
 
 
 def _titles(folder: Path) -> list[str]:
@@ -178,7 +173,6 @@ def _titled(folder: Path, kind: str, title: str) -> dict:
     return json.loads((folder / f"{title}.json").read_text())
 
 
-@lru_cache(maxsize=len(NAMES))
 def gradients(name: str) -> Gradients:
     """The gradients of `name` on its calibration images, from a committed file.
 
@@ -187,13 +181,18 @@ def gradients(name: str) -> Gradients:
     path = GRADIENTS_FOLDER / f"{_known(name)}.npz"
     if not path.exists():
         raise NetworkError(f"{path} is missing: run `git checkout -- data`")
-    found = Gradients.from_bytes(path.read_bytes())
-    if found.digest != record(name)["sha256"]:
+    found = _gradients(path.read_bytes())
+    if found.network_digest != record(name)["sha256"]:
         raise NetworkError(
             f"{path} has the gradients of another network than {name}.tflite: run "
             f"`python -m labkit gradients {name}`"
         )
     return found
+
+
+@cached
+def _gradients(content: bytes) -> Gradients:
+    return Gradients.from_bytes(content)
 
 
 def dataset(name: str) -> data.Dataset:
@@ -206,6 +205,13 @@ def keras_model(name: str):
     import keras
 
     return keras.models.load_model(FOLDER / f"{_known(name)}.keras", compile=False)
+
+
+def _network(path: Path, record: dict) -> Network:
+    """A .tflite file; NetworkError unless it is that of its record."""
+    content = _checked(path, record)
+    key = _network, record["sha256"]
+    return CACHE.get(key, lambda: Network.from_bytes(content))
 
 
 def _checked(path: Path, record: dict) -> bytes:

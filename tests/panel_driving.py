@@ -1,14 +1,25 @@
 """What the tests of all panels do: turn every control, on few images."""
 
+from contextlib import contextmanager
+
 from few import Few
 
 from labkit import zoo
+from labkit.cache import CACHE
 from labkit.plots.plane import height
 
 WAIT = 300  # seconds
 # Networks whose every control is turned. resnet20 is resnet8 with more of the same
 # blocks and ten times as slow: the tests of one position have it.
 TURNED = ("mlp", "lenet5", "resnet8")
+
+
+@contextmanager
+def nothing_kept():
+    """What is made inside is nobody else's, and nothing from outside is seen."""
+    CACHE.clear()
+    yield
+    CACHE.clear()
 
 
 def few_images(monkeypatch, n: int, *parts: str) -> None:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from labkit import codec, compress, ledger, zoo
+from labkit.cache import CACHE, LIMIT_BYTES
 from labkit.codec import CodecError
 from labkit.coded import Coded, quantize_to
 from labkit.compress import pack, quantize_network, unpack
@@ -106,14 +107,14 @@ def test_each_layer_its_own_bits():
 
 def test_depthwise_kernels_have_their_channels_last():
     class Depthwise:
+        digest = "of its own"
         kernels = {"dwconv1": np.ones((1, 3, 3, 8), np.float32)}
 
         def layer(self, name):
             return SimpleNamespace(kind="DEPTHWISE_CONV_2D")
 
-    content = compress._Content("a digest of its own", Depthwise())
     tensor = compress._quantized(
-        content, "dwconv1", 8, compress._How("channel", "minmax", "uniform", 32)
+        Depthwise(), "dwconv1", 8, compress._How("channel", "minmax", "uniform", 32)
     )
     assert (tensor.axis, tensor.scale.shape) == (3, (8,))
 
@@ -138,13 +139,12 @@ def test_caches_are_bounded():
     for rule in RANGES:
         for bits in range(2, 17):
             quantize_network(network, bits, "tensor", rule, layers=("fc3",))
-    for cache in (compress._compressed, compress._quantized, compress._skeleton):
-        assert 0 < cache.cache_info().currsize <= cache.cache_info().maxsize < 256
+        assert 0 < CACHE.size_bytes <= LIMIT_BYTES
 
 
 def test_threads_see_one_result():
     network = zoo.load("mlp")
-    compress._compressed.cache_clear()
+    compress._compressed.drop_all()
     packed = []
 
     def work(bits):

@@ -428,7 +428,7 @@ def test_oscar_still_multiplies_by_1():
 def test_no_file_is_left_behind(tmp_path, monkeypatch):
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.chdir(tmp_path)
-    deploy._written.cache_clear()
+    deploy._deployed.drop_all()
     for mode in deploy.MODES:
         assert isinstance(deployable(zoo.load("mlp"), 8, mode), Deployed)
     assert list(tmp_path.iterdir()) == []

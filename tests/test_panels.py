@@ -166,8 +166,8 @@ def test_nothing_runs_twice(monkeypatch):
 
     assert sizes(Counted(1), 1) == [250] and ran == [250]
     assert sizes(Counted(1), 2) == [250, 1000] and ran == [250, 1000]
-    assert sizes(Counted(1), 3) == [250, 1000, 10_000] and ran == [250, 1000, None]
-    assert sizes(Counted(1), 3) == [10_000] * 3 and ran == [250, 1000, None]
+    assert sizes(Counted(1), 3) == [250, 1000, 10_000] and ran == [250, 1000, 10_000]
+    assert sizes(Counted(1), 3) == [10_000] * 3 and ran == [250, 1000, 10_000]
     assert sizes(Counted(2), 1) == [250] and ran[3:] == [250]
 
 
@@ -622,7 +622,7 @@ def test_buttons_work_without_a_mouse():
     panel, pictures = toy(lambda x, cancelled: iter([x]))
     panel.set(x=9)
     row, advanced, code = panel._buttons()
-    pin, reset, _, unfold, show_code = row.children
+    pin, reset, _, _, unfold, show_code = row.children
     pin.click()
     assert [p.name for p in pictures[-1][1].pinned] == ["x 9"]
     reset.click()

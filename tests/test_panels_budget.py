@@ -6,7 +6,6 @@ from panel_driving import TURNED, WAIT, few_images, turns
 
 from labkit import compress, measure, mixed, sensitivity, zoo
 from labkit.graph import NetworkError
-from labkit.memo import Memo
 from labkit.panels import budget_panel
 from labkit.panels.budget import LESSON, RULE, START, compute
 from labkit.panels.budget_report import lines, nats
@@ -183,7 +182,5 @@ def test_a_network_without_a_map_is_an_error_in_one_sentence(tmp_path, monkeypat
     file = tmp_path / "sensitivity.json"
     file.write_text('{"networks": []}')
     monkeypatch.setattr(sensitivity, "FILE", file)
-    for memo in ("_MAPS", "_PLANS"):
-        monkeypatch.setattr(f"labkit.panels.budget.{memo}", Memo(4))
     with pytest.raises(NetworkError, match="has no map of this network"):
         budget_panel("mlp")

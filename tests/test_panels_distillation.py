@@ -7,7 +7,7 @@ import time
 import numpy as np
 import pytest
 from matplotlib.image import imread
-from panel_driving import WAIT, few_images, turns
+from panel_driving import WAIT, few_images, nothing_kept, turns
 
 from labkit import dark_knowledge, distill, live, measure, zoo
 from labkit.panels import (
@@ -30,7 +30,8 @@ MLP = zoo.load("mlp")
 @pytest.fixture(autouse=True)
 def small_test_set(monkeypatch):
     few_images(monkeypatch, SMALL, "test")
-    monkeypatch.setattr(distillation, "_TRAINED", distillation.Memo(8))
+    with nothing_kept():
+        yield
 
 
 def student_arrays(width, seed):

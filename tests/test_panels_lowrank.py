@@ -18,8 +18,6 @@ SMALL = 300
 def small_sets(monkeypatch):
     """The first images of each set: a large network's 10,000 take seconds."""
     few_images(monkeypatch, SMALL, "test", "validation", "calibration")
-    for memo in (lowrank_choice._LOW, lowrank_choice._OBSERVED, lowrank_choice._LOSSES):
-        monkeypatch.setattr(memo, "_values", type(memo._values)())
 
 
 def direct(settings):

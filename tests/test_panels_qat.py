@@ -7,7 +7,7 @@ import nbformat
 import psutil
 import pytest
 from nbclient import NotebookClient
-from panel_driving import TURNED, WAIT, few_images, turns
+from panel_driving import TURNED, WAIT, few_images, nothing_kept, turns
 
 from labkit import compress, live, measure, zoo
 from labkit.panels import qat_panel, training
@@ -25,13 +25,13 @@ def small_test_set(monkeypatch):
     few_images(monkeypatch, SMALL, "test")
     for module in (training, report):
         monkeypatch.setattr(module, "CALIBRATION_IMAGES", FEW)
-    monkeypatch.setattr(training, "_ROUNDED", training.Memo(16))
 
 
 @pytest.fixture(autouse=True)
-def nothing_kept(monkeypatch):
+def own_trainings():
     """No training of one test is another's."""
-    monkeypatch.setattr(training, "_TRAINED", training.Memo(16))
+    with nothing_kept():
+        yield
 
 
 @pytest.fixture
@@ -43,7 +43,8 @@ def fake_training(monkeypatch):
         asked.append((name, setting, steps, seed))
         for step in (5, steps):
             yield live.Progress(step, steps, 1 / step)
-        eight = training._rounded(name, Setting(8, 8)).packed
+        images = zoo.dataset(name).calibration.take(FEW)
+        eight = training._rounded(zoo.load(name), images, Setting(8, 8)).packed
         yield live.Progress(steps, steps, 1 / steps, eight)
 
     monkeypatch.setattr(live, "training", quick)

@@ -152,9 +152,9 @@ def _in_turns(*generators: Iterator) -> Iterator:
 
 def _in_graph(position: Position, split, stages, cancelled) -> Iterator:
     """The float32 and the rounded network, stage by stage on the same images."""
-    both = position.network, position.graph.network
-    for before, after in measuring.side_by_side(*both, split, stages, cancelled):
-        yield lambda p, a=before, b=after: p.measured("float32", a).measured("graph", b)
+    both = {"float32": position.network, "graph": position.graph.network}
+    for found in measuring.together(both, split, stages, cancelled):
+        yield lambda p, now=found: replace(p, accuracies={**p.accuracies, **now})
 
 
 def _files(position: Position, split, stages, cancelled) -> Iterator:

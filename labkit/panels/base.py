@@ -16,8 +16,7 @@ import ipywidgets as widgets
 from IPython.display import DisplayHandle, display
 
 from labkit.files import write_bytes
-from labkit.memo import Memo
-from labkit.panels import fields, page
+from labkit.panels import fields, measuring, page
 from labkit.panels.controls import Settings, complete
 from labkit.panels.lesson import Lesson
 from labkit.panels.pacing import paced
@@ -47,7 +46,7 @@ class Panel:
         self.settings = dict(self._start)
         if lesson.prepare:
             Thread(target=self._prepare, daemon=True).start()
-        self._visited = Memo(TRAIL)
+        self._visited: dict[tuple, Point] = {}
         self._pinned: tuple[Point, ...] = ()
         self._lines: Sequence[str] = ()
         self._error: Exception | None = None
@@ -121,6 +120,15 @@ class Panel:
         self._pinned = () if points == self._pinned else points
         self._redraw()
 
+    def measure_again(self):
+        """Forget every latency, measure this position's anew, and return its result.
+
+        For when the machine was busy, or short of memory for a file: a file that could
+        not be made is tried again, too.
+        """
+        measuring.forget_latencies()
+        return self.set()
+
     def reset(self):
         """Back to the first setting, without trail and pin; returns its result."""
         self._forget()
@@ -138,8 +146,16 @@ class Panel:
             return ()
         return tuple(p for p in self.lesson.points(self.result) if p.kind != "float")
 
+    def _visit(self, point: Point) -> None:
+        """Put a point at the end of the trail; the oldest goes where it is too long."""
+        key = point.group, point.kind, point.name
+        self._visited.pop(key, None)
+        self._visited[key] = point
+        if len(self._visited) > TRAIL:
+            del self._visited[next(iter(self._visited))]
+
     def _forget(self) -> None:
-        self._visited = Memo(TRAIL)
+        self._visited = {}
         self._pinned = ()
 
     # The worker
@@ -217,11 +233,15 @@ class Panel:
             page.button("Pin", "thumb-tack", "mark this position", press(self.pin)),
             page.button("Reset", "undo", "to the first one", press(self._restart)),
             *self._cancel_button(),
+            page.button(
+                "Measure again", "clock-o", "latency, anew", press(self._measure_again)
+            ),
             page.button("Save files", "save", "the model files", press(self._save)),
             page.fold("Advanced", "sliders", advanced),
             page.fold("Code", "code", self._code),
         ]
-        return [widgets.HBox(row, layout={"margin": "6px 0"}), advanced, self._code]
+        layout = {"margin": "6px 0", "flex_flow": "row wrap"}
+        return [widgets.HBox(row, layout=layout), advanced, self._code]
 
     def _cancel_button(self) -> list[widgets.Widget]:
         if not self.lesson.cancel:
@@ -239,6 +259,10 @@ class Panel:
                 self._say(_sentence(error), failed=True)
 
         return pressed
+
+    def _measure_again(self) -> None:
+        measuring.forget_latencies()
+        self._move(self.settings)
 
     def _restart(self) -> None:
         self._forget()
@@ -276,7 +300,7 @@ class Panel:
             self._drawn_for = claim.number
             self.result = result
             for point in self._present():
-                self._visited.put((point.group, point.kind, point.name), point)
+                self._visit(point)
             self._draw()
             self._lines = self.lesson.lines(result)
             self._say(self.lesson.state(result))
@@ -302,7 +326,7 @@ class Panel:
     def _marks(self) -> Marks:
         points = self._present()
         group = self.lesson.points(self.result)[0].group
-        trail = self._visited.values()
+        trail = tuple(self._visited.values())
         return Marks(
             trail=tuple(p for p in trail if p.group == group and p not in points),
             pinned=tuple(p for p in self._pinned if p.group == group),

@@ -18,9 +18,9 @@ import numpy as np
 
 from labkit import mixed as planning
 from labkit import sensitivity, zoo
+from labkit.cache import CACHE, cached
 from labkit.latency import Latency
 from labkit.measure import BATCH, THREADS, Accuracy
-from labkit.memo import Memo
 from labkit.mixed import Choices, Mixed
 from labkit.network import Network
 from labkit.panels import budget_report as report
@@ -43,7 +43,6 @@ from labkit.quantize import BLOCK, GRANULARITIES
 RULE = "least_squares"  # of the map whose assignments are committed, and of the files
 START = 12  # per cent of the float32 file
 HEADER = 64  # bytes, by which a file may be longer than estimated
-_PLANS, _MAPS, _RUNS, _LOSSES = Memo(32), Memo(8), Memo(8), Memo(400)
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +50,7 @@ class Position(NetworkPosition):
     """One setting, as far as it is measured.
 
     offered: method -> all that its budgets buy. chosen: the file of this position.
-    uniform: the committed files with the same bits in every layer. base_accuracy,
+    runs: the committed files of this network. base_accuracy,
     accuracy: of the float32 and the mixed file on test images. loss: the measured
     increase on all validation images, in nats. What is not measured yet is None;
     deflated and latency come last.
@@ -59,7 +58,7 @@ class Position(NetworkPosition):
 
     offered: dict[str, Choices]
     chosen: Mixed
-    uniform: tuple[Point, ...]
+    runs: tuple[planning.Run, ...]
     base_accuracy: Accuracy | None = None
     accuracy: Accuracy | None = None
     loss: float | None = None
@@ -78,6 +77,26 @@ class Position(NetworkPosition):
         return (
             self.point("float", name, self.base_accuracy, len(self.network)),
             self.point("packed", name, self.accuracy, size),
+        )
+
+    @property
+    def uniform(self) -> tuple[Point, ...]:
+        """The committed files with the same bits in every layer."""
+        runs = (run for run in self.runs if run.method == "uniform")
+        return tuple(self._run_point(run) for run in runs)
+
+    def _run_point(self, run: planning.Run) -> Point:
+        low, high = run.test_interval
+        return Point(
+            name=f"{next(iter(run.bits.values()))} bits",
+            group=self.group,
+            kind="uniform",
+            accuracy=run.test_accuracy,
+            low=low,
+            high=high,
+            n=len(zoo.dataset(self.settings["network"]).test),
+            size_bytes=run.size_bytes,
+            exact=True,
         )
 
     @property
@@ -127,17 +146,17 @@ def compute(
     }
     base, split = zoo.load(network), zoo.dataset(network).test
     with LOCK:
+        measured = sensitivity.committed(base, RULE)
         offered = {
-            name: _offered(base, name, granularity, free) for name in planning.METHODS
+            name: _offered(base, measured, name, granularity, free)
+            for name in planning.METHODS
         }
         chosen = planning.mixed(base, offered[method], budget_bytes(base, budget))
-    position = Position(
-        settings, base, len(split), offered, chosen, _uniform(base, network)
-    )
-    both = base, chosen.compressed.network
-    found = measuring.side_by_side(*both, split, stages(base), cancelled)
-    for before, after in found:
-        position = replace(position, base_accuracy=before, accuracy=after)
+    runs = planning.committed_runs(base)
+    position = Position(settings, base, len(split), offered, chosen, runs)
+    both = {"base_accuracy": base, "accuracy": chosen.compressed.network}
+    for found in measuring.together(both, split, stages(base), cancelled):
+        position = replace(position, **found)
         yield position
     for loss in _loss(chosen.compressed.network, network, cancelled):
         increase = loss - offered[method].found.base.loss
@@ -152,44 +171,15 @@ def budget_bytes(network: Network, budget: float) -> int:
     return int(len(network) * budget / 100)
 
 
+@cached
 def _offered(
-    network: Network, method: str, granularity: str, free: tuple[str, ...] | None
+    network: Network,
+    measured: sensitivity.Sensitivity,
+    method: str,
+    granularity: str,
+    free: tuple[str, ...] | None,
 ) -> Choices:
-    key = (network.digest, method, granularity, free)
-    return _PLANS.get(
-        key,
-        lambda: planning.choices(network, _map(network), method, granularity, free),
-    )
-
-
-def _map(network: Network) -> sensitivity.Sensitivity:
-    key = network.digest
-    return _MAPS.get(key, lambda: sensitivity.committed(network, RULE))
-
-
-def _uniform(network: Network, group: str) -> tuple[Point, ...]:
-    """The committed files with the same bits everywhere, one scale a channel."""
-
-    def read() -> tuple[Point, ...]:
-        runs = planning.committed_runs(network)
-        return tuple(_run_point(run, group) for run in runs if run.method == "uniform")
-
-    return _RUNS.get(network.digest, read)
-
-
-def _run_point(run: planning.Run, group: str) -> Point:
-    low, high = run.test_interval
-    return Point(
-        name=f"{next(iter(run.bits.values()))} bits",
-        group=group,
-        kind="uniform",
-        accuracy=run.test_accuracy,
-        low=low,
-        high=high,
-        n=len(zoo.dataset(group).test),
-        size_bytes=run.size_bytes,
-        exact=True,
-    )
+    return planning.choices(network, measured, method, granularity, free)
 
 
 def _loss(
@@ -197,8 +187,8 @@ def _loss(
 ) -> Iterator[float]:
     """The mean cross-entropy on all validation images, unless cancelled on the way."""
     split = zoo.dataset(name).validation
-    key = (network.digest, measuring.digest(split.index.tobytes()))
-    known = _LOSSES.peek(key)
+    key = _loss, network.digest, split.digest
+    known = CACHE.peek(key)
     if known is None:
         total = 0.0
         for part in np.array_split(np.arange(len(split)), len(split) // 500 or 1):
@@ -208,7 +198,7 @@ def _loss(
             mean = sensitivity.cross_entropy(logits, split.labels[part])
             total += len(part) * mean
         known = total / len(split)
-        _LOSSES.put(key, known)
+        CACHE.put(key, known)
     yield known
 
 
@@ -224,9 +214,10 @@ def _slow_figures(position: Position) -> dict:
 def _budgets(settings: Settings) -> tuple[float, ...]:
     """Every half per cent from the file of the fewest bits to that of the most."""
     network = zoo.load(settings["network"])
+    measured = sensitivity.committed(network, RULE)
     how = settings["granularity"], settings["free"]
     # Greedy begins with the most bits; exact leaves out what fewer bits do as well.
-    sizes = _offered(network, "greedy", *how).size_bytes
+    sizes = _offered(network, measured, "greedy", *how).size_bytes
     low, high = (ceil(200 * (size + HEADER) / len(network)) for size in sizes[[0, -1]])
     return tuple(half / 2 for half in range(low, high + 1))
 

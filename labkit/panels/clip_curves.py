@@ -7,7 +7,7 @@ kept under the network's digest: a slider only looks it up.
 import numpy as np
 
 from labkit import clipping
-from labkit.memo import Memo
+from labkit.cache import cached
 from labkit.network import Network
 from labkit.panels.quantization_report import RULE_TEXTS
 from labkit.plots.clipping import OPTIMUM, Choice, Curves, Errors
@@ -16,7 +16,6 @@ from labkit.ranges import range_rule
 
 CLIPS = range(1, 101)  # per cent of the largest weight
 STEP, FINE = 0.01, 161  # the slider's; how many clips between its positions are tried
-_LAYERS, _CURVES = Memo(4), Memo(64)
 
 
 class LayerWeights:
@@ -51,18 +50,18 @@ def layer_weights(network: Network, layer: str) -> LayerWeights:
         )
     if not kernels[layer].any():
         raise ValueError(f"all weights of {layer} are 0: choose another layer")
-    return _LAYERS.get((network.digest, layer), lambda: LayerWeights(kernels[layer]))
+    return _layer_weights(network, layer)
 
 
+@cached
+def _layer_weights(network: Network, layer: str) -> LayerWeights:
+    return LayerWeights(network.kernels[layer])
+
+
+@cached
 def curves(network: Network, layer: str, bits: int) -> Curves:
     """The errors at each position of the slider, and the clips that rules choose."""
     weights = layer_weights(network, layer)
-    return _CURVES.get(
-        (network.digest, layer, bits), lambda: _curves(weights, layer, bits)
-    )
-
-
-def _curves(weights: LayerWeights, layer: str, bits: int) -> Curves:
     clips = tuple(percent / 100 for percent in CLIPS)
     errors = tuple(weights.errors(clip, bits) for clip in clips)
     near = clips[int(np.argmin([error.total for error in errors]))]

@@ -13,9 +13,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from labkit import live, students, zoo
+from labkit.cache import CACHE
 from labkit.latency import Latency
 from labkit.measure import Accuracy
-from labkit.memo import Memo
 from labkit.network import Network
 from labkit.panels import distillation_report as report
 from labkit.panels import measuring
@@ -33,7 +33,6 @@ WIDTHS = (10, 30, 100, 300)
 TEMPERATURES = (1, 2, 4, 8, 20)
 ALPHAS = (0.25, 0.5, 0.75, 0.9, 1.0)
 IMAGES = (0, 100, 500, 2000, 5000)
-_TRAINED = Memo(32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,30 +112,25 @@ def _networks(position: Position) -> dict[str, Network]:
 def _measured(position: Position, split, ends, cancelled) -> Iterator[dict]:
     """The accuracies of all networks that are there, on the same growing prefix."""
     networks = _networks(position)
-    each = (
-        measuring.growing(network, split, ends, cancelled)
-        for network in networks.values()
-    )
-    for found in zip(*each, strict=False):
-        yield {"accuracies": dict(zip(networks, found, strict=True))}
+    for found in measuring.together(networks, split, ends, cancelled):
+        yield {"accuracies": found}
 
 
 def _training(position: Position, cancelled: Cancelled) -> Iterator[dict]:
     """The course of both trainings, and both students at their end."""
     course = position.course
     how = tuple(position.settings.values())[:-1]
-    key = (position.network.digest, *how, position.settings["seed"])
-    known = _TRAINED.peek(key)
+    mlp, seed = zoo.load("mlp"), position.settings["seed"]
+    key = _training, position.network.digest, mlp.digest, *how, seed
+    known = CACHE.peek(key)
     if known is not None:
         yield known
         return
-    for now in live.distillation(
-        *how, course.steps, position.settings["seed"], cancelled
-    ):
+    for now in live.distillation(*how, course.steps, seed, cancelled):
         if now.packed is not None:
-            found = students.read(now.packed, zoo.load("mlp"))
+            found = students.read(now.packed, mlp)
             news = {"course": course, "students": found}
-            _TRAINED.put(key, news)
+            CACHE.put(key, news)
             yield news
             return
         course = course.after(now.student, now.step, now.loss)

@@ -2,15 +2,14 @@
 
 import numpy as np
 
+from labkit.cache import cached
 from labkit.coded import Coded
 from labkit.compress import Compressed
-from labkit.memo import Memo
 from labkit.network import Network
 from labkit.plots.quantization import Grid, Histogram
 from labkit.quantize import Quantized, largest_code, sqnr_db
 
 BINS = 100
-_COUNTS = Memo(64)
 
 
 def histogram(network: Network, compressed: Compressed, layer: str) -> Histogram:
@@ -24,7 +23,7 @@ def histogram(network: Network, compressed: Compressed, layer: str) -> Histogram
             f"there is no layer {layer!r}: choose from {', '.join(kernels)}"
         )
     w = kernels[layer]
-    counts, edges = _COUNTS.get((network.digest, layer), lambda: np.histogram(w, BINS))
+    counts, edges = _counts(network, layer)
     quantized = compressed.quantized.get(layer)
     if quantized is None:
         return Histogram(layer, edges, counts, (), np.inf, 0)
@@ -37,6 +36,11 @@ def histogram(network: Network, compressed: Compressed, layer: str) -> Histogram
         float(sqnr_db(w, w_hat)),
         clipped(w, quantized),
     )
+
+
+@cached
+def _counts(network: Network, layer: str) -> tuple[np.ndarray, np.ndarray]:
+    return np.histogram(network.kernels[layer], BINS)
 
 
 def grids(quantized: Quantized | Coded) -> tuple[Grid, ...]:

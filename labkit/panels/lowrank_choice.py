@@ -4,17 +4,17 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 
 from labkit import factorized, rank_choice, zoo
+from labkit.cache import cached
+from labkit.data import Split
 from labkit.graph import NetworkError
 from labkit.lowrank.parts import Part
-from labkit.memo import Memo
 from labkit.network import Network
 from labkit.panels.positions import is_quick
-from labkit.rank_sensitivity import FILE, RankLosses, committed, rank_losses
+from labkit.rank_sensitivity import RankLosses, committed, rank_losses
 from labkit.responses import Observed, observe
 
 IMAGE_COUNTS = (20, 100, 500, 2000, 5000)  # calibration images that are observed
 LOSS_IMAGES = 500  # validation images, where no losses are committed
-_LOW, _OBSERVED, _LOSSES = Memo(8), Memo(8), Memo(16)
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,16 +49,16 @@ def low(
     """
     if method not in factorized.DATA_AWARE:
         images = 0
-    key = (name, method, share, by, layers, unit, images)
-    return _LOW.get(key, lambda: _made(*key))
+    losses = losses_of(name, method, unit, images) if by == "loss" else None
+    plan = method, share, by, layers, unit
+    return _low(zoo.load(name), plan, observed_on(name, method, images), losses)
 
 
-def _made(name, method, share, by, layers, unit, images) -> Low:
-    network = zoo.load(name)
-    observed = _observed(name, method, images) if images else None
-    losses = None
-    if by == "loss":
-        losses = losses_of(name, method, unit, images).layers
+@cached
+def _low(
+    network: Network, plan: tuple, observed: Observed | None, losses: RankLosses | None
+) -> Low:
+    method, share, by, layers, unit = plan
     ranks = rank_choice.plan(
         network,
         method,
@@ -67,7 +67,7 @@ def _made(name, method, share, by, layers, unit, images) -> Low:
         layers=layers,
         unit=unit,
         observed=observed,
-        loss=losses,
+        loss=losses and losses.layers,
     )
     parts = factorized.parts_at(network, ranks, method, observed)
     return Low(factorized.factorize(network, parts), ranks, parts, observed)
@@ -81,7 +81,7 @@ def ways(name: str, method: str) -> tuple[str, ...]:
         for layer in factorized.layers(network)
     ):
         return ("same",)
-    known = is_quick(network) or _is_committed(network, method)
+    known = is_quick(network) or _committed(network, method) is not None
     return rank_choice.BY if known else rank_choice.BY[:-1]
 
 
@@ -95,35 +95,36 @@ def methods(name: str) -> tuple[str, ...]:
 def losses_of(name: str, method: str, unit: str, images: int) -> RankLosses:
     """Committed losses by rank, or measured now on LOSS_IMAGES validation images."""
     network = zoo.load(name)
-
-    def made() -> RankLosses:
-        if _is_committed(network, method, unit):
-            return committed(network, method, unit)
-        split = zoo.dataset(name).validation.take(LOSS_IMAGES)
-        observed = _observed(name, method, images) if images else None
-        return rank_losses(network, split, method, observed=observed, unit=unit)
-
-    return _LOSSES.get((network.digest, method, unit, images), made)
+    if (found := _committed(network, method, unit)) is not None:
+        return found
+    split = zoo.dataset(name).validation.take(LOSS_IMAGES)
+    return _losses(network, split, method, observed_on(name, method, images), unit)
 
 
-def _is_committed(network: Network, method: str, unit: str = "macs") -> bool:
-    key = (network.digest, method, unit, FILE)
-
-    def found() -> str:
-        try:
-            committed(network, method, unit)
-        except NetworkError:
-            return "no"
-        return "yes"
-
-    return _LOSSES.get(key, found) == "yes"
+@cached
+def _losses(
+    network: Network, split: Split, method: str, observed: Observed | None, unit: str
+) -> RankLosses:
+    return rank_losses(network, split, method, observed=observed, unit=unit)
 
 
-def _observed(name: str, method: str, images: int) -> Observed:
-    network = zoo.load(name)
+def _committed(network: Network, method: str, unit: str = "macs") -> RankLosses | None:
+    try:
+        return committed(network, method, unit)
+    except NetworkError:
+        return None
 
-    def made() -> Observed:
-        seen = zoo.dataset(name).calibration.images[:images]
-        return observe(network, seen, method)
 
-    return _OBSERVED.get((network.digest, method, images), made)
+def observed_on(name: str, method: str, images: int) -> Observed | None:
+    """What a method sees on the first calibration images of a network of the zoo.
+
+    None for 0 images: not every method looks at data.
+    """
+    if not images:
+        return None
+    return _observed(zoo.load(name), zoo.dataset(name).calibration.take(images), method)
+
+
+@cached
+def _observed(network: Network, images: Split, method: str) -> Observed:
+    return observe(network, images.images, method)

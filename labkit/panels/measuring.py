@@ -3,50 +3,83 @@
 So a position visited twice is exact at once.
 """
 
-import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from threading import Lock
 
 from labkit import latency, ledger, measure
+from labkit.cache import CACHE, cached
 from labkit.data import Split
+from labkit.keys import file_digest
 from labkit.latency import Latency
 from labkit.measure import Accuracy
-from labkit.memo import Memo
+from labkit.panels import one_by_one
 
-_ACCURACIES, _DEFLATED, _LATENCIES = Memo(400), Memo(400), Memo(100)
-
-
-def digest(content: bytes) -> str:
-    """A file's sha256, what its figures are kept under."""
-    return hashlib.sha256(content).hexdigest()
+_KEEPING = Lock()
 
 
 def growing(
     runnable, split: Split, stages: tuple, cancelled: Callable[[], bool]
 ) -> Iterator[Accuracy]:
-    """As `measure.refine`; a stage that was measured before does not run again.
+    """One Accuracy a stage, as `measure.refine`; what is known does not run again.
 
-    Where all images were, every stage is exact at once.
+    Where all images have run, every stage is exact at once. Nothing asked, nothing
+    yielded.
     """
-    key = (digest(runnable.to_bytes()), digest(split.index.tobytes()))
-    known = _ACCURACIES.peek(key)
-    if known is not None and known.n == len(split):
-        for _ in stages:
-            yield known
-        return
-    done = [stage for stage in stages if stage and known and stage <= known.n]
-    for stage in done:
-        yield Accuracy(known.correct[:stage], known.index[:stage])
-    for accuracy in measure.refine(runnable, split, stages[len(done) :], cancelled):
-        _ACCURACIES.put(key, accuracy)
-        yield accuracy
+    for found in together({"": runnable}, split, stages, cancelled):
+        yield found[""]
 
 
-def side_by_side(
-    one, other, split: Split, stages: tuple, cancelled: Callable[[], bool]
-) -> Iterator[tuple[Accuracy, Accuracy]]:
-    """Two files, stage by stage on the same images."""
-    both = (growing(file, split, stages, cancelled) for file in (one, other))
-    yield from zip(*both, strict=False)
+def together(
+    files: Mapping[str, object],
+    split: Split,
+    stages: tuple,
+    cancelled: Callable[[], bool],
+) -> Iterator[dict[str, Accuracy]]:
+    """Name -> accuracy, all files at the same stage; ends early only if cancelled.
+
+    As `growing`: a file that has run on all images before stands there at each stage.
+    """
+    ends = _ends(stages, len(split))
+    each = {name: _stages(f, split, ends, cancelled) for name, f in files.items()}
+    for _ in ends:
+        found = {name: next(one, None) for name, one in each.items()}
+        if None in found.values():
+            return
+        yield found
+
+
+def _ends(stages: tuple, total: int) -> list[int]:
+    """Where each stage ends, cut to the split and without repeats.
+
+    >>> _ends((250, 1000, None), 600), _ends((), 600)
+    ([250, 600], [])
+    """
+    ends = (total if stage is None else min(stage, total) for stage in stages)
+    return list(dict.fromkeys(ends))
+
+
+def _stages(
+    file, split: Split, ends: list[int], cancelled: Callable[[], bool]
+) -> Iterator[Accuracy]:
+    """The accuracy at each stage: from the cache as far as that goes, then measured."""
+    key = _stages, file_digest(file), split.digest
+    known = CACHE.peek(key, ())
+    if len(known) == len(split):
+        ends = [len(split)] * len(ends)
+    there = [end for end in ends if end <= len(known)]
+    for end in there:
+        yield Accuracy(known[:end], split.index[:end])
+    if left := ends[len(there) :]:
+        for accuracy in measure.refine(file, split, left, cancelled):
+            _keep(key, accuracy)
+            yield accuracy
+
+
+def _keep(key: tuple, accuracy: Accuracy) -> None:
+    """Keep which images were right, unless more of them are known."""
+    with _KEEPING:
+        if accuracy.n > len(CACHE.peek(key, ())):
+            CACHE.put(key, accuracy.correct)
 
 
 def slow_figures(files: dict[str, bytes], timed: dict[str, object]) -> dict[str, dict]:
@@ -55,12 +88,19 @@ def slow_figures(files: dict[str, bytes], timed: dict[str, object]) -> dict[str,
     return {"deflated": deflated, "latency": latencies(timed)}
 
 
+@cached
 def _deflated(content: bytes) -> int:
     """The length of a file after zlib."""
-    return _DEFLATED.get(digest(content), lambda: ledger.deflated_bytes(content))
+    return ledger.deflated_bytes(content)
 
 
 def latencies(models: dict[str, object]) -> dict[str, Latency]:
-    """Name -> latency, measured in turns on one thread."""
-    key = tuple((name, digest(model.to_bytes())) for name, model in models.items())
-    return _LATENCIES.get(key, lambda: latency.latency(models))
+    """Name -> latency, measured in turns on one thread and kept until forgotten."""
+    key = latencies, *((name, file_digest(file)) for name, file in models.items())
+    return CACHE.get(key, lambda: latency.latency(models))
+
+
+def forget_latencies() -> None:
+    """Have every latency measured anew when it is asked for again."""
+    CACHE.drop_all(latencies)
+    one_by_one.forget()

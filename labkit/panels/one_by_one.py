@@ -10,18 +10,17 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from labkit.cache import CACHE
 from labkit.data import Split
+from labkit.keys import file_digest
 from labkit.latency import MIN_RUNS, Latency, summary
 from labkit.measure import Accuracy
-from labkit.memo import Memo
 from labkit.network import Network
-from labkit.panels.measuring import digest
 from labkit.panels.worker import Cancelled
 from labkit.runtime import Runner
 
 MACS = 1_500_000_000  # in all: some seconds
 EVERY = 10  # images between two results
-_MEASURED = Memo(40)
 
 Measured = tuple[Accuracy, Latency | None]
 
@@ -34,12 +33,12 @@ def images_for(network: Network) -> int:
 def one_by_one(model, split: Split, n: int, cancelled: Cancelled) -> Iterator[Measured]:
     """The accuracy on a growing prefix of at most n images; the latency with the last.
 
-    model: has `to_bytes()`, a .tflite file. Kept under the file's digest. Nothing more
-    is yielded once `cancelled` says True.
+    model: has `to_bytes()`, a .tflite file. Kept under the file's digest, until
+    `forget` is called. Nothing more is yielded once `cancelled` says True.
     """
     n = min(n, len(split))
-    key = (digest(model.to_bytes()), digest(split.index.tobytes()), n)
-    known = _MEASURED.peek(key)
+    key = one_by_one, file_digest(model), split.digest, n
+    known = CACHE.peek(key)
     if known is not None:
         yield known
         return
@@ -55,5 +54,10 @@ def one_by_one(model, split: Split, n: int, cancelled: Cancelled) -> Iterator[Me
         if (k + 1) % EVERY == 0 and k + 1 < n:
             yield Accuracy(correct[: k + 1], split.index[: k + 1]), None
     measured = Accuracy(correct, split.index[:n]), summary(samples_us, threads=1)
-    _MEASURED.put(key, measured)
+    CACHE.put(key, measured)
     yield measured
+
+
+def forget() -> None:
+    """Have the next call measure anew."""
+    CACHE.drop_all(one_by_one)

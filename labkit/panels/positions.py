@@ -40,6 +40,11 @@ class NetworkPosition:
         """The accuracy at the top of the plane."""
         return BEST[zoo.dataset(self.settings["network"]).name]
 
+    @property
+    def group(self) -> str:
+        """Which points share a trail: those of one file of a network."""
+        return f"{self.settings['network']} {self.network.digest}"
+
     def point(
         self,
         kind: str,
@@ -53,7 +58,7 @@ class NetworkPosition:
         low, high = accuracy.interval
         return of(
             name=name,
-            group=self.settings["network"],
+            group=self.group,
             kind=kind,
             accuracy=accuracy.value,
             low=low,
@@ -106,9 +111,9 @@ def to_the_end(
     `base_accuracy` and `accuracy`. slow_figures: position -> the fields that come last.
     """
     base, split = position.network, test_images(position.settings)
-    ends = stages(base)
-    for before, after in measuring.side_by_side(base, other, split, ends, cancelled):
-        position = replace(position, base_accuracy=before, accuracy=after)
+    both = {"base_accuracy": base, "accuracy": other}
+    for found in measuring.together(both, split, stages(base), cancelled):
+        position = replace(position, **found)
         yield position
     if not cancelled():
         yield replace(position, **slow_figures(position))

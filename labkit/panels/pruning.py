@@ -16,10 +16,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from labkit import pruned, zoo
+from labkit.cache import cached
 from labkit.compress import Compressed
+from labkit.data import Split
 from labkit.latency import Latency
 from labkit.measure import Accuracy
-from labkit.memo import Memo
 from labkit.network import Network
 from labkit.panels import measuring, pruning_picture
 from labkit.panels import pruning_report as report
@@ -54,7 +55,6 @@ PER_CENT = (
     99.5,
 )
 SPARSITIES = tuple(round(p / 100, 4) for p in PER_CENT)
-_FILES = Memo(8)  # at most 3 MB each
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,7 +136,7 @@ def _position(settings: Settings, base: Network, total: int) -> Position:
         base,
         total,
         kept,
-        _FILES.get(tuple(settings.values()), lambda: _file(settings, base, kept)),
+        _file(base, kept, settings["storage"], _repairing(settings)),
         pruning_picture.cut(base, layer, of_layer, by_size or layer not in kept),
         pruning_picture.mask_map(base, layer, of_layer),
     )
@@ -151,12 +151,21 @@ def _masks(settings: Settings) -> dict[str, np.ndarray]:
     return masks(scores, settings["sparsity"], settings["scope"])
 
 
-def _file(settings: Settings, base: Network, kept: dict[str, np.ndarray]) -> Compressed:
+def _repairing(settings: Settings) -> Split | None:
+    """The images that channels are re-estimated on, if they are."""
+    if settings["channels"] != RE_ESTIMATED:
+        return None
+    return zoo.dataset(settings["network"]).calibration.take(IMAGES)
+
+
+@cached
+def _file(
+    base: Network, kept: dict[str, np.ndarray], storage: str, repairing: Split | None
+) -> Compressed:
     masked = pruned.apply(base, kept)
-    if settings["channels"] == RE_ESTIMATED:
-        images = zoo.dataset(settings["network"]).calibration.images[:IMAGES]
-        masked = reestimate_channels(base, masked, images)
-    return pruned.prune_network(masked, kept, settings["storage"])
+    if repairing is not None:
+        masked = reestimate_channels(base, masked, repairing.images)
+    return pruned.prune_network(masked, kept, storage)
 
 
 def _slow_figures(position: Position) -> dict:

@@ -4,7 +4,7 @@ from math import ceil
 
 import numpy as np
 
-from labkit.memo import Memo
+from labkit.cache import cached
 from labkit.network import Network
 from labkit.plots.pruning import Cut, MaskMap
 from labkit.prune.thresholds import threshold_of
@@ -12,7 +12,6 @@ from labkit.prune.thresholds import threshold_of
 BINS = 101  # an odd number, so that a bin lies about 0
 MOST_KERNELS = 64  # drawn weight by weight
 MOST_SIDES = (77, 124)  # squares that a map has at most, down and across
-_COUNTS = Memo(64)
 
 
 def cut(network: Network, layer: str, kept: np.ndarray, by_size: bool) -> Cut:
@@ -21,13 +20,15 @@ def cut(network: Network, layer: str, kept: np.ndarray, by_size: bool) -> Cut:
     by_size: whether the mask removes those of the smallest size in this layer.
     """
     w = network.kernels[layer]
-    counts, edges = _COUNTS.get((network.digest, layer), lambda: _counts(w))
+    counts, edges = _counts(network, layer)
     removed, _ = np.histogram(w[~kept], edges)
     threshold = threshold_of(np.abs(w), kept) if by_size else None
     return Cut(layer, edges, counts, removed, threshold)
 
 
-def _counts(w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+@cached
+def _counts(network: Network, layer: str) -> tuple[np.ndarray, np.ndarray]:
+    w = network.kernels[layer]
     reach = float(np.abs(w).max())
     return np.histogram(w, BINS, (-reach, reach))
 

@@ -140,9 +140,11 @@ def compute(
 
 def _packed(position: Position, split, stages, cancelled) -> Iterator[dict]:
     """The float32 and the decoded network, stage by stage on the same images."""
-    both = position.network, position.compressed.network
-    for before, after in measuring.side_by_side(*both, split, stages, cancelled):
-        yield {"base_accuracy": before, "accuracy": after}
+    both = {
+        "base_accuracy": position.network,
+        "accuracy": position.compressed.network,
+    }
+    yield from measuring.together(both, split, stages, cancelled)
 
 
 def _deployed(position: Position, split, stages, cancelled) -> Iterator[dict]:

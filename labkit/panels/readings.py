@@ -1,4 +1,4 @@
-"""Calibration as the panel needs it: kept under what it was made from.
+"""Calibration as the panel needs it.
 
 Calibrated ranges come from training images. What a layer reads is shown for validation
 images, which no range was made from, so that clipping is to be seen.
@@ -9,9 +9,10 @@ import numpy as np
 from labkit import post_training, zoo
 from labkit.activations import inner_layers
 from labkit.affine import affine_params, fake_quantize, sqnr_db
+from labkit.cache import cached
 from labkit.compress import Compressed
+from labkit.data import Split
 from labkit.insertion import inserted_grids
-from labkit.memo import Memo
 from labkit.network import Network
 from labkit.plots.activations import Reading
 from labkit.plots.quantization import Grid
@@ -19,7 +20,6 @@ from labkit.plots.quantization import Grid
 FLOAT_BITS = 32
 SHOWN_IMAGES = 50
 BINS = 100
-_ROUNDED, _READ = Memo(64), Memo(8)
 
 
 def rounded(
@@ -30,20 +30,27 @@ def rounded(
     bits: of the weights, FLOAT_BITS for float32. images: how many calibration images.
     kept: whether the first and the last layer have 8 bits.
     """
-    network, calibration = zoo.load(name), zoo.dataset(name).calibration
+    seen = zoo.dataset(name).calibration.take(images)
+    return _rounded(zoo.load(name), seen, bits, activation_bits, rule, kept)
 
-    def make() -> Compressed:
-        return post_training.round_in_graph(
-            network,
-            calibration.images[:images],
-            None if bits == FLOAT_BITS else bits,
-            activation_bits,
-            rule,
-            kept=post_training.kept_layers(network) if kept else (),
-        )
 
-    key = (network.digest, bits, activation_bits, images, rule, kept)
-    return _ROUNDED.get(key, make)
+@cached
+def _rounded(
+    network: Network,
+    images: Split,
+    bits: int,
+    activation_bits: int,
+    rule: str,
+    kept: bool,
+) -> Compressed:
+    return post_training.round_in_graph(
+        network,
+        images.images,
+        None if bits == FLOAT_BITS else bits,
+        activation_bits,
+        rule,
+        kept=post_training.kept_layers(network) if kept else (),
+    )
 
 
 def reading(name: str, network: Network, layer: str) -> Reading:
@@ -58,10 +65,7 @@ def reading(name: str, network: Network, layer: str) -> Reading:
         )
     rounding = f"{layer}_grid"
     grid = inserted_grids(network.to_bytes())[rounding]
-    images = zoo.dataset(name).validation.images[:SHOWN_IMAGES]
-    values = _READ.get(
-        (network.digest, layer), lambda: network.activations(images, rounding)
-    )
+    values = _read(network, zoo.dataset(name).validation.take(SHOWN_IMAGES), rounding)
     counts, edges = np.histogram(values, BINS)
     scale, zero_point = affine_params(grid.lo, grid.hi, grid.bits)
     lowest = scale * (-(2 ** (grid.bits - 1)) - zero_point)
@@ -76,3 +80,8 @@ def reading(name: str, network: Network, layer: str) -> Reading:
         float(outside.mean()),
         sqnr_db(values, fake_quantize(values, scale, zero_point, grid.bits)),
     )
+
+
+@cached
+def _read(network: Network, images: Split, tensor: str) -> np.ndarray:
+    return network.activations(images.images, tensor)

@@ -15,9 +15,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from labkit import dark_knowledge, zoo
+from labkit.cache import cached
+from labkit.data import Split
 from labkit.latency import Latency
 from labkit.measure import Accuracy
-from labkit.memo import Memo
+from labkit.network import Network
 from labkit.panels import measuring
 from labkit.panels import temperature_report as report
 from labkit.panels.base import Panel
@@ -32,7 +34,6 @@ from labkit.plots.softened import Softened
 NETWORKS = ("mlp", "lenet5")
 TEMPERATURES = (1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10, 12, 16, 20, 30, 40)
 PLACES = range(1, 21)
-_LOGITS = Memo(len(NETWORKS))
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,9 +100,12 @@ def compute(
 
 def answers(name: str) -> np.ndarray:
     """A network's logits of the validation images, (n, 10)."""
-    network = zoo.load(name)
-    images = zoo.dataset(name).validation.images
-    return _LOGITS.get((network.digest, len(images)), lambda: network.predict(images))
+    return _logits(zoo.load(name), zoo.dataset(name).validation)
+
+
+@cached
+def _logits(network: Network, split: Split) -> np.ndarray:
+    return network.predict(split.images)
 
 
 def ranked(logits: np.ndarray, labels: np.ndarray, digit: int) -> np.ndarray:

@@ -15,10 +15,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from labkit import compress, live, zoo
+from labkit.cache import CACHE, cached
 from labkit.compress import Compressed
+from labkit.data import Split
 from labkit.latency import Latency
 from labkit.measure import Accuracy
-from labkit.memo import Memo
 from labkit.network import Network
 from labkit.panels import measuring
 from labkit.panels import training_report as report
@@ -43,7 +44,6 @@ STEPS = {
 }
 BITS = range(2, 9)
 LOSS_IMAGES = 500
-_ROUNDED, _TRAINED, _LOSSES = Memo(16), Memo(16), Memo(64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,60 +106,59 @@ def compute(
         "seed": seed,
     }
     base, split = zoo.load(network), zoo.dataset(network).test
-    rounded = _rounded(network, Setting(weights, activations))
+    seen = zoo.dataset(network).calibration
+    with LOCK:
+        rounding = seen.take(CALIBRATION_IMAGES)
+        rounded = _rounded(base, rounding, Setting(weights, activations))
     levels = {
-        "float32": _loss(network, base),
-        "rounded": _loss(network, rounded.network),
+        "float32": _loss(base, seen.take(LOSS_IMAGES)),
+        "rounded": _loss(rounded.network, seen.take(LOSS_IMAGES)),
     }
     course = Course(steps, levels=levels)
     position = Position(settings, base, len(split), rounded, course)
-    stages = (FIRST,) if steps else STAGES
-    for news in _compared(position, split, stages, cancelled):
+    for news in _compared(position, split, (FIRST,) if steps else STAGES, cancelled):
         position = replace(position, **news)
         yield position
     if steps:
         for news in _training(position, cancelled):
             position = replace(position, **news)
             yield position
-        for news in _after_training(position, split, cancelled):
+    if position.trained is not None:
+        for news in _compared(position, split, STAGES, cancelled):
             position = replace(position, **news)
             yield position
     if not cancelled():
         yield replace(position, **_slow_figures(position))
 
 
-def _rounded(name: str, setting: Setting) -> Compressed:
-    base = zoo.load(name)
-
-    def make() -> Compressed:
-        images = zoo.dataset(name).calibration.images[:CALIBRATION_IMAGES]
-        with LOCK:
-            return round_network(base, images, setting)
-
-    return _ROUNDED.get((base.digest, setting), make)
+@cached
+def _rounded(network: Network, images: Split, setting: Setting) -> Compressed:
+    return round_network(network, images.images, setting)
 
 
-def _loss(name: str, network: Network) -> float:
+@cached
+def _loss(network: Network, images: Split) -> float:
     """A network's loss on some training images, in nats."""
-    images = zoo.dataset(name).calibration
-    return _LOSSES.get(
-        network.digest, lambda: score(network, images.take(LOSS_IMAGES)).loss
-    )
+    return score(network, images).loss
 
 
 def _compared(position: Position, split, stages, cancelled) -> Iterator[dict]:
-    """The float32 and the rounded network, stage by stage on the same images."""
-    both = position.network, position.rounded.network
-    for before, after in measuring.side_by_side(*both, split, stages, cancelled):
-        yield {"base_accuracy": before, "accuracy": after}
+    """The accuracies of all networks that are there, on the same growing prefix."""
+    networks = {
+        "base_accuracy": position.network,
+        "accuracy": position.rounded.network,
+    }
+    if position.trained is not None:
+        networks["trained_accuracy"] = position.trained.network
+    yield from measuring.together(networks, split, stages, cancelled)
 
 
 def _training(position: Position, cancelled: Cancelled) -> Iterator[dict]:
     """The course of the training, and the trained network at its end."""
     settings, course = position.settings, position.course
     start = settings["network"], str(position.setting), course.steps
-    key = (position.network.digest, *start, settings["seed"])
-    known = _TRAINED.peek(key)
+    key = _training, position.network.digest, *start, settings["seed"]
+    known = CACHE.peek(key)
     if known is not None:
         trained, losses = known
         yield {
@@ -170,22 +169,12 @@ def _training(position: Position, cancelled: Cancelled) -> Iterator[dict]:
     for now in live.training(*start, settings["seed"], cancelled):
         if now.packed is not None:
             trained = compress.read_packed(now.packed)
-            _TRAINED.put(key, (trained, course.losses))
+            CACHE.put(key, (trained, course.losses))
             yield {"trained": trained}
             return
         losses = (*course.losses, (now.step, now.loss))
         course = replace(course, done=now.step, losses=losses)
         yield {"course": course}
-
-
-def _after_training(position: Position, split, cancelled) -> Iterator[dict]:
-    """The trained network's accuracy first, then all three on every image."""
-    if position.trained is None:
-        return
-    trained = measuring.growing(position.trained.network, split, STAGES, cancelled)
-    for accuracy in trained:
-        yield {"trained_accuracy": accuracy}
-    yield from _compared(position, split, (None,), cancelled)
 
 
 def _slow_figures(position: Position) -> dict:
