@@ -109,7 +109,8 @@ def one(kind: str, weight: float | None, seed: int, dataset: data.Dataset) -> di
     steps = -(-len(split) // recipe.batch_size)
     twice = kind == "features, projected"
     if twice:
-        distilling.compile_hints(model, fit.optimizer(recipe, steps))
+        schedule = fit.schedule(recipe, steps)
+        distilling.compile_hints(model, fit.optimizer(recipe, schedule))
     else:
         fit.compile_by(recipe, model, steps)
     for epoch in range(recipe.epochs):

@@ -165,7 +165,7 @@ def soft_gradient(
     eq. 2). squared: without it, of the loss that lacks T^2: (q - p) / (T n).
 
     >>> teacher, student = np.log([[1.0, 1.0]]), np.log([[1.0, 3.0]])
-    >>> soft_gradient(teacher, student, 1).tolist()    # 1/4 - 1/2, 3/4 - 1/2
+    >>> soft_gradient(teacher, student, 1).round(4).tolist()  # 1/4 - 1/2, …
     [[-0.25, 0.25]]
     """
     apart = soften(student, temperature) - soften(teacher, temperature)

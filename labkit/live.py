@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from math import inf
 from pathlib import Path
 from queue import Empty, Queue
 from tempfile import TemporaryDirectory, TemporaryFile
@@ -22,6 +23,8 @@ from labkit.distill import check_mixture
 from labkit.vouched import vouch
 
 LOOK_SECONDS = 0.1
+# What lessons and panels give a training, so that none of them waits for minutes.
+SECONDS = 20.0
 
 
 class TrainingError(Exception):
@@ -32,8 +35,9 @@ class TrainingError(Exception):
 class Progress:
     """step: how many of `steps` batches are done. loss: their latest mean loss.
 
-    packed: the trained network's packed file; None but at the end. student: which of
-    two networks, where two are trained.
+    steps: as many as were asked for, or fewer where a time was given. packed: the
+    trained network's packed file; None but at the end. student: which of two networks,
+    where two are trained.
     """
 
     step: int
@@ -50,12 +54,14 @@ def train_quantized(
     seed: int = 0,
     progress: Callable[[Progress], object] = lambda _: None,
     cancelled: Callable[[], bool] = lambda: False,
+    seconds: float | None = None,
 ) -> bytes | None:
     """Quantization-aware training of a zoo's network: its packed file.
 
     As `training`; progress is called every few steps. None if it was cancelled.
     """
-    return result(training(name, setting, steps, seed, cancelled), progress)
+    seen = training(name, setting, steps, seed, cancelled, seconds)
+    return result(seen, progress)
 
 
 def result(
@@ -80,15 +86,18 @@ def training(
     steps: int,
     seed: int = 0,
     cancelled: Callable[[], bool] = lambda: False,
+    seconds: float | None = None,
 ) -> Iterator[Progress]:
     """Quantization-aware training of a zoo's network, seen every few steps.
 
     setting: bits of weights and activations, as "W4A4". steps: batches of 128 images,
     1 or more. The last Progress has the packed file. cancelled: asked ten times a
-    second; once it says True the child is ended and nothing more comes.
+    second; once it says True the child is ended and nothing more comes. seconds: above
+    0; where this machine, as fast as in the first second of training, would take longer
+    for the steps, it takes as many as fit. Then the result is that of so many `steps`.
     Raises TrainingError where the child fails, or TensorFlow is not installed.
     """
-    yield from _training(["qat", name, setting], steps, seed, cancelled)
+    yield from _training(["qat", name, setting], steps, seed, cancelled, seconds)
 
 
 def fine_tuning(
@@ -97,6 +106,7 @@ def fine_tuning(
     steps: int,
     seed: int = 0,
     cancelled: Callable[[], bool] = lambda: False,
+    seconds: float | None = None,
 ) -> Iterator[Progress]:
     """Training of a zoo's network with masks kept, from its trained weights.
 
@@ -107,9 +117,8 @@ def fine_tuning(
     with TemporaryDirectory() as folder:
         file = Path(folder) / "masks.npz"
         np.savez_compressed(file, **masks)
-        yield from _training(
-            ["masked", name, "--masks", str(file)], steps, seed, cancelled
-        )
+        how = ["masked", name, "--masks", str(file)]
+        yield from _training(how, steps, seed, cancelled, seconds)
 
 
 def pruning(
@@ -120,6 +129,7 @@ def pruning(
     scope: str = "global",
     seed: int = 0,
     cancelled: Callable[[], bool] = lambda: False,
+    seconds: float | None = None,
 ) -> Iterator[Progress]:
     """Training of a zoo's network while its smallest weights are removed.
 
@@ -128,8 +138,8 @@ def pruning(
     the first half of the steps prunes. scope: as for `labkit.prune.masking.masks`.
     Everything else as for `fine_tuning`.
     """
-    how = [str(sparsity), "--schedule", schedule, "--scope", scope]
-    yield from _training(["prune", name, *how], steps, seed, cancelled)
+    how = ["prune", name, str(sparsity), "--schedule", schedule, "--scope", scope]
+    yield from _training(how, steps, seed, cancelled, seconds)
 
 
 def distillation(
@@ -141,14 +151,16 @@ def distillation(
     steps: int,
     seed: int = 0,
     cancelled: Callable[[], bool] = lambda: False,
+    seconds: float | None = None,
 ) -> Iterator[Progress]:
     """Training of a student 784-w-w-10 on digits: alone, then by a teacher.
 
     teacher: "mlp" or "lenet5". width: w. temperature, alpha: as in
     `labkit.distill.loss`. images: of the first 5,000 training images. steps: batches of
-    up to 128 images for each student. Each Progress names its student, "alone" or
-    "distilled", and its loss on some validation images; the last one's file is read by
-    `labkit.students.read`. Everything else as for `training`.
+    up to 128 images for each student. seconds: for both, half of it each. Each Progress
+    names its student, "alone" or "distilled", and its loss on some validation images;
+    the last one's file is read by `labkit.students.read`. Everything else as for
+    `training`.
     """
     if width < 1:
         raise ValueError(f"width is {width}: give 1 or more units")
@@ -158,7 +170,7 @@ def distillation(
     how = {"width": width, "temperature": temperature, "alpha": alpha, "images": images}
     options = [f"--{name}={value}" for name, value in how.items()]
     module = "labkit.train.live_distillation"
-    yield from _training([teacher, *options], steps, seed, cancelled, module)
+    yield from _training([teacher, *options], steps, seed, cancelled, seconds, module)
 
 
 def _training(
@@ -166,11 +178,14 @@ def _training(
     steps: int,
     seed: int,
     cancelled: Callable[[], bool],
+    seconds: float | None,
     module: str = "labkit.train.live",
 ) -> Iterator[Progress]:
     """What a child that trains says, and at the end the file that it wrote."""
     if steps < 1:
         raise ValueError(f"steps is {steps}: give 1 or more")
+    if seconds is not None and not 0 < seconds < inf:
+        raise ValueError(f"seconds is {seconds}: give a time above 0, or None for all")
     if importlib.util.find_spec("tensorflow") is None:
         raise TrainingError("training needs TensorFlow: pip install -e '.[train]'")
     with TemporaryDirectory() as folder:
@@ -178,9 +193,10 @@ def _training(
         command = [
             *(sys.executable, "-m", module, *arguments),
             *("--steps", str(steps), "--seed", str(seed), "--out", str(out)),
+            *(() if seconds is None else ("--seconds", str(seconds))),
         ]
         for line in _lines(command, cancelled):
-            now = Progress(steps=steps, **json.loads(line))
+            now = Progress(**json.loads(line))
             yield now
         if out.exists() and not cancelled():
             yield replace(now, packed=vouch(out.read_bytes()))

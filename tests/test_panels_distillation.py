@@ -48,7 +48,9 @@ def fake_training(monkeypatch):
     """Trainings that take no time and give random students; their log."""
     asked = []
 
-    def quick(teacher, width, temperature, alpha, images, steps, seed, cancelled=None):
+    def quick(
+        teacher, width, temperature, alpha, images, steps, seed, cancelled, seconds
+    ):
         asked.append((teacher, width, temperature, alpha, images, steps, seed))
         content, arrays = io.BytesIO(), {}
         for k, student in enumerate(("alone", "distilled")):
@@ -122,7 +124,7 @@ def test_a_position_visited_twice_trains_once(fake_training):
 
 
 def slow_training(log):
-    def slow(teacher, width, t, alpha, images, steps, seed, cancelled):
+    def slow(teacher, width, t, alpha, images, steps, seed, cancelled, seconds):
         log.append(f"{width} begins")
         while not cancelled():
             yield live.Progress(100, steps, 0.5, student="alone")
@@ -156,6 +158,21 @@ def test_cancel_and_the_latest_setting_wins(monkeypatch):
     assert panel.settings["images"] == panel._fields["images"].value == 0
     assert shown(after) == shown(before)
     assert "panel distillation" not in [t.name for t in threading.enumerate()]
+
+
+def test_fewer_steps_than_asked_are_said(monkeypatch, fake_training):
+    """A slow machine takes 200 steps: the picture and the readout say so."""
+    whole = live.distillation
+    monkeypatch.setattr(
+        live, "distillation", lambda *how: whole(*how[:5], 200, *how[6:])
+    )
+    result = distillation_panel("mlp").set(images=500)
+    assert result.course.steps == 200 and result.course.done == 400
+    assert (
+        "(200 of 500 steps: what this machine takes in 20 s)"
+        in report.lines(result)[-1]
+    )
+    assert any("this machine's" in note for note in report.rows(result)[1])
 
 
 def test_a_training_that_fails_is_in_sight(monkeypatch):

@@ -39,7 +39,7 @@ def fake_training(monkeypatch):
     """Trainings that take no time and give the network at 8 bits; their log."""
     asked = []
 
-    def quick(name, setting, steps, seed, cancelled):
+    def quick(name, setting, steps, seed, cancelled, seconds):
         asked.append((name, setting, steps, seed))
         for step in (5, steps):
             yield live.Progress(step, steps, 1 / step)
@@ -148,7 +148,7 @@ def test_progress_in_states(small_test_set, fake_training):
 def slow_training(log):
     """A training that goes on until it is cancelled."""
 
-    def slow(name, setting, steps, seed, cancelled):
+    def slow(name, setting, steps, seed, cancelled, seconds):
         log.append(f"{setting} begins")
         while not cancelled():
             yield live.Progress(5, steps, 0.5)
@@ -223,6 +223,22 @@ def test_a_position_visited_twice_trains_once(small_test_set, fake_training):
     assert again.course.done == 50
     panel.set(seed=1)
     assert fake_training[1:] == [("lenet5", "W4A4", 50, 1)]
+
+
+def test_fewer_steps_than_asked_are_said(small_test_set, monkeypatch, fake_training):
+    """A slow machine takes 20 of 50 steps: name, file, readout and code say so."""
+    whole = live.training
+    monkeypatch.setattr(live, "training", lambda *how: whole(*how[:2], 20, *how[3:]))
+    panel = qat_panel("mlp")
+    for result in (panel.set(steps=50), panel.set(steps=50)):
+        assert result.course.steps == result.course.done == 20
+        assert result.points[-1].name == "W4A4, 20 steps"
+        assert "mlp-W4A4-20steps-seed0.packed" in report.files(result)
+        said = report.lines(result)[-1]
+        assert said.startswith("W4A4, 20 steps (20 of 50 steps: what this machine")
+        assert any("this machine's" in note for note in report.rows(result)[1])
+    assert "steps=50" in (code := report.code(result.settings))
+    assert f"seconds={live.SECONDS:g}" in code
 
 
 def test_a_training_that_fails_is_in_sight(small_test_set, monkeypatch):

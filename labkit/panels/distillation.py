@@ -126,13 +126,14 @@ def _training(position: Position, cancelled: Cancelled) -> Iterator[dict]:
     if known is not None:
         yield known
         return
-    for now in live.distillation(*how, course.steps, seed, cancelled):
+    for now in live.distillation(*how, course.steps, seed, cancelled, live.SECONDS):
         if now.packed is not None:
             found = students.read(now.packed, mlp)
             news = {"course": course, "students": found}
             CACHE.put(key, news)
             yield news
             return
+        course = replace(course, steps=now.steps)
         course = course.after(now.student, now.step, now.loss)
         yield {"course": course}
 

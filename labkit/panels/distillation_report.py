@@ -1,12 +1,19 @@
 """What the distillation panel says of a position: readout, ledger, files, code."""
 
-from labkit import ledger
+from labkit import ledger, live
 from labkit.measure import compare
 from labkit.panels.controls import Settings
-from labkit.panels.words import change, filled, measured, progress
+from labkit.panels.words import (
+    THIS_MACHINE,
+    change,
+    filled,
+    measured,
+    of_asked,
+    progress,
+)
 from labkit.plots.distillation import title
 
-# Both students, with TensorFlow's start: at most 10 seconds on two idle cores.
+# Of each student, at most: a machine takes as many as fit into live.SECONDS.
 STEPS = 500
 
 
@@ -39,7 +46,8 @@ def lines(position) -> list[str]:
         *text,
         f"{name(now, 'alone')}: {measured(found['alone'])}, {size:,} bytes, "
         f"{len(position.network) / size:.1f}× smaller",
-        f"distilled: {measured(found['distilled'])}; against alone, same images: "
+        f"distilled{of_asked(position.course.steps, STEPS)}: "
+        f"{measured(found['distilled'])}; against alone, same images: "
         f"{change(against)}",
     ]
 
@@ -66,6 +74,8 @@ def rows(position) -> tuple[list, list[str]]:
         found[student] = ledger.network_row(network, f"student, {student}")
     table = filled(found, position)
     notes = ledger.explain(table)
+    if position.course.steps:
+        notes = [*notes, THIS_MACHINE]
     if position.course.steps and not position.students:
         table.append(("students", "…"))
     return table, notes
@@ -103,6 +113,7 @@ seen = live.distillation(
     {teacher!r}, width={settings["width"]}, temperature={settings["temperature"]}, \
 alpha={settings["alpha"]},
     images={settings["images"]}, steps={STEPS}, seed={settings["seed"]},
+    seconds={live.SECONDS:g},
 )
 trained = students.read(live.result(seen, print), zoo.load("mlp"))
 for name, network in trained.items():

@@ -35,7 +35,7 @@ from labkit.plots.training import Course
 from labkit.post_training import CALIBRATION_IMAGES, Setting, round_network
 from labkit.sensitivity import score
 
-# Batches of 128 images: at most 20 seconds on two idle cores, with Keras' start.
+# Batches of 128 images, at most: a machine takes as many as fit into live.SECONDS.
 STEPS = {
     "mlp": (0, 50, 100, 200),
     "lenet5": (0, 50, 100, 200),
@@ -78,8 +78,9 @@ class Position(NetworkPosition):
         if self.trained_accuracy is not None:
             size = self.trained.size_bytes
             files.append(("trained", self.trained_accuracy, size))
+        taken = self.settings | {"steps": self.course.steps}
         return tuple(
-            self.point(kind, report.name(self.settings, kind), *figures)
+            self.point(kind, report.name(taken, kind), *figures)
             for kind, *figures in files
         )
 
@@ -95,8 +96,8 @@ def compute(
     """Better and better measurements of one setting; the last has every figure.
 
     network: a name of the zoo. weights, activations: bits, 2 to 8. steps: batches of
-    128 images to train on, 0 for rounding alone. seed: of the training. Raises
-    live.TrainingError where the training fails.
+    128 images to train on, fewer where live.SECONDS are short for them, 0 for rounding
+    alone. seed: of the training. Raises live.TrainingError where the training fails.
     """
     settings = {
         "network": network,
@@ -160,20 +161,17 @@ def _training(position: Position, cancelled: Cancelled) -> Iterator[dict]:
     key = _training, position.network.digest, *start, settings["seed"]
     known = CACHE.peek(key)
     if known is not None:
-        trained, losses = known
-        yield {
-            "trained": trained,
-            "course": replace(course, done=course.steps, losses=losses),
-        }
+        trained, course = known
+        yield {"trained": trained, "course": course}
         return
-    for now in live.training(*start, settings["seed"], cancelled):
+    for now in live.training(*start, settings["seed"], cancelled, live.SECONDS):
         if now.packed is not None:
             trained = compress.read_packed(now.packed)
-            CACHE.put(key, (trained, course.losses))
+            CACHE.put(key, (trained, course))
             yield {"trained": trained}
             return
         losses = (*course.losses, (now.step, now.loss))
-        course = replace(course, done=now.step, losses=losses)
+        course = replace(course, steps=now.steps, done=now.step, losses=losses)
         yield {"course": course}
 
 

@@ -1,8 +1,15 @@
 """What the panel of training with rounding says: readout, ledger, files, code."""
 
-from labkit import ledger, measure
+from labkit import ledger, live, measure
 from labkit.panels.controls import Settings
-from labkit.panels.words import change, filled, measured, progress
+from labkit.panels.words import (
+    THIS_MACHINE,
+    change,
+    filled,
+    measured,
+    of_asked,
+    progress,
+)
 from labkit.plots.training import title
 from labkit.post_training import CALIBRATION_IMAGES, kept_layers
 
@@ -47,8 +54,10 @@ def _trained_line(position) -> str:
     if position.trained_accuracy is None:
         return title(position.course)
     against_rounded = measure.compare(position.accuracy, position.trained_accuracy)
+    taken = position.settings | {"steps": position.course.steps}
     return (
-        f"{name(position.settings)}: {measured(position.trained_accuracy)}, "
+        f"{name(taken)}{of_asked(position.course.steps, position.settings['steps'])}: "
+        f"{measured(position.trained_accuracy)}, "
         f"{position.trained.size_bytes:,} bytes; against rounded alone: "
         f"{change(against_rounded)}"
     )
@@ -81,6 +90,8 @@ def rows(position) -> tuple[list, list[str]]:
         )
     table = filled(found, position)
     notes = [GRAPH, *ledger.explain(table)]
+    if position.course.steps:
+        notes.append(THIS_MACHINE)
     if position.course.steps and position.trained is None:
         table.append((f"{position.setting}, trained", "…"))
     return table, notes
@@ -92,7 +103,8 @@ def files(position) -> dict[str, bytes]:
     start = f"{now['network']}-{position.setting}"
     found = {f"{start}-rounded.packed": position.rounded.packed}
     if position.trained is not None:
-        trained = f"{start}-{now['steps']}steps-seed{now['seed']}.packed"
+        steps = position.course.steps
+        trained = f"{start}-{steps}steps-seed{now['seed']}.packed"
         found[trained] = position.trained.packed
     return found
 
@@ -119,7 +131,7 @@ print(f"rounded: {{accuracy.value:.2%}}, {{rounded.size_bytes:,}} bytes")
 packed = live.train_quantized(
     {settings["network"]!r}, {setting!r}, steps={settings["steps"]}, \
 seed={settings["seed"]},
-    progress=print,
+    progress=print, seconds={live.SECONDS:g},
 )
 accuracy = measure.accuracy(unpack(packed), data.test)
 print(f"trained: {{accuracy.value:.2%}}, {{len(packed):,}} bytes")

@@ -2,13 +2,17 @@
 
 from dataclasses import replace
 
-from labkit import ledger
+from labkit import ledger, live
 from labkit.ledger import Row
 from labkit.measure import Accuracy, Paired, compare
 from labkit.plots.base import percent
 
 # What pruning leaves of a channel's mean and deviation: a panel's choices.
 AS_THEY_ARE, RE_ESTIMATED = CHANNELS = ("as they are", "re-estimated")
+THIS_MACHINE = (
+    "The trained figures are this machine's: another one adds in another order, takes "
+    "another number of steps if it is slow, and ends with another network."
+)
 
 
 def measured(accuracy: Accuracy) -> str:
@@ -61,6 +65,17 @@ def progress(n: int, total: int, complete: bool) -> str:
         return f"estimate on the first {n:,} of {total:,} test images, refining…"
     exact = f"exact on all {total:,} test images"
     return exact if complete else f"{exact}; the other columns follow…"
+
+
+def of_asked(steps: int, asked: int) -> str:
+    """Why a live training took fewer steps than were asked for; nothing if it did not.
+
+    >>> of_asked(80, 80), of_asked(37, 80)
+    ('', ' (37 of 80 steps: what this machine takes in 20 s)')
+    """
+    if steps == asked:
+        return ""
+    return f" ({steps} of {asked} steps: what this machine takes in {live.SECONDS:g} s)"
 
 
 def filled(rows: dict[str, Row], position) -> list[Row]:

@@ -47,28 +47,42 @@ def build(
 
 def compile_by(recipe: Recipe, model: keras.Model, steps_per_epoch: int) -> None:
     """Attach the recipe's optimizer, schedule and loss (cross-entropy on logits)."""
+    compile_with(optimizer(recipe, schedule(recipe, steps_per_epoch)), model)
+
+
+def compile_with(optimizer: keras.optimizers.Optimizer, model: keras.Model) -> None:
+    """Attach the optimizer and the loss (cross-entropy on logits)."""
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile(optimizer(recipe, steps_per_epoch), loss, metrics=["accuracy"])
+    model.compile(optimizer, loss, metrics=["accuracy"])
 
 
-def optimizer(recipe: Recipe, steps_per_epoch: int) -> keras.optimizers.Optimizer:
-    """The recipe's optimizer with its schedule."""
+def schedule(
+    recipe: Recipe, steps_per_epoch: int
+) -> keras.optimizers.schedules.LearningRateSchedule:
+    """Step -> the recipe's learning rate."""
     warmup = int(recipe.warmup_epochs * steps_per_epoch)
-    schedule = keras.optimizers.schedules.CosineDecay(
+    return keras.optimizers.schedules.CosineDecay(
         0.0,
         recipe.epochs * steps_per_epoch - warmup,
         warmup_target=recipe.learning_rate,
         warmup_steps=warmup,
     )
+
+
+def optimizer(
+    recipe: Recipe,
+    rate: float | keras.optimizers.schedules.LearningRateSchedule,
+) -> keras.optimizers.Optimizer:
+    """The recipe's optimizer at a learning rate or a schedule of it."""
     if recipe.optimizer == "sgd":
         # Keras decays beside the momentum, which would make an L2 term 1 / (1 - m) as
         # strong: divided by it, the decay is the usual one.
         decay = recipe.weight_decay / (1 - MOMENTUM)
         found = keras.optimizers.SGD(
-            schedule, momentum=MOMENTUM, nesterov=True, weight_decay=decay
+            rate, momentum=MOMENTUM, nesterov=True, weight_decay=decay
         )
     else:
-        found = keras.optimizers.AdamW(schedule, weight_decay=recipe.weight_decay)
+        found = keras.optimizers.AdamW(rate, weight_decay=recipe.weight_decay)
     found.exclude_from_weight_decay(var_names=["bias", "beta", "gamma", "scale"])
     return found
 

@@ -1,13 +1,14 @@
 """A training of some seconds, in a process of its own: `python -m labkit.train.live`.
 
-Prints one JSON line every few steps and writes the packed file at the end. The lessons
-start it through `labkit.live`, so that their kernels never import TensorFlow. It runs
-on the images in data/ alone: of CIFAR-10 these are 5,000 training images.
+Prints one JSON line every few steps, which says how many there will be, and writes the
+packed file at the end. The lessons start it through `labkit.live`, so that their
+kernels never import TensorFlow. It runs on the images in data/ alone: of CIFAR-10 these
+are 5,000 training images.
 """
 
 import argparse
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from itertools import count, islice
 from pathlib import Path
@@ -24,6 +25,7 @@ from labkit.pruned import check_mask, pack_zeros
 from labkit.train import convert, fit, masked, pruning, qat, quantized
 from labkit.train.batches import Batches
 from labkit.train.folded import to_keras
+from labkit.train.pace import Budget, steps_within
 from labkit.train.recipes import Recipe
 
 EVERY = 5
@@ -36,26 +38,33 @@ LEARNING_RATES = {"mlp": 3e-4, "lenet5": 3e-4, "resnet8": 0.01, "resnet20": 0.00
 PRUNED_LEARNING_RATES = {"mlp": 2e-3, "lenet5": 1e-3, "resnet8": 0.02, "resnet20": 0.01}
 PRUNINGS = 50
 
-Report = Callable[[int, float], object]
+Report = Callable[[int, int, float], object]
 
 
-def train(name: str, setting: qat.Setting, steps: int, seed: int, report) -> bytes:
-    """The packed file of `name` after `steps` batches of quantization-aware training.
+def train(
+    name: str, setting: qat.Setting, budget: Budget, seed: int, report: Report
+) -> bytes:
+    """The packed file of `name` after quantization-aware training.
 
     It begins at the scales of rounding alone, so that what it gains is the training's.
-    report(step, loss): called every few steps with the mean loss of those steps.
+    report(step, steps, loss): called every few steps with the steps done, all that
+    there will be, and the mean loss of the latest ones.
     """
     recipe = _short(qat.RECIPES[name], LEARNING_RATES[name])
     keras.utils.set_random_seed(seed)
     model = qat.start(name, setting, recipe, as_rounded=True)
-    run(model, recipe, steps, seed, report)
+    run(model, recipe, budget, seed, report)
     return quantized.as_file(name, model)[1]
 
 
 def fine_tune(
-    name: str, masks: Mapping[str, np.ndarray], steps: int, seed: int, report: Report
+    name: str,
+    masks: Mapping[str, np.ndarray],
+    budget: Budget,
+    seed: int,
+    report: Report,
 ) -> bytes:
-    """The packed file of `name` after `steps` batches with some masks kept.
+    """The packed file of `name` after a training with some masks kept.
 
     masks: layer name -> bool array in the file's layout, True = kept.
     """
@@ -64,7 +73,7 @@ def fine_tune(
         check_mask(layer, kept, kernels)
     recipe, model = _begin_pruning(name, seed)
     masked.prune(model, {layer: to_keras(kept) for layer, kept in masks.items()})
-    run(model, recipe, steps, seed, report)
+    run(model, recipe, budget, seed, report)
     return _pruned_file(name, model)
 
 
@@ -73,42 +82,74 @@ def prune(
     sparsity: float,
     schedule: str,
     scope: str,
-    steps: int,
+    budget: Budget,
     seed: int,
     report: Report,
 ) -> bytes:
-    """The packed file of `name`, pruned by magnitude within half of `steps` batches."""
+    """The packed file of `name`, pruned by magnitude within half of the steps."""
     recipe, model = _begin_pruning(name, seed)
     how = pruning.PruningRecipe(recipe, schedule, PRUNINGS, until=0.5, scope=scope)
-    pruner = pruning.Pruner(how, sparsity, steps)
-    pruner.set_model(model)
-    run(model, recipe, steps, seed, report, pruner.before_step)
+
+    def pruned_before(steps: int) -> Callable[[int], None]:
+        pruner = pruning.Pruner(how, sparsity, steps)
+        pruner.set_model(model)
+        return pruner.before_step
+
+    run(model, recipe, budget, seed, report, pruned_before)
     return _pruned_file(name, model)
 
 
 def run(
     model: keras.Model,
     recipe: Recipe,
-    steps: int,
+    budget: Budget,
     seed: int,
     report: Report,
-    before_step: Callable[[int], object] = lambda step: None,
+    hook: Callable[[int], Callable[[int], object]] = lambda steps: lambda step: None,
 ) -> None:
-    """Train the model for `steps` batches under the recipe's whole schedule."""
+    """Train the model, one batch a step, under the recipe's whole schedule.
+
+    hook: how many steps there will be -> what is called before each with its number.
+    """
     for layer in model.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.momentum = MOMENTUM
-    fit.compile_by(recipe, model, steps)
+    # A rate that is set before each step: its schedule needs the number of steps, which
+    # is known once the compiled step was timed.
+    fit.compile_with(fit.optimizer(recipe, recipe.learning_rate), model)
     split = data.load(recipe.dataset).train
+
+    def batches():
+        return _batches(split, recipe, model.input_shape[1:], seed)
+
+    steps = _steps(model, batches(), budget)
+    rate, before_step = fit.schedule(recipe, steps), hook(steps)
     losses = []
-    stream = islice(_batches(split, recipe, model.input_shape[1:], seed), steps)
-    for step, (inputs, labels) in enumerate(stream):
+    for step, batch in enumerate(islice(batches(), steps)):
         before_step(step)
-        losses.append(float(model.train_on_batch(inputs, labels)[0]))
-        model.reset_metrics()
+        model.optimizer.learning_rate = float(rate(step))
+        losses.append(_step(model, batch))
         if (step + 1) % EVERY == 0 or step + 1 == steps:
-            report(step + 1, sum(losses) / len(losses))
+            report(step + 1, steps, sum(losses) / len(losses))
             losses.clear()
+
+
+def _steps(model: keras.Model, batches: Iterator, budget: Budget) -> int:
+    """How many steps there will be; the model is left as it was."""
+    model.optimizer.build(model.trainable_variables)
+    state = [*model.variables, *model.optimizer.variables]
+    before = [variable.numpy() for variable in state]
+    steps = steps_within(budget, lambda: _step(model, next(batches)))
+    for variable, value in zip(state, before, strict=True):
+        variable.assign(value)
+    return steps
+
+
+def _step(model: keras.Model, batch: tuple[np.ndarray, np.ndarray]) -> float:
+    """One step of the optimizer; the batch's loss."""
+    loss = float(model.train_on_batch(*batch)[0])
+    model.reset_metrics()
+    return loss
 
 
 def _short(recipe: Recipe, learning_rate: float) -> Recipe:
@@ -147,6 +188,7 @@ def _parser() -> argparse.ArgumentParser:
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("name", choices=zoo.NAMES)
     common.add_argument("--steps", type=int, required=True)
+    common.add_argument("--seconds", type=float)
     common.add_argument("--seed", type=int, default=0)
     common.add_argument("--out", type=Path, required=True)
     parser = argparse.ArgumentParser("python -m labkit.train.live")
@@ -165,10 +207,11 @@ def _parser() -> argparse.ArgumentParser:
 def main() -> None:
     chosen = _parser().parse_args()
 
-    def report(step: int, loss: float) -> None:
-        print(json.dumps({"step": step, "loss": loss}), flush=True)
+    def report(step: int, steps: int, loss: float) -> None:
+        line = {"step": step, "steps": steps, "loss": loss}
+        print(json.dumps(line), flush=True)
 
-    how = chosen.steps, chosen.seed, report
+    how = Budget(chosen.steps, chosen.seconds), chosen.seed, report
     if chosen.command == "qat":
         packed = train(chosen.name, chosen.setting, *how)
     elif chosen.command == "masked":

@@ -1,9 +1,9 @@
 """A student trained twice in some seconds, alone and by a teacher, in a child process.
 
 `python -m labkit.train.live_distillation` prints one JSON line for every 100 steps of
-each student and writes both networks into one .npz file. `labkit.live` starts it. Both
-students begin with the same weights and see the same images in the same order, moved
-alike; the teacher is asked about the moved images.
+each student, which says how many there will be, and writes both networks into one .npz
+file. `labkit.live` starts it. Both students begin with the same weights and see the
+same images in the same order, moved alike; the teacher is asked about the moved images.
 """
 
 import argparse
@@ -16,7 +16,8 @@ import numpy as np
 from labkit import data, zoo
 from labkit.files import write_bytes
 from labkit.train import moves, students
-from labkit.train.fast import Dense, SoftTargets
+from labkit.train.fast import STEPS, Dense, SoftTargets
+from labkit.train.pace import Budget, steps_within
 
 TEACHERS = ("mlp", "lenet5")
 SHIFT, LOSS_IMAGES = 1, 500
@@ -32,35 +33,50 @@ def train(
     temperature: float,
     alpha: float,
     images: int,
-    steps: int,
+    budget: Budget,
     seed: int,
     report,
 ) -> dict[str, Dense]:
-    """The networks 784-w-w-10 after `steps` batches, "alone" and "distilled".
+    """The networks 784-w-w-10 after as many steps each, "alone" and "distilled".
 
-    images: how many of the first training images are used. report(student, step,
-    loss): called every 100 steps with the cross-entropy on some validation images.
+    images: how many of the first training images are used. budget: the steps of each,
+    the time of both. report(student, step, steps, loss): called every 100 steps with
+    those done, all of this student, and the cross-entropy on some validation images.
     """
     dataset = data.load("mnist")
     split = dataset.calibration.take(images)
     judges = dataset.validation.take(LOSS_IMAGES)
     table = moves.logits_everywhere(zoo.load(teacher).predict, split, SHIFT)
-    weights = {ALONE: 0.0, DISTILLED: alpha}
+    widths = 784, width, width, 10
+    alphas = {ALONE: 0.0, DISTILLED: alpha}
+    soft = {key: SoftTargets(table, temperature, a) for key, a in alphas.items()}
+    steps = _steps(widths, split, budget, soft[DISTILLED])
     trained = {}
-    for student, its_alpha in weights.items():
+    for student, told in soft.items():
         trained[student] = students.train(
-            (784, width, width, 10),
+            widths,
             split,
             steps,
             seed,
-            SoftTargets(table, temperature, its_alpha),
+            told,
             SHIFT,
             RATE,
             report=lambda step, network, student=student: report(
-                student, step, network.loss(judges)
+                student, step, steps, network.loss(judges)
             ),
         )
     return trained
+
+
+def _steps(widths, split: data.Split, budget: Budget, soft: SoftTargets) -> int:
+    """How many steps each of the two students has."""
+    if budget.seconds is None:
+        return budget.steps
+    one = Budget(budget.steps, budget.seconds / 2)
+    # Rates for whole calls of `advance`, the one that is not timed among them.
+    enough = (budget.steps // STEPS + 2) * STEPS
+    thrown_away = students.begin(widths, split, enough, 0, soft, SHIFT, RATE)
+    return steps_within(one, thrown_away.advance, STEPS)
 
 
 def to_bytes(trained: dict[str, Dense]) -> bytes:
@@ -83,16 +99,18 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=kind, required=True)
     for name in ("images", "steps"):
         parser.add_argument(f"--{name}", type=int, required=True)
+    parser.add_argument("--seconds", type=float)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, required=True)
     chosen = vars(parser.parse_args())
     out = chosen.pop("out")
+    budget = Budget(chosen.pop("steps"), chosen.pop("seconds"))
 
-    def report(student: str, step: int, loss: float) -> None:
-        line = {"step": step, "loss": loss, "student": student}
+    def report(student: str, step: int, steps: int, loss: float) -> None:
+        line = {"step": step, "steps": steps, "loss": loss, "student": student}
         print(json.dumps(line), flush=True)
 
-    write_bytes(out, to_bytes(train(**chosen, report=report)))
+    write_bytes(out, to_bytes(train(**chosen, budget=budget, report=report)))
 
 
 if __name__ == "__main__":

@@ -31,6 +31,24 @@ def train(
     every 100 steps with the steps done and the network. Raises ValueError without
     steps or images.
     """
+    training = begin(widths, split, steps, seed, soft, shift, rate, batch_size)
+    while training.step < steps:
+        network = training.advance()
+        report(training.step, network)
+    return network
+
+
+def begin(
+    widths: Sequence[int],
+    split: Split,
+    steps: int,
+    seed: int,
+    soft: SoftTargets | None = None,
+    shift: int = 0,
+    rate: float = LEARNING_RATE,
+    batch_size: int = BATCH_SIZE,
+) -> Training:
+    """The training that `train` takes to its end, before its first step."""
     if steps < 1 or not len(split):
         raise ValueError(
             f"{steps} steps on {len(split)} images: give 1 or more of each"
@@ -38,11 +56,7 @@ def train(
     rates = rate * (1 + np.cos(np.pi * np.arange(steps) / steps)) / 2
     start = Dense.untrained(widths, [seed, 1])
     size = min(batch_size, len(split))
-    training = Training(start, None, split, rates, size, [seed, 2], shift, soft)
-    while training.step < steps:
-        network = training.advance()
-        report(training.step, network)
-    return network
+    return Training(start, None, split, rates, size, [seed, 2], shift, soft)
 
 
 def steps_of(epochs: int, split: Split, batch_size: int = BATCH_SIZE) -> int:
