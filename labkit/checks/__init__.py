@@ -41,6 +41,7 @@ from labkit.checks.quantization import (
     check_fake_quantize,
     check_scale_zero_point,
 )
+from labkit.checks.relations import shown
 from labkit.checks.training import (
     check_quantized_copy,
     check_rounding_gradients,
@@ -80,4 +81,5 @@ __all__ = [
     "check_soften",
     "check_taylor_scores",
     "check_taylor_units",
+    "shown",
 ]

@@ -109,7 +109,8 @@ def run(
 ) -> None:
     """Train the model, one batch a step, under the recipe's whole schedule.
 
-    hook: how many steps there will be -> what is called before each with its number.
+    hook: how many steps there will be -> what is called before each with its number,
+    and once more after the last.
     """
     for layer in model.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
@@ -132,6 +133,7 @@ def run(
         if (step + 1) % EVERY == 0 or step + 1 == steps:
             report(step + 1, steps, sum(losses) / len(losses))
             losses.clear()
+    before_step(steps)
 
 
 def _steps(model: keras.Model, batches: Iterator, budget: Budget) -> int:
