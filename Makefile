@@ -18,7 +18,7 @@ WRONG_PYTHON = This lab needs Python 3.11, 3.12 or 3.13, and "$(PYTHON)" is \
 NO_VENV = "$(PYTHON)" cannot make a virtual environment: install its venv module \
 	(on Debian and Ubuntu "apt install python$(VERSION)-venv") and try again
 
-.PHONY: help lab test notebooks bench results lint format constraints clean
+.PHONY: help lab test check notebooks bench results lint format constraints clean
 
 help: ## list the commands
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1: \2/p' Makefile
@@ -28,6 +28,9 @@ lab: $(INSTALLED) ## open the lab in JupyterLab (ARGS=--no-browser prints the UR
 
 test: $(INSTALLED) ## run every test: code, notebooks, and panels in a browser
 	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
+
+check: $(INSTALLED) ## run the arithmetic's tests as other machines compute (long; ARGS=--list)
+	$(BIN)/python tests/machines.py $(ARGS)
 
 notebooks: $(INSTALLED) ## build notebooks/*.ipynb from notebooks/src/*.py
 	$(BIN)/python notebooks/build.py $(ARGS)

@@ -137,7 +137,7 @@ def sqnr_db(w: np.ndarray, w_hat: np.ndarray) -> float:
 
     w and w_hat of one shape (else ValueError); inf where they are equal.
 
-    >>> sqnr_db([3.0, 4.0], [3.0, 4.5])
+    >>> round(sqnr_db([3.0, 4.0], [3.0, 4.5]), 6)
     20.0
     """
     w, w_hat = np.asarray(w, np.float64), np.asarray(w_hat, np.float64)

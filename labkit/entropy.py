@@ -16,7 +16,7 @@ def code_entropy(q: np.ndarray) -> float:
     q: integers, any shape, not empty (else ValueError). Ternary codes have at most
     log2(3) = 1.585 bits, and fewer the more of them are 0.
 
-    >>> code_entropy(np.array([0, 0, 1, 1])), code_entropy(np.array([5, 5]))
+    >>> round(code_entropy(np.array([0, 0, 1, 1])), 6), code_entropy(np.array([5, 5]))
     (1.0, 0.0)
     """
     if np.size(q) == 0:

@@ -34,9 +34,9 @@ def svd(w: np.ndarray) -> Svd:
     """The SVD of a matrix (m, n). Raises ValueError for another shape.
 
     >>> found = svd(np.array([[3.0, 0.0], [0.0, 4.0]]))
-    >>> found.s.tolist()
+    >>> found.s.round(6).tolist()
     [4.0, 3.0]
-    >>> found.matrix(1).tolist()
+    >>> np.abs(found.matrix(1)).round(6).tolist()
     [[0.0, 0.0], [0.0, 4.0]]
     """
     return Svd(*np.linalg.svd(check_matrix(w), full_matrices=False))
@@ -59,7 +59,7 @@ def factors(found: Svd, rank: int, values: str = "split") -> tuple:
     for another word or a rank that is not from 1 to min(m, n).
 
     >>> first, second = factors(svd(np.array([[4.0, 0.0], [0.0, 1.0]])), rank=1)
-    >>> np.abs(first).tolist(), np.abs(second).tolist()
+    >>> np.abs(first).round(6).tolist(), np.abs(second).round(6).tolist()
     ([[2.0, 0.0]], [[2.0], [0.0]])
     """
     rank = check_rank(rank, len(found.s))

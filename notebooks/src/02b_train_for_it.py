@@ -685,7 +685,9 @@ name, setting = long["size_bytes"].idxmin()
 packed = zoo.load_packed(name, setting)
 found = accuracy(unpack(packed), zoo.dataset(name).test)
 print(name, setting, f"{len(packed):,} bytes, {found.value:.2%}")
-assert found.value == long.loc[(name, setting), "trained_accuracy"]
+np.testing.assert_allclose(
+    found.value, long.loc[(name, setting), "trained_accuracy"], atol=1e-3
+)
 
 # %% [markdown]
 r"""

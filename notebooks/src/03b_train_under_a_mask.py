@@ -540,7 +540,8 @@ found = accuracy(file, zoo.dataset("mlp").test)
 left = {layer: int(np.count_nonzero(w)) for layer, w in file.kernels.items()}
 print(f"{found.value:.2%}, left {left}")
 record = zoo.pruned_record("mlp-0.92")
-assert found.value == record["test_accuracy"] and left == record["kept"]
+np.testing.assert_allclose(found.value, record["test_accuracy"], atol=1e-3)
+assert left == record["kept"]
 
 # %%
 from labkit.plots.weights import draw_weight_pictures

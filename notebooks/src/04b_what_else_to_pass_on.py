@@ -643,7 +643,7 @@ print(guesses.settle("4. points gained by resnet8", gains.mean, 0.3))
 
 # %%
 for record in students.values():
-    assert abs(right(record).value - record["test_accuracy"]) < 1e-9
+    assert abs(right(record).value - record["test_accuracy"]) < 1e-3
 (epochs,) = {record["epochs"] for record in students.values()}
 own = zoo.record("resnet8")
 print(f"each {epochs} epochs; the lab's own resnet8, alone, {own['epochs']} epochs: "
