@@ -49,7 +49,15 @@ def fake_training(monkeypatch):
     asked = []
 
     def quick(
-        teacher, width, temperature, alpha, images, steps, seed, cancelled, seconds
+        teacher,
+        width,
+        temperature,
+        alpha,
+        images,
+        steps,
+        seed,
+        cancelled=None,
+        seconds=None,
     ):
         asked.append((teacher, width, temperature, alpha, images, steps, seed))
         content, arrays = io.BytesIO(), {}
