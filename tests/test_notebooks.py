@@ -100,6 +100,53 @@ def test_every_prediction_is_asked_and_settled(source):
 
 
 @each_source
+def test_sections_and_questions_are_numbered_without_gaps(source):
+    text = prose(build.read_source(source))
+    for what in (
+        r"^## (\d+)\. ",
+        r"\*\*Predict (\d+)\.\*\*",
+        r"\*\*Exercise (\d+)\*\*",
+    ):
+        numbers = [int(number) for number in re.findall(what, text, re.M)]
+        assert numbers == list(range(1, len(numbers) + 1)) != [], what
+
+
+def without_question(cells) -> list[str]:
+    """The guesses that do not follow their question, "Predict 3" for "3a. …"."""
+    alone, before = [], ""
+    for cell in cells:
+        if cell.cell_type == "code":
+            for guess in re.findall(r'guesses\.guess\(\s*"([^"]+)"', cell.source):
+                asked = re.findall(r"\*\*Predict (\d+)\.\*\*", before)
+                number = re.findall(r"^\d+(?=[a-z]?\. )", guess)
+                if not number or asked[-1:] != number:
+                    alone.append(guess)
+        before = cell.source if cell.cell_type == "markdown" else ""
+    return alone
+
+
+@each_source
+def test_the_question_of_a_guess_stands_right_before_it(source):
+    assert without_question(build.read_source(source).cells) == []
+
+
+@pytest.mark.parametrize(
+    ("question", "guess"),
+    [
+        ("A sentence.", "5. a layer"),
+        ("**Predict 4.** Which?", "5. a layer"),
+        ("**Predict 5.** Which? **Predict 6.** How many?", "5b. a layer"),
+        ("**Predict 5.** Which?", "a layer"),
+    ],
+)
+def test_a_guess_without_its_question_is_recognised(question, guess):
+    code = new_code_cell(f'guesses.guess("{guess}", None)')
+    assert without_question([new_markdown_cell(question), code]) == [guess]
+    right = new_markdown_cell("**Predict 5.** Which?")
+    assert without_question([right, new_code_cell("1"), code]) == [guess]
+
+
+@each_source
 def test_no_measured_figure_is_typed_into_prose(source):
     found = set(MEASURED.findall(prose(build.read_source(source))))
     assert found <= NOT_MEASURED

@@ -647,6 +647,15 @@ errors back with rows of the *whole* inverse, where the method needs that of the
 not yet rounded, which our loop shrinks in its last two lines. A better range alone,
 `octav`, does more for `mlp`. Not every better range is one, though: `mse`, made for a
 small error of the weights, is worse than min-max on `resnet8`.
+
+## 4. Which layer needs its bits?
+
+Quantize *one* layer at a time, leave the others float32, and measure. That is the
+*sensitivity map*: layers by bits.
+
+**Predict 5.** Which layer of `resnet8` loses most at 2 bits, one scale a channel, least
+squares? Loss is the cross-entropy on validation images. Its layers and their numbers of
+weights are printed with your guess.
 """
 
 # %%
@@ -829,7 +838,7 @@ panel
 r"""
 1. Move the budget from right to left. Which layers lose bits first, and which last?
    Look at their numbers of weights.
-2. At which budget does the measured loss (red) leave the predicted one?
+2. At which budget does the measured loss (orange) leave the predicted one?
 3. Switch *Bits by* between greedy and exact. How often does a bar change?
 4. *Advanced*: take the first layer out of the choice, so that it keeps 8 bits. Does it
    matter? Then try `mlp`, whose largest layer is the sensitive one.
