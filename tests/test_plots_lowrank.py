@@ -9,7 +9,7 @@ from labkit.plots import lowrank
 from labkit.plots.base import figure
 from labkit.plots.lowrank import Curve, Filters, Line, Spectrum
 from labkit.plots.pictures import draw_rows
-from labkit.plots.plane import Marks, Point
+from labkit.plots.plane import Marks, Point, height
 from labkit.plots.units import Costs
 
 
@@ -61,7 +61,28 @@ def test_above_break_even_is_said():
     assert not any("above it" in text for text in texts)
 
 
-def test_another_rank_is_another_picture():
+@pytest.mark.parametrize("rank", [40, 60])
+def test_the_marks_lie_at_their_numbers(rank):
+    picture = figure(8.6, 4.8)
+    lowrank.draw(picture, result(20))
+    lowrank.draw(picture, shown := result(rank))  # on the frame of the first
+    plane, costs, spectrum, before, now = picture.axes
+    places = [line.get_xydata().tolist() for line in plane.lines]
+    for one in shown.points:
+        assert [[one.size_bytes, height(one.accuracy)]] in places
+    widths = [bar.get_width() for bar in costs.patches[-3:]]
+    assert widths == [0.6, 0.6, min(3.0, costs.get_xlim()[1])]
+    (kept,) = spectrum.patches
+    assert (kept.get_x(), kept.get_x() + kept.get_width()) == (0, rank + 0.5)
+    (values,) = [line for line in spectrum.lines if len(line.get_xdata()) > 2]
+    np.testing.assert_array_equal(
+        values.get_xydata().T, [np.arange(1, 101), np.geomspace(10, 0.1, 100)]
+    )
+    whole, half = (axes.images[-1].get_array() for axes in (before, now))
+    np.testing.assert_allclose(1 - half, (1 - whole) / 2, atol=1e-9)
+
+
+def test_a_reused_frame_gives_the_pixels_of_a_new_figure():
     picture = figure(8.6, 4.8)
     lowrank.draw(picture, result(40))
     one = picture.png()

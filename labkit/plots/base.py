@@ -4,6 +4,8 @@ Importing this module does not import matplotlib, which takes longer than all el
 a panel's first picture needs: calling `figure` does.
 """
 
+import numpy as np
+
 from labkit.plots.showing import DPI
 
 # Colours of Okabe and Ito (2008), told apart by colour-blind readers as well.
@@ -15,6 +17,11 @@ BLUE = "#0072B2"
 VERMILLION = "#D55E00"
 PURPLE = "#CC79A7"
 GREY = "#8A8A8A"
+
+# The sign of a number that is drawn as a colour: red above 0, blue below, white at 0.
+# Ends of ColorBrewer's RdBu, which colour-blind readers tell apart, too.
+POSITIVE, NEGATIVE = "#B2182B", "#2166AC"
+SIGNS = "red above 0, blue below"
 
 TEXT_SIZE = 10
 
@@ -41,6 +48,21 @@ def tidy(axes, grid: str | None = None) -> None:
     if grid:
         axes.grid(axis=grid, color="#E6E6E6", linewidth=0.8)
         axes.set_axisbelow(True)
+
+
+def signed_colours(values: np.ndarray) -> np.ndarray:
+    """Colours of signed numbers, the same in every picture: float (…, 3), 0 to 1.
+
+    values: -1 (NEGATIVE) over 0 (white) to 1 (POSITIVE); what is beyond counts as the
+    end.
+
+    >>> (255 * signed_colours(np.array([-2.0, 0.0, 1.0]))).round().astype(int).tolist()
+    [[33, 102, 172], [255, 255, 255], [178, 24, 43]]
+    """
+    ends = np.array([list(bytes.fromhex(c[1:])) for c in (NEGATIVE, POSITIVE)]) / 255
+    values = np.asarray(values, np.float64)
+    strength = np.clip(np.abs(values), 0, 1)[..., None]
+    return 1 - strength * (1 - ends[(values > 0).astype(int)])
 
 
 def bytes_text(size_bytes: float) -> str:

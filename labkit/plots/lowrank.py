@@ -8,10 +8,12 @@ import numpy as np
 from labkit.plots.base import (
     BLACK,
     BLUE,
+    SIGNS,
     SKY,
     TEXT_SIZE,
     VERMILLION,
     percent,
+    signed_colours,
     tidy,
 )
 from labkit.plots.plane import (
@@ -69,6 +71,12 @@ class Filters:
     rank: Hashable
 
     @property
+    def shades(self) -> str:
+        """What the colours are: of one channel signs, of three the channels."""
+        three = self.before.shape[-1] == 3
+        return "as red, green, blue; 0 is grey" if three else SIGNS
+
+    @property
     def error(self) -> float:
         """||before - now||^2 / ||before||^2, of the filters in sight."""
         change = np.square(self.before - self.now).sum()
@@ -121,8 +129,9 @@ def alt_text(result, marks: Marks = NO_MARKS) -> str:
     filters = result.filters
     text = (
         f"Accuracy against bytes. {points}. Of float32: {costs}. "
-        f"{spectrum_text(result.spectrum)}. Filters of {filters.layer} at "
-        f"{rank_text(filters.rank)}: error {percent(filters.error)}."
+        f"{spectrum_text(result.spectrum)}. Filters of {filters.layer}, "
+        f"{filters.shades}, at {rank_text(filters.rank)}: error "
+        f"{percent(filters.error)}."
     )
     if marks.guess is not None:
         text += f" Your guess: {percent(marks.guess)}."
@@ -159,7 +168,7 @@ def _frame(figure, base: Point, result) -> None:
     filters_frame(before)
     filters_frame(now)
     draw_filters(before, filters.before, filters.before)
-    _title(before, f"{filters.layer}: filters of the float32 file")
+    _title(before, f"{filters.layer}, float32: {filters.shades}")
 
 
 def spectrum_frame(axes, spectrum: Spectrum) -> None:
@@ -211,15 +220,16 @@ def filters_frame(axes) -> None:
 
 
 def draw_filters(axes, filters: np.ndarray, scaled_as: np.ndarray) -> None:
-    """Filters side by side on a `filters_frame`: blue above 0, red below, or colours.
+    """Filters side by side on a `filters_frame`, in the colours of their signs.
 
-    filters, scaled_as: (n, height, width, channels); each filter of the first is
-    divided by the largest weight of the same one of the second.
+    Three channels are drawn as red, green and blue instead, grey for 0. filters,
+    scaled_as: (n, height, width, channels), of 1 or 3 channels; each filter of the
+    first is divided by the largest weight of the same one of the second.
     """
     n, height, width, channels = filters.shape
     reach = np.abs(scaled_as).reshape(n, -1).max(axis=1)
     values = filters / np.where(reach > 0, reach, 1.0)[:, None, None, None]
-    colours = 0.5 + values / 2 if channels == 3 else _red_and_blue(values.mean(axis=3))
+    colours = 0.5 + values / 2 if channels == 3 else signed_colours(values[..., 0])
     gap = max(1, width // 12)
     row = np.ones((height, n * (width + gap) - gap, 3))
     for k, picture in enumerate(np.clip(colours, 0, 1)):
@@ -228,13 +238,6 @@ def draw_filters(axes, filters: np.ndarray, scaled_as: np.ndarray) -> None:
     top = FILTER_BOX[1]
     extent = (0, pixel * row.shape[1], top - pixel * height, top)
     axes.imshow(row, extent=extent, aspect="auto", interpolation="nearest")
-
-
-def _red_and_blue(values: np.ndarray) -> np.ndarray:
-    """Colours (…, 3) of values from -1 (vermillion) over 0 (white) to 1 (blue)."""
-    ends = np.array([[213, 94, 0], [0, 114, 178]]) / 255
-    strength = np.clip(np.abs(values), 0, 1)[..., None]
-    return 1 - strength * (1 - ends[(values > 0).astype(int)])
 
 
 def _title(axes, text: str) -> None:

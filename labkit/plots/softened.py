@@ -95,7 +95,7 @@ def _frame(figure, soft: Softened) -> None:
     bars.set_yticks([0, 0.25, 0.5, 0.75, 1], ["0", "25 %", "50 %", "75 %", "100 %"])
     bars.set_xticks(range(len(soft.logits)))
     bars.set_xlabel(
-        "class; blue: the label, red: the nearest wrong", fontsize=TEXT_SIZE
+        "class; blue: the label, orange: the nearest wrong", fontsize=TEXT_SIZE
     )
     _curves_frame(figure.add_axes((0.725, 0.15, 0.265, 0.68)), soft)
 

@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 
 import numpy as np
+from matplotlib.colors import ListedColormap
 
-from labkit.plots.base import GREY, TEXT_SIZE
+from labkit.plots.base import GREY, SIGNS, TEXT_SIZE, signed_colours
 from labkit.plots.picture import Picture
 
-SHADES = "RdBu_r"  # blue below 0, white at 0, red above
+SHADES = ListedColormap(signed_colours(np.linspace(-1, 1, 511)))  # 0 in the middle
 STRONG = 99.5  # of 100 weights that are not 0: this size has the full colour
 
 
@@ -16,9 +17,10 @@ def draw_weight_pictures(
 ) -> Picture:
     """A row of pictures a title, each the weights of one unit at their pixels.
 
-    pictures: title -> float (n, height, width), the same n for all. White is 0, red is
-    above and blue below; one colour is one weight in all of them, and the few largest
-    weights share the darkest. Raises ValueError where there is no weight but 0.
+    pictures: title -> float (n, height, width), the same n for all. The
+    colours are `labkit.plots.base.signed_colours`; one colour is one weight in all of
+    them, and the few largest weights share the darkest. Raises ValueError where there
+    is no weight but 0.
     """
     weights = np.concatenate([np.ravel(shown) for shown in pictures.values()])
     if not weights.any():
@@ -39,5 +41,5 @@ def draw_weight_pictures(
         f"from {np.min(shown):.3g} to {np.max(shown):.3g}"
         for title, shown in pictures.items()
     )
-    figure.alt = f"Weights of {columns} units as pictures: {'; '.join(told)}"
+    figure.alt = f"Weights of {columns} units as pictures, {SIGNS}: {'; '.join(told)}"
     return figure

@@ -299,10 +299,11 @@ assert none < ink / 3 and pixels[CORNERS].max() == 0
 # %% [markdown]
 r"""
 Above: six units of the first layer, their 784 weights as a picture, red where ink
-raises the unit. Below: the tenth of all weights that is left. The corners are white.
-Digits have no ink there, so a weight on such a pixel hardly ever got a slope from the
-data. It is still as small as the random start had it, as the assert says, while those
-that read ink grew beyond. Magnitude knows about the data because the training did.
+raises the unit, blue where it lowers it, as in every picture of weights here. Below:
+the tenth of all weights that is left. The corners are white. Digits have no ink there,
+so a weight on such a pixel hardly ever got a slope from the data. It is still as small
+as the random start had it, as the assert says, while those that read ink grew beyond.
+Magnitude knows about the data because the training did.
 
 ## 3. One threshold for every layer?
 

@@ -146,11 +146,11 @@ temperature_panel(temperature=4, digit=4, place=2)
 
 # %% [markdown]
 r"""
-The red bar is the nearest wrong class. The red curve is what the target *tells beyond
-the label*: how far, in nats, it is from a target that is as sure and spreads the rest
-evenly over the wrong classes (label smoothing). The black curve is the entropy. Entropy
-climbs all the way to 2.30. What is told climbs and falls: at very high temperatures the
-wrong classes become alike, too.
+The orange bar is the nearest wrong class. The orange curve is what the target *tells
+beyond the label*: how far, in nats, it is from a target that is as sure and spreads the
+rest evenly over the wrong classes (label smoothing). The black curve is the entropy.
+Entropy climbs all the way to 2.30. What is told climbs and falls: at very high
+temperatures the wrong classes become alike, too.
 
 **Exercise 2** (5 minutes, 3 points). Write `nearest_wrong(logits, labels)`: for each
 image the class with the largest output beside its label. Mind the images that the

@@ -311,7 +311,8 @@ before you read on.
 
 1. Where does the accuracy break? Is it there that the spectrum falls?
 2. Go to 110 %. What do the bars say, and what does the accuracy?
-3. Watch the first layer's filters as you go down. What goes first?
+3. Watch the first layer's filters as you go down, red for weights above 0 and blue for
+   those below, as in notebook 03. What goes first?
 4. Choose the ranks by *energy*. What changes at the same MACs?
 """
 

@@ -159,7 +159,8 @@ share, and look at the three bars on the left: bytes, MACs and latency.
 
 1. For which methods is the latency bar as short as the MACs bar?
 2. Which method leaves the most accuracy at half of the weights? And at 90 %?
-3. Watch the first layer's filters. Which methods blur them, and how?
+3. Watch the first layer's filters: they read colours, and are drawn as colours, grey
+   for 0. Which methods blur them, and how?
 """
 
 # %%
