@@ -7,6 +7,7 @@ import numpy as np
 
 from labkit.compress import Compressed, pack
 from labkit.network import Network
+from labkit.prune.surgeon import compensated
 from labkit.sparse.storage import sparse
 
 
@@ -26,6 +27,27 @@ def apply(network: Network, masks: Mapping[str, np.ndarray]) -> Network:
             for name, kept in masks.items()
         }
     )
+
+
+def compensate(
+    network: Network,
+    masks: Mapping[str, np.ndarray],
+    hessians: Mapping[str, np.ndarray],
+) -> Network:
+    """The masked network, whose remaining weights make up for the removed ones.
+
+    masks: as for `apply`, of dense layers and convolutions. hessians: layer -> as
+    `labkit.layer_inputs.layer_hessian` returns it, of every masked layer. Each layer by
+    itself, as `labkit.prune.surgeon.compensated` does it; biases stay. Raises
+    ValueError as `apply` does.
+    """
+    masked, changes = apply(network, masks), {}
+    for name, kept in masks.items():
+        w = network.kernels[name]
+        rows, stay = w.reshape(len(w), -1), np.reshape(kept, (len(w), -1))
+        new = compensated(rows, hessians[name], stay).reshape(w.shape)
+        changes[f"{name}/kernel"] = new.astype(np.float32)
+    return masked.with_weights(changes)
 
 
 def prune_network(

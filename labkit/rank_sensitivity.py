@@ -128,6 +128,15 @@ def committed(network: Network, method: str, unit: str = "macs") -> RankLosses:
     )
 
 
+def is_committed(network: Network, method: str, unit: str = "macs") -> bool:
+    """Whether `committed` finds losses of this network by this method, in this unit."""
+    try:
+        committed(network, method, unit)
+    except NetworkError:
+        return False
+    return True
+
+
 def _rank(value):
     """A pair of ranks is a list in a file."""
     return tuple(value) if isinstance(value, list) else value

@@ -80,8 +80,25 @@ def test_late_updates_change_nothing(inputs):
     np.testing.assert_allclose(surgeon(w, h), expected, rtol=1e-6)
 
 
+@pytest.mark.parametrize("dark", [[], [0], [2, 5, 8], range(9)])
+def test_inputs_that_are_always_zero_stand_alone(dark):
+    """Scores and weights are those of the whole H, also where it falls apart."""
+    w, x = layer(3)
+    x[:, list(dark)] = 0
+    h = damped(2 * x.T @ x, DAMPING) if x.any() else np.eye(9)
+    expected = [scores_with_the_whole_inverse(row, h) for row in w]
+    np.testing.assert_allclose(surgeon(w, h), expected, rtol=1e-6)
+    for sparsity in (0.2, 0.7):
+        kept = mask(surgeon(w, h), sparsity)
+        found = compensated(w, h, kept)
+        for row, old, k in zip(found, w, kept, strict=True):
+            change = np.linalg.solve(h[np.ix_(k, k)], h[np.ix_(k, ~k)] @ old[~k])
+            np.testing.assert_allclose(row[k], old[k] + change, rtol=1e-6)
+            assert not row[~k].any()
+
+
 @pytest.mark.parametrize("seed", range(5))
-@pytest.mark.parametrize("sparsity", [0, 0.3, 0.8, 1])
+@pytest.mark.parametrize("sparsity", [0, 0.1, 0.3, 0.8, 1])
 def test_compensated_weights_are_least_squares(seed, sparsity):
     w, x = layer(seed)
     kept = mask(np.abs(w), sparsity)

@@ -1,6 +1,8 @@
 """What the rank panel says of a position: readout, ledger, files, code."""
 
+from labkit import factorized, zoo
 from labkit.panels.controls import Settings
+from labkit.panels.lowrank_choice import LOSS_IMAGES
 from labkit.panels.words import (
     beside_float,
     chosen_layers,
@@ -11,6 +13,7 @@ from labkit.panels.words import (
     smaller_rows,
 )
 from labkit.plots.lowrank import rank_text
+from labkit.rank_sensitivity import is_committed
 
 METHOD_TEXTS = {
     "svd": "SVD",
@@ -94,17 +97,56 @@ def files(position) -> dict[str, bytes]:
 
 def code(settings: Settings) -> str:
     """Python text that reproduces a setting's figures."""
+    method, unit = settings["method"], settings["unit"]
+    seen = ", observed=observed" if method in factorized.DATA_AWARE else ""
+    loss = ", loss=losses.layers" if settings["by"] == "loss" else ""
     return f"""\
-from labkit import measure, zoo
-from labkit.panels.lowrank_choice import low
-
-test = zoo.dataset({settings["network"]!r}).test
-network = low(
-    {settings["network"]!r}, {settings["method"]!r}, {settings["share"]}, \
-{settings["by"]!r},
-    layers={settings["layers"]!r}, unit={settings["unit"]!r}, \
-images={settings["images"]},
-).network
-accuracy = measure.accuracy(network, test)
-print(f"{{accuracy.value:.2%}}, {{len(network):,}} bytes, {{network.macs:,}} MACs")
+from labkit import factorized, measure, rank_choice, zoo
+{_imports(settings)}
+network = zoo.load({settings["network"]!r})
+data = zoo.dataset({settings["network"]!r})
+{_looks(settings, seen)}ranks = rank_choice.plan(
+    network, {method!r}, {settings["share"]}, {settings["by"]!r},
+    layers={settings["layers"]!r}, unit={unit!r}{seen}{loss},
+)
+parts = factorized.parts_at(network, ranks, {method!r}{seen})
+for layer, rank in ranks.items():
+    print(layer, "rank", rank, [part.kernel.shape for part in parts.get(layer, ())])
+low = factorized.factorize(network, parts)
+accuracy = measure.accuracy(low, data.test)
+print(f"{{accuracy.value:.2%}}, {{len(low):,}} bytes, {{low.macs:,}} MACs")
 """
+
+
+def _imports(settings: Settings) -> str:
+    text = ""
+    if settings["by"] == "loss":
+        text += f"from labkit.rank_sensitivity import {_losses(settings)}\n"
+    if settings["method"] in factorized.DATA_AWARE:
+        text += "from labkit.responses import observe\n"
+    return text
+
+
+def _looks(settings: Settings, seen: str) -> str:
+    """What a method or a choice of ranks looks at first: images, measured losses."""
+    method, unit, text = settings["method"], settings["unit"], ""
+    if seen:
+        text += (
+            f"images = data.calibration.images[:{settings['images']}]\n"
+            f"observed = observe(network, images, {method!r})\n"
+        )
+    if settings["by"] != "loss":
+        return text
+    if _losses(settings) == "committed":
+        return f"{text}losses = committed(network, {method!r}, {unit!r})\n"
+    return text + (
+        f"some = data.validation.take({LOSS_IMAGES})\n"
+        f"losses = rank_losses(network, some, {method!r}, unit={unit!r}{seen})\n"
+    )
+
+
+def _losses(settings: Settings) -> str:
+    """The call that has the losses by rank."""
+    network = zoo.load(settings["network"])
+    known = is_committed(network, settings["method"], settings["unit"])
+    return "committed" if known else "rank_losses"

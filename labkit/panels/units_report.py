@@ -11,6 +11,7 @@ from labkit.panels.words import (
     smaller_costs,
     smaller_rows,
 )
+from labkit.unit_choice import IMAGES, block_names
 
 CRITERION_TEXTS = {
     "norm": "weight norm",
@@ -19,6 +20,12 @@ CRITERION_TEXTS = {
     "random": "random",
 }
 SCOPE_TEXTS = {"layer": "per layer", "global": "global"}
+_REPAIR_IMPORTS = """\
+from labkit.repair.batch_norm import reestimate_channels
+from labkit.unit_choice import left_units
+"""
+_REPAIR_BEFORE = "left = left_units(small, bundles, kept)\n"
+_REPAIR = "small = reestimate_channels(network, small, images, left)\n"
 
 
 def name(settings: Settings) -> str:
@@ -76,17 +83,59 @@ def files(position) -> dict[str, bytes]:
 
 def code(settings: Settings) -> str:
     """Python text that reproduces a setting's figures."""
+    repaired = settings["channels"] != AS_THEY_ARE
+    images = f"images = data.calibration.images[:{IMAGES}]\n"
+    looks = repaired or settings["criterion"] == "activation"
     return f"""\
-from labkit import measure, zoo
-from labkit.unit_choice import smaller
+import numpy as np
 
-test = zoo.dataset({settings["network"]!r}).test
-network = smaller(
-    {settings["network"]!r}, {settings["criterion"]!r}, {settings["fraction"]}, \
-{settings["scope"]!r},
-    layers={settings["layers"]!r}, blocks={settings["blocks"]!r},
-    repaired={settings["channels"] != AS_THEY_ARE},
-).network
-accuracy = measure.accuracy(network, test)
-print(f"{{accuracy.value:.2%}}, {{len(network):,}} bytes, {{network.macs:,}} MACs")
+from labkit import measure, structured, zoo
+from labkit.prune import units
+{_REPAIR_IMPORTS if repaired else ""}
+network = zoo.load({settings["network"]!r})
+data = zoo.dataset({settings["network"]!r})
+{images if looks else ""}{_by_unit(settings)}
+small = network
+{_without_branches(settings)}bundles = structured.bundles(small)
+scores = structured.bundle_scores(bundles, by_unit)
+{_ranked(settings)}kept = units.choose(scores, {settings["fraction"]}, \
+{settings["scope"]!r})
+for name, stay in kept.items():
+    print(name, "without", np.flatnonzero(~stay).tolist())
+{_REPAIR_BEFORE if repaired else ""}small = structured.remove_units(small, kept)
+{_REPAIR if repaired else ""}accuracy = measure.accuracy(small, data.test)
+print(f"{{accuracy.value:.2%}}, {{len(small):,}} bytes, {{small.macs:,}} MACs")
 """
+
+
+def _by_unit(settings: Settings) -> str:
+    """The lines that give each layer's units their scores."""
+    return {
+        "norm": "by_unit = structured.weight_norms(network)",
+        "activation": "by_unit = structured.mean_activations(network, images)",
+        "taylor": f"by_unit = zoo.gradients({settings['network']!r}).units",
+        "random": """\
+rng = np.random.default_rng(0)
+by_unit = {layer: rng.random(len(w)) for layer, w in network.kernels.items()}""",
+    }[settings["criterion"]]
+
+
+def _without_branches(settings: Settings) -> str:
+    if settings["blocks"] is None:
+        return ""
+    gone = [
+        block
+        for block in block_names(settings["network"])
+        if block not in settings["blocks"]
+    ]
+    return f"for block in {gone}:\n    small = small.remove_branch(block)\n"
+
+
+def _ranked(settings: Settings) -> str:
+    """Which bundles are ranked, and in which unit, before any are chosen."""
+    layers, text = settings["layers"], ""
+    if layers is not None:
+        text += f"scores = {{name: scores[name] for name in {layers!r}}}\n"
+    if settings["scope"] == "global" and settings["criterion"] != "taylor":
+        text += "scores = {name: units.normalized(s) for name, s in scores.items()}\n"
+    return text

@@ -29,7 +29,7 @@ def surgeon(w: np.ndarray, h: np.ndarray) -> np.ndarray:
     inputs that h was made of. Along an output's order of removal the scores never fall:
     a weight counts as much as the dearest one that had to go before it, so that the
     smallest scores of an output are the first that it loses. About out * in^3 / 3
-    multiplications. Raises ValueError for shapes that do not fit.
+    multiplications, with `in` only the inputs that go together with others. Raises ValueError for shapes that do not fit.
 
     >>> from labkit.curvature import hessian
     >>> h = hessian(np.array([[1.0, 1.0], [0.0, 2.0]]), damping=1e-9)
@@ -39,8 +39,12 @@ def surgeon(w: np.ndarray, h: np.ndarray) -> np.ndarray:
     [[0.8, 7.2]]
     """
     w, h = _checked(w, h)
-    inverse = np.linalg.inv(h)
-    return np.array([_errors(row, inverse) for row in w]).reshape(w.shape)
+    coupled, h_coupled = _coupled(h)
+    inverse = np.linalg.inv(h_coupled)
+    found = w**2 * np.diag(h) / 2  # of the others, whose H^-1 is 1 / H
+    for scores, row in zip(found, w, strict=True):
+        scores[coupled] = _errors(row[coupled], inverse)
+    return found
 
 
 def compensated(w: np.ndarray, h: np.ndarray, kept: np.ndarray) -> np.ndarray:
@@ -61,10 +65,10 @@ def compensated(w: np.ndarray, h: np.ndarray, kept: np.ndarray) -> np.ndarray:
     w, h = _checked(w, h)
     if np.shape(kept) != w.shape:
         raise ValueError(f"the mask is {np.shape(kept)}, the kernel {w.shape}")
-    found = np.where(kept, w, 0)
+    found, (coupled, h) = np.where(kept, w, 0), _coupled(h)
+    inverse = np.linalg.inv(h)
     for row, old, k in zip(found, w, np.asarray(kept, bool), strict=True):
-        if not k.all():
-            row[k] += np.linalg.solve(h[np.ix_(k, k)], h[np.ix_(k, ~k)] @ old[~k])
+        row[coupled] += _change(old[coupled], k[coupled], h, inverse)
     return found
 
 
@@ -74,27 +78,58 @@ def _errors(row: np.ndarray, inverse: np.ndarray) -> np.ndarray:
     `left` has the places of the weights still there, `inverse` and `row` are theirs.
     Elimination changes the whole inverse, but the next step asks only for its diagonal
     and one column of it. So _BLOCK weights go before the rest of it is brought up to
-    date, by one product of matrices.
+    date, by one product of matrices. `added` is twice the error.
     """
-    errors, left, dearest = np.zeros(row.size), np.arange(row.size), 0.0
+    twice, left, dearest = np.zeros(row.size), np.arange(row.size), 0.0
     while left.size:
-        row, diagonal = row.copy(), np.diag(inverse).copy()
+        row, diagonal, added = row.copy(), np.diag(inverse).copy(), np.empty(row.size)
         steps = np.empty((min(_BLOCK, left.size), left.size))
         stay = np.ones(left.size, bool)
         for k, step in enumerate(steps):
-            none = np.full(row.size, np.inf)
-            added = np.divide(row**2, 2 * diagonal, out=none, where=stay)
+            np.multiply(row, row, out=added)
+            added /= diagonal
             p = int(added.argmin())
             dearest = max(dearest, added[p])
-            errors[left[p]], stay[p] = dearest, False
-            step[:] = inverse[p] - steps[:k, p] @ steps[:k]
+            twice[left[p]], stay[p] = dearest, False
+            np.matmul(steps[:k, p], steps[:k], out=step)
+            np.subtract(inverse[p], step, out=step)
             step /= np.sqrt(step[p])
             row -= row[p] / step[p] * step
-            diagonal -= step**2
+            diagonal -= np.multiply(step, step, out=added)
+            row[p], diagonal[p] = np.inf, 1.0  # never the cheapest again
+        stay = np.flatnonzero(stay)
         steps = steps[:, stay]
-        inverse = inverse[np.ix_(stay, stay)] - steps.T @ steps
+        inverse = inverse.take(stay, 0).take(stay, 1)
+        inverse -= steps.T @ steps
         row, left = row[stay], left[stay]
-    return errors
+    return twice / 2
+
+
+def _change(
+    w: np.ndarray, kept: np.ndarray, h: np.ndarray, inverse: np.ndarray
+) -> np.ndarray:
+    """What the weights of one output change by; 0 for the removed ones.
+
+    H_KK^-1 H_KP w_P is -[H^-1]_KP [H^-1]_PP^-1 w_P as well: of the two systems the
+    smaller one is solved.
+    """
+    change, k, p = np.zeros(w.size), np.flatnonzero(kept), np.flatnonzero(~kept)
+    if k.size <= p.size:
+        change[k] = np.linalg.solve(h[np.ix_(k, k)], h[np.ix_(k, p)] @ w[p])
+    else:
+        solved = np.linalg.solve(inverse[np.ix_(p, p)], w[p])
+        change[k] = -inverse[np.ix_(k, p)] @ solved
+    return change
+
+
+def _coupled(h: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The inputs that go together with others, and H of these alone.
+
+    A pixel that is black in all images goes together with none: no weight on it can
+    make up for another one.
+    """
+    inputs = np.flatnonzero(np.count_nonzero(h, axis=0) > 1)
+    return inputs, h[np.ix_(inputs, inputs)]
 
 
 def _checked(w: np.ndarray, h: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
