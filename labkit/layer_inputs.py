@@ -15,6 +15,7 @@ from labkit.integer.load import load
 from labkit.integer.windows import Windows, chunks
 from labkit.network import Network
 
+HESSIAN_KINDS = ("FULLY_CONNECTED", "CONV_2D")  # whose outputs share their inputs
 _IMAGES_AT_ONCE = 50  # of resnet20's inputs to all layers: 40 MB
 
 
@@ -84,7 +85,7 @@ def _summed_over_places(
 
 def _rows(network: Network, images: np.ndarray, layer: str) -> Iterator[np.ndarray]:
     """The vectors that each output's weights are multiplied with, float32 (n, in)."""
-    if network.layer(layer).kind not in ("FULLY_CONNECTED", "CONV_2D"):
+    if network.layer(layer).kind not in HESSIAN_KINDS:
         raise NetworkError(
             f"layer {layer} is {network.layer(layer).kind}: choose a dense layer or a "
             "convolution"

@@ -3,18 +3,29 @@
 What a reader sees is compared with a direct call.
 """
 
+from dataclasses import replace
+from functools import lru_cache
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from panel_driving import TURNED, WAIT, few_images, turns
 
 from labkit import compress, measure, pruned, zoo
-from labkit.layer_inputs import input_norms
+from labkit.layer_inputs import input_norms, layer_hessian
+from labkit.memo import Memo
 from labkit.panels import pruning_panel
 from labkit.panels.pruning import CHANNELS, SPARSITIES, compute
 from labkit.panels.pruning_picture import mask_map
 from labkit.panels.pruning_report import lines
-from labkit.panels.pruning_scores import CRITERIA, IMAGES
-from labkit.prune import masking, scores
+from labkit.panels.pruning_scores import (
+    CRITERIA,
+    IMAGES,
+    SURGEON,
+    criteria,
+    criterion_scores,
+)
+from labkit.prune import masking, scores, surgeon
 from labkit.repair.batch_norm import reestimate_channels
 
 NETWORKS = [name for name in zoo.NAMES if (zoo.FOLDER / f"{name}.tflite").exists()]
@@ -27,8 +38,32 @@ def small_test_set(monkeypatch):
     few_images(monkeypatch, SMALL, "test")
 
 
+@lru_cache(maxsize=40)
+def by_surgeon(name, layer):
+    """A layer's H and scores, for one output after the other."""
+    network, images = zoo.load(name), zoo.dataset(name).calibration.images[:IMAGES]
+    h, w = layer_hessian(network, images, layer), network.kernels[layer]
+    found = [surgeon.surgeon(row.reshape(1, -1), h) for row in w]
+    return h, np.concatenate(found).reshape(w.shape)
+
+
+def compensated(settings, masks):
+    """The network with the rest of every pruned layer made up by least squares."""
+    network, changes = zoo.load(settings["network"]), {}
+    for layer, kept in masks.items():
+        h, _ = by_surgeon(settings["network"], layer)
+        w = network.kernels[layer]
+        rows, stay = w.reshape(len(w), -1), kept.reshape(len(w), -1)
+        new = surgeon.compensated(rows, h, stay)
+        changes[f"{layer}/kernel"] = new.reshape(w.shape).astype(np.float32)
+    return network.with_weights(changes)
+
+
 def direct_scores(settings):
     """The scores of a setting without the panel's caches."""
+    chosen = settings["layers"] or zoo.load(settings["network"]).kernels
+    if settings["criterion"] == SURGEON:
+        return {k: by_surgeon(settings["network"], k)[1] for k in chosen}
     network, data = (f(settings["network"]) for f in (zoo.load, zoo.dataset))
     rng = np.random.default_rng(settings["seed"])
     gradients = zoo.gradients(settings["network"])
@@ -56,6 +91,8 @@ def direct(settings):
     }
     masks = masking.masks(ranked, settings["sparsity"], settings["scope"])
     masked = pruned.apply(network, masks)
+    if settings["criterion"] == SURGEON:
+        masked = compensated(settings, masks)
     if settings["channels"] == "re-estimated":
         images = data.calibration.images[:IMAGES]
         masked = reestimate_channels(network, masked, images)
@@ -94,6 +131,74 @@ def test_every_criterion_ranks_as_its_formula(criterion, scope, small_test_set):
     assert shown(result) == direct(result.settings)
     total = sum(kept.size for kept in result.masks.values())
     assert f"of {total:,} weights left" in "".join(lines(result))
+
+
+def test_the_surgeon_removes_and_makes_up_for_it(small_test_set, tmp_path):
+    """Both files have the compensated weights, and the error of the layer is less."""
+    settings = {"layers": ("fc2",), "sparsity": 0.95, "shown": "fc2"}
+    panel = pruning_panel("mlp", criterion=SURGEON, **settings)
+    result = panel.set()
+    assert shown(result) == direct(result.settings)
+    kept, before = result.masks["fc2"], zoo.load("mlp").kernels["fc2"]
+    now = result.compressed.network.kernels["fc2"]
+    assert not now[~kept].any() and np.abs(now - before)[kept].max() > 0.01
+    packed, with_zeros = panel.save(tmp_path)
+    unpacked = compress.unpack(packed.read_bytes())
+    np.testing.assert_array_equal(unpacked.kernels["fc2"], now)
+    assert with_zeros.read_bytes() == result.compressed.network.to_bytes()
+    x = zoo.load("mlp").activations(zoo.dataset("mlp").validation.images[:500], "fc2")
+    errors = [np.sum((x @ (w - before).T) ** 2) for w in (now, before * kept)]
+    assert errors[0] < 0.7 * errors[1]
+    by_size = panel.set(criterion="magnitude")
+    assert result.accuracy.value > by_size.accuracy.value + 0.02
+    assert by_size.compressed.size_bytes == result.compressed.size_bytes
+    _, notes = panel.lesson.ledger(result)
+    assert notes[0].startswith("Surgeon: in both pruned files the weights left are")
+    assert panel.lesson.ledger(by_size)[1] == notes[1:]
+
+
+def test_the_surgeon_is_asked_for_the_chosen_layers_alone(monkeypatch):
+    asked = []
+    whole = surgeon.surgeon
+    monkeypatch.setattr(
+        "labkit.panels.pruning_scores.surgeon",
+        lambda w, h: asked.append(w.shape) or whole(w, h),
+    )
+    found = criterion_scores("lenet5", SURGEON, layers=("conv1", "fc2"))
+    assert list(found) == ["conv1", "fc2"] and found["conv1"].shape == (20, 5, 5, 1)
+    assert set(asked) <= {(20, 25), (10, 500)}
+    asked.clear()
+    assert criterion_scores("lenet5", SURGEON, layers=("fc2",))["fc2"] is found["fc2"]
+    assert not asked  # kept
+
+
+def test_the_surgeon_s_long_ranking_can_be_cancelled(monkeypatch):
+    calls = []
+    monkeypatch.setattr(
+        "labkit.panels.pruning_scores.surgeon",
+        lambda w, h: calls.append(len(w)) or np.ones(w.shape),
+    )
+    monkeypatch.setattr("labkit.panels.pruning_scores._SURGEON", Memo(2))
+    settings = {"criterion": SURGEON, "layers": ("fc2",)}
+    positions = compute("mlp", cancelled=lambda: len(calls) == 2, **settings)
+    assert list(positions) == [] and calls == [25, 25]
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_the_surgeon_is_offered_where_it_knows_every_layer(name, monkeypatch):
+    assert criteria({"network": name}) == CRITERIA
+    network = zoo.load(name)
+    other = next(iter(network.kernels))
+    layers = [
+        replace(layer, kind="DEPTHWISE_CONV_2D") if layer.name == other else layer
+        for layer in network.layers
+    ]
+    fake = SimpleNamespace(
+        kernels=network.kernels,
+        layer=lambda name: next(layer for layer in layers if layer.name == name),
+    )
+    monkeypatch.setattr(zoo, "load", lambda _name: fake)
+    assert criteria({"network": name}) == tuple(c for c in CRITERIA if c != SURGEON)
 
 
 def test_from_network_to_network(small_test_set):
@@ -217,9 +322,15 @@ def test_a_setting_that_does_not_fit_is_one_sentence(settings, sentence):
 @pytest.mark.parametrize("criterion", CRITERIA)
 def test_the_code_reproduces_the_figures(criterion, capsys, small_test_set):
     panel = pruning_panel("mlp", criterion=criterion, sparsity=0.64)
+    some, every = (("fc2", "fc3"), None)
     for settings in (
-        {"layers": ("fc1", "fc3"), "storage": "rice"},
-        {"layers": None, "scope": "global", "channels": CHANNELS[1], "seed": 4},
+        {"layers": some, "storage": "rice"},
+        {
+            "layers": some if criterion == SURGEON else every,
+            "scope": "global",
+            "channels": CHANNELS[1],
+            "seed": 4,
+        },
     ):
         result = panel.set(**settings)
         scope = {}

@@ -132,7 +132,7 @@ def code(settings: Settings) -> str:
     weights = None if settings["bits"] == FLOAT_BITS else settings["bits"]
     kept = "post_training.kept_layers(network)" if settings["ends"] == "kept" else "()"
     text = f"""\
-from labkit import deploy, measure, post_training, zoo
+from labkit import measure, post_training, zoo
 
 network = zoo.load({settings["network"]!r})
 data = zoo.dataset({settings["network"]!r})
@@ -149,6 +149,8 @@ print(f"in the graph: {{accuracy.value:.2%}}, {{graph.size_bytes:,}} bytes")
     return (
         text
         + f"""
+from labkit import deploy
+
 for mode in ("static", "dynamic"):
     made = deploy.deployable(
         network, bits={settings["bits"]}, mode=mode, images=images,

@@ -99,7 +99,7 @@ def code(settings: Settings) -> str:
     """Python text that reproduces a setting's figures."""
     teacher = settings["network"]
     text = f"""\
-from labkit import live, measure, students, zoo
+from labkit import measure, zoo
 
 teacher, test = zoo.load({teacher!r}), zoo.dataset({teacher!r}).test
 print(f"teacher: {{measure.accuracy(teacher, test).value:.2%}}")
@@ -109,6 +109,8 @@ print(f"teacher: {{measure.accuracy(teacher, test).value:.2%}}")
     return (
         text
         + f"""
+from labkit import live, students
+
 seen = live.distillation(
     {teacher!r}, width={settings["width"]}, temperature={settings["temperature"]}, \
 alpha={settings["alpha"]},

@@ -4,10 +4,15 @@ Every position is two files of the same weights. The packed file leaves the zero
 and is decoded to run. The other one has the zeros in it like any number: it is the
 file that a runtime takes as it is, and its latency is measured.
 
-    layer kind          mask, any criterion and scope    packed file
-    FULLY_CONNECTED     yes                              any storage
-    CONV_2D             yes                              any storage
+    layer kind          mask, any scope                  packed file
+    FULLY_CONNECTED     any criterion                    any storage
+    CONV_2D             any criterion                    any storage
+    DEPTHWISE_CONV_2D   all but the surgeon              any storage
     biases, pooling, …  keep all                         float32
+
+The surgeon compensates as well: the weights that are left move to make up for the
+removed ones, and both files have these. A network with a depthwise layer does not
+offer it. Its scores take time once for each layer (`pruning_scores`), and are kept.
 """
 
 from collections.abc import Iterator
@@ -34,7 +39,15 @@ from labkit.panels.positions import (
     test_images,
     to_the_end,
 )
-from labkit.panels.pruning_scores import CRITERIA, IMAGES, criterion_scores
+from labkit.panels.pruning_scores import (
+    IMAGES,
+    SURGEON,
+    criteria,
+    criterion_scores,
+    hessian_of,
+    observed_images,
+    surgeon_steps,
+)
 from labkit.panels.words import AS_THEY_ARE, CHANNELS, RE_ESTIMATED, fraction_text
 from labkit.panels.worker import Cancelled, never
 from labkit.plots import pruning as plots
@@ -101,7 +114,8 @@ def compute(
 ) -> Iterator[Position]:
     """Better and better measurements of one setting; the last has every figure.
 
-    network: a name of the zoo. criterion: one of CRITERIA. sparsity: of the layers that
+    network: a name of the zoo. criterion: one of
+    `labkit.panels.pruning_scores.CRITERIA`. sparsity: of the layers that
     are pruned, 0 to 1. scope: as for `labkit.prune.masking.masks`. layers: those to
     prune, None for all. shown: the layer in sight, the largest if left out. storage: of
     the packed file, as for `pruned.prune_network`. channels: whether each channel gets
@@ -119,6 +133,10 @@ def compute(
         "seed": seed,
     }
     base, split = zoo.load(network), zoo.dataset(network).test
+    if criterion == SURGEON:
+        for _ in surgeon_steps(network, layers):
+            if cancelled():
+                return
     with LOCK:
         position = _position(settings, base, len(split))
     yield from to_the_end(
@@ -136,18 +154,21 @@ def _position(settings: Settings, base: Network, total: int) -> Position:
         base,
         total,
         kept,
-        _file(base, kept, settings["storage"], _repairing(settings)),
+        _file(
+            base,
+            kept,
+            settings["storage"],
+            _compensating(settings),
+            _repairing(settings),
+        ),
         pruning_picture.cut(base, layer, of_layer, by_size or layer not in kept),
         pruning_picture.mask_map(base, layer, of_layer),
     )
 
 
 def _masks(settings: Settings) -> dict[str, np.ndarray]:
-    names = ("network", "criterion", "seed")
+    names = ("network", "criterion", "seed", "layers")
     scores = criterion_scores(*(settings[name] for name in names))
-    chosen = settings["layers"]
-    if chosen is not None:
-        scores = {layer: scores[layer] for layer in chosen}
     return masks(scores, settings["sparsity"], settings["scope"])
 
 
@@ -158,11 +179,25 @@ def _repairing(settings: Settings) -> Split | None:
     return zoo.dataset(settings["network"]).calibration.take(IMAGES)
 
 
+def _compensating(settings: Settings) -> Split | None:
+    """The images of the Hessians by which the surgeon moves the weights that stay."""
+    if settings["criterion"] != SURGEON:
+        return None
+    return observed_images(settings["network"])
+
+
 @cached
 def _file(
-    base: Network, kept: dict[str, np.ndarray], storage: str, repairing: Split | None
+    base: Network,
+    kept: dict[str, np.ndarray],
+    storage: str,
+    compensating: Split | None,
+    repairing: Split | None,
 ) -> Compressed:
     masked = pruned.apply(base, kept)
+    if compensating is not None:
+        hessians = {layer: hessian_of(base, layer, compensating) for layer in kept}
+        masked = pruned.compensate(base, kept, hessians)
     if repairing is not None:
         masked = reestimate_channels(base, masked, repairing.images)
     return pruned.prune_network(masked, kept, storage)
@@ -184,7 +219,7 @@ LESSON = Lesson(
     title="pruning",
     controls=(
         Control("network", "Network", zoo.NAMES),
-        Control("criterion", "Rank by", CRITERIA, texts=report.CRITERION_TEXTS),
+        Control("criterion", "Rank by", criteria, texts=report.CRITERION_TEXTS),
         Control(
             "sparsity",
             "Remove",

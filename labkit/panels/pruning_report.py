@@ -4,7 +4,7 @@ import numpy as np
 
 from labkit import ledger
 from labkit.panels.controls import Settings
-from labkit.panels.pruning_scores import IMAGES
+from labkit.panels.pruning_scores import IMAGES, SURGEON
 from labkit.panels.words import (
     AS_THEY_ARE,
     beside_float,
@@ -22,6 +22,7 @@ CRITERION_TEXTS = {
     "activation_aware": "activation-aware",
     "taylor": "Taylor",
     "fisher": "Fisher",
+    "surgeon": "surgeon, compensated",
 }
 SCOPE_TEXTS = {"layer": "per layer", "global": "global", "output": "per output"}
 STORAGE_TEXTS = {
@@ -30,17 +31,35 @@ STORAGE_TEXTS = {
     "relative": "relative index",
     "rice": "Rice code",
 }
-# Criterion -> what comes before its call, and the arguments of the call.
+# Criterion -> what is imported for it, what comes before its call, and the call.
 _CALLS = {
-    "magnitude": ("", "w"),
-    "random": ("rng = np.random.default_rng({seed})\n", "w, rng"),
-    "activation_aware": (
-        "norms = input_norms(network, data.calibration.images[:{images}])\n",
-        "w, norms[layer]",
+    "magnitude": ("", "", "magnitude(w)"),
+    "random": (
+        "import numpy as np\n\n",
+        "rng = np.random.default_rng({seed})\n",
+        "random(w, rng)",
     ),
-    "taylor": ("gradients = zoo.gradients({network!r}).mean\n", "w, gradients[layer]"),
-    "fisher": ("squared = zoo.gradients({network!r}).squared\n", "w, squared[layer]"),
+    "activation_aware": (
+        "from labkit.layer_inputs import input_norms\n",
+        "norms = input_norms(network, images)\n",
+        "activation_aware(w, norms[layer])",
+    ),
+    "taylor": (
+        "",
+        "gradients = zoo.gradients({network!r}).mean\n",
+        "taylor(w, gradients[layer])",
+    ),
+    "fisher": (
+        "",
+        "squared = zoo.gradients({network!r}).squared\n",
+        "fisher(w, squared[layer])",
+    ),
 }
+COMPENSATED = (
+    "Surgeon: in both pruned files the weights left are compensated, each dense layer "
+    f"and each convolution by least squares on what it reads of {IMAGES} calibration "
+    "images."
+)
 
 
 def name(settings: Settings) -> str:
@@ -108,7 +127,8 @@ def rows(position) -> tuple[list, list[str]]:
         "packed": ledger.compressed_row(position.compressed, packed),
     }
     table = filled(found, position)
-    return table, ledger.explain(table)
+    notes = [COMPENSATED] if position.settings["criterion"] == SURGEON else []
+    return table, [*notes, *ledger.explain(table)]
 
 
 def files(position) -> dict[str, bytes]:
@@ -128,35 +148,65 @@ def files(position) -> dict[str, bytes]:
 
 def code(settings: Settings) -> str:
     """Python text that reproduces a setting's figures."""
-    criterion, layers = settings["criterion"], settings["layers"]
-    before, arguments = _CALLS[criterion]
-    chosen = "network.kernels" if layers is None else repr(layers)
+    criterion, storage = settings["criterion"], settings["storage"]
+    repaired = settings["channels"] != AS_THEY_ARE
+    looks = repaired or criterion in ("activation_aware", SURGEON)
+    images = f"images = data.calibration.images[:{IMAGES}]\n" if looks else ""
+    small = "network"
+    if criterion == SURGEON:
+        small = "pruned.compensate(network, kept, h)"
+    if repaired:
+        masked = "pruned.apply(network, kept)" if small == "network" else small
+        small = f"reestimate_channels(network, {masked}, images)"
     return f"""\
-import numpy as np
-
-from labkit import measure, pruned, zoo
-from labkit.layer_inputs import input_norms
-from labkit.prune import masking, scores
-from labkit.repair.batch_norm import reestimate_channels
-
-network, data = (f({settings["network"]!r}) for f in (zoo.load, zoo.dataset))
-{before.format(images=IMAGES, **settings)}ranked = {{
-    layer: scores.{criterion}({arguments}) for layer, w in network.kernels.items()
-}}
-ranked = {{layer: ranked[layer] for layer in {chosen}}}
+{_imports(criterion, repaired)}
+network = zoo.load({settings["network"]!r})
+data = zoo.dataset({settings["network"]!r})
+{images}{_by_surgeon(settings) if criterion == SURGEON else _by_scores(settings)}\
 kept = masking.masks(ranked, {settings["sparsity"]}, {settings["scope"]!r})
-compressed = pruned.prune_network(network, kept, {settings["storage"]!r})
-{_repair(settings)}accuracy = measure.accuracy(compressed.network, data.test)
+small = {small}
+compressed = pruned.prune_network(small, kept, {storage!r})
+accuracy = measure.accuracy(compressed.network, data.test)
 print(f"packed: {{accuracy.value:.2%}}, {{compressed.size_bytes:,}} bytes")
 """
 
 
-def _repair(settings: Settings) -> str:
-    if settings["channels"] == AS_THEY_ARE:
-        return ""
+def _imports(criterion: str, repaired: bool) -> str:
+    own = "" if criterion == SURGEON else _CALLS[criterion][0]
+    first = own if own.startswith("import") else ""
+    text = f"{first}from labkit import measure, pruned, zoo\n"
+    if criterion == SURGEON:
+        text += "from labkit.layer_inputs import layer_hessian\n"
+        text += "from labkit.prune import masking\n"
+        text += "from labkit.prune.surgeon import surgeon\n"
+    else:
+        text += f"{own.removeprefix(first)}from labkit.prune import masking, scores\n"
+    if repaired:
+        text += "from labkit.repair.batch_norm import reestimate_channels\n"
+    return text
+
+
+def _by_scores(settings: Settings) -> str:
+    """The lines that score every weight by itself."""
+    _, before, call = _CALLS[settings["criterion"]]
+    text = f"""\
+{before.format(**settings)}ranked = {{
+    layer: scores.{call}
+    for layer, w in network.kernels.items()
+}}
+"""
+    if settings["layers"] is None:
+        return text
+    return f"{text}ranked = {{k: ranked[k] for k in {settings['layers']!r}}}\n"
+
+
+def _by_surgeon(settings: Settings) -> str:
+    """The lines that score the weights of each layer with what the others can do."""
+    layers = settings["layers"]
     return f"""\
-repaired = reestimate_channels(
-    network, compressed.network, data.calibration.images[:{IMAGES}]
-)
-compressed = pruned.prune_network(repaired, kept, {settings["storage"]!r})
+h, ranked = {{}}, {{}}
+for layer in {"network.kernels" if layers is None else repr(layers)}:
+    w = network.kernels[layer]
+    h[layer] = layer_hessian(network, images, layer)
+    ranked[layer] = surgeon(w.reshape(len(w), -1), h[layer]).reshape(w.shape)
 """

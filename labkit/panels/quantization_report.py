@@ -156,7 +156,7 @@ def files(position) -> dict[str, bytes]:
 def code(settings: Settings) -> str:
     """Python text that reproduces a setting's figures."""
     text = f"""\
-from labkit import compress, deploy, measure, zoo
+from labkit import compress, measure, zoo
 
 network = zoo.load({settings["network"]!r})
 test = zoo.dataset({settings["network"]!r}).test
@@ -173,6 +173,8 @@ print(f"packed: {{accuracy.value:.2%}}, {{compressed.size_bytes:,}} bytes")
     return (
         text
         + f"""
+from labkit import deploy
+
 deployed = deploy.deployable(
     network, bits={settings["bits"]}, mode={settings["mode"]!r},
     granularity={settings["granularity"]!r},

@@ -113,8 +113,7 @@ def code(settings: Settings) -> str:
     """Python text that reproduces a setting's figures."""
     setting = f"W{settings['weights']}A{settings['activations']}"
     text = f"""\
-from labkit import live, measure, zoo
-from labkit.compress import unpack
+from labkit import measure, zoo
 from labkit.post_training import Setting, round_network
 
 network, data = zoo.load({settings["network"]!r}), zoo.dataset({settings["network"]!r})
@@ -128,6 +127,9 @@ print(f"rounded: {{accuracy.value:.2%}}, {{rounded.size_bytes:,}} bytes")
     return (
         text
         + f"""
+from labkit import live
+from labkit.compress import unpack
+
 packed = live.train_quantized(
     {settings["network"]!r}, {setting!r}, steps={settings["steps"]}, \
 seed={settings["seed"]},

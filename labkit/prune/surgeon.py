@@ -29,7 +29,8 @@ def surgeon(w: np.ndarray, h: np.ndarray) -> np.ndarray:
     inputs that h was made of. Along an output's order of removal the scores never fall:
     a weight counts as much as the dearest one that had to go before it, so that the
     smallest scores of an output are the first that it loses. About out * in^3 / 3
-    multiplications, with `in` only the inputs that go together with others. Raises ValueError for shapes that do not fit.
+    multiplications, `in` being the inputs that go together with others. Raises
+    ValueError for shapes that do not fit.
 
     >>> from labkit.curvature import hessian
     >>> h = hessian(np.array([[1.0, 1.0], [0.0, 2.0]]), damping=1e-9)
