@@ -12,13 +12,14 @@ FIRST = notebooks/00_the_bench.ipynb
 AS_ROOT = $(if $(filter 0,$(shell id -u)),--allow-root)
 
 VERSION = $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
+WORKS = $(shell test -x $(BIN)/python && echo yes)
 HAS_VENV = $(shell $(PYTHON) -c 'import venv, ensurepip; print("yes")' 2>/dev/null)
 WRONG_PYTHON = This lab needs Python 3.11, 3.12 or 3.13, and "$(PYTHON)" is \
 	$(or $(VERSION),not there): name another one, as in "make $(MAKECMDGOALS) PYTHON=python3.12"
 NO_VENV = "$(PYTHON)" cannot make a virtual environment: install its venv module \
 	(on Debian and Ubuntu "apt install python$(VERSION)-venv") and try again
 
-.PHONY: help lab test check notebooks bench results lint format constraints clean
+.PHONY: again help lab test check notebooks bench results lint format constraints clean
 
 help: ## list the commands
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1: \2/p' Makefile
@@ -61,11 +62,13 @@ clean: ## remove the environment and what tools left behind; data and trainings 
 	rm -rf $(VENV) *.egg-info .pytest_cache .ruff_cache .hypothesis
 	find labkit tests notebooks benchmarks binder -name __pycache__ -prune -exec rm -rf {} +
 
-# The stamp is as old as the last installation, so a second call starts at once.
-$(INSTALLED): pyproject.toml constraints.txt binder/overrides.json
+# The stamp is as old as the last installation, so a second call starts at once. It goes
+# first and comes last: without it, whatever was interrupted is made anew.
+$(INSTALLED): pyproject.toml constraints.txt binder/overrides.json $(if $(WORKS),,again)
 	$(if $(filter 3.11 3.12 3.13,$(VERSION)),,$(error $(WRONG_PYTHON)))
 	$(if $(HAS_VENV),,$(error $(NO_VENV)))
-	$(PYTHON) -m venv $(VENV)
+	rm -f $@
+	$(PYTHON) -m venv $(if $(and $(WORKS),$(wildcard $(INSTALLED))),,--clear) $(VENV)
 	$(BIN)/python -m pip install --disable-pip-version-check \
 		--constraint constraints.txt --editable '.[train,lab,dev]'
 	mkdir -p $(SETTINGS)

@@ -1,8 +1,10 @@
 """The Makefile and the scripts: what runs, and what a wrong Python gets."""
 
+import ensurepip
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -82,9 +84,19 @@ def test_a_fit_python_is_started(fresh, version):
     )
 
 
-def test_a_second_call_starts_at_once(fresh):
-    (fresh / ".venv").mkdir()
+@pytest.fixture
+def installed(fresh):
+    """The same folder after an installation: an interpreter and the stamp."""
+    python = fresh / ".venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text("#!/bin/sh\n")
+    python.chmod(0o755)
     (fresh / ".venv" / "installed").touch()
+    return fresh
+
+
+def test_a_second_call_starts_at_once(installed):
+    fresh = installed
     commands = make(fresh, "--dry-run", "test", "ARGS=-k name").stdout.splitlines()
     pytest_and_its_workers = "-n 3 --dist loadfile --no-loadscope-reorder"
     assert commands == [f".venv/bin/python -m pytest {pytest_and_its_workers} -k name"]
@@ -94,13 +106,60 @@ def test_a_second_call_starts_at_once(fresh):
 
 
 @pytest.mark.parametrize("file", ["pyproject.toml", "constraints.txt"])
-def test_a_changed_list_installs_again(fresh, file):
-    (fresh / ".venv").mkdir()
-    stamp = fresh / ".venv" / "installed"
-    stamp.touch()
-    os.utime(fresh / file, (stamp.stat().st_mtime + 10,) * 2)
-    python = fake_python(fresh, "3.12", has_venv=True)
-    assert "pip install" in make(fresh, "--dry-run", "test", python).stdout
+def test_a_changed_list_installs_again_into_what_is_whole(installed, file):
+    later = (installed / ".venv" / "installed").stat().st_mtime + 10
+    os.utime(installed / file, (later, later))
+    python = fake_python(installed, "3.12", has_venv=True)
+    commands = make(installed, "--dry-run", "test", python).stdout
+    assert commands.startswith("rm -f .venv/installed\n") and "pip install" in commands
+    assert "--clear" not in commands
+
+
+def lose_the_stamp(venv):
+    (venv / "installed").unlink()
+
+
+def lose_the_interpreter(venv):
+    (venv / "bin" / "python").unlink()
+    (venv / "bin" / "python").symlink_to("an interpreter that was uninstalled")
+
+
+@pytest.mark.parametrize("damage", [lose_the_stamp, lose_the_interpreter])
+def test_what_is_not_whole_is_made_anew(installed, damage):
+    damage(installed / ".venv")
+    python = fake_python(installed, "3.12", has_venv=True)
+    assert "-m venv --clear .venv\n" in make(installed, "-n", "lab", python).stdout
+
+
+def half_an_ensurepip(venv):
+    """A new environment whose pip was interrupted: it says that it is installed."""
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", venv], check=True)
+    (packages,) = venv.glob("lib/python*/site-packages")
+    (packages / "pip").mkdir()
+    (packages / "pip" / "__main__.py").write_text("import pip._internal\n")
+    version = ensurepip.version()
+    (packages / f"pip-{version}.dist-info").mkdir()
+    metadata = f"Metadata-Version: 2.1\nName: pip\nVersion: {version}\n"
+    (packages / f"pip-{version}.dist-info" / "METADATA").write_text(metadata)
+
+
+def test_make_recovers_from_half_an_ensurepip(fresh, monkeypatch):
+    """pip finds no package where it may not look for any: it works, as it says so."""
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.delenv("PIP_FIND_LINKS", raising=False)
+    half_an_ensurepip(fresh / ".venv")
+    done = make(fresh, "lab", f"PYTHON={sys.executable}")
+    assert "No matching distribution found" in done.stderr
+    assert not (fresh / ".venv" / "installed").exists()
+
+
+def test_an_installation_that_fails_leaves_no_stamp(installed):
+    later = (installed / ".venv" / "installed").stat().st_mtime + 10
+    os.utime(installed / "constraints.txt", (later, later))
+    python = fake_python(installed, "3.12", has_venv=True)
+    assert "it was started" in make(installed, "test", python).stderr
+    assert not (installed / ".venv" / "installed").exists()
 
 
 def test_ci_runs_make_test():
