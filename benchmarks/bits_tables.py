@@ -1,7 +1,7 @@
 """Tables of repairs, mixed bits and integer arithmetic, from their committed runs."""
 
 from benchmarks import integers, repair
-from benchmarks.files import markdown_table, read_json
+from benchmarks.files import NETWORKS, markdown_table, read_json
 from labkit import sensitivity, zoo
 
 GRANULARITY, RULE = "channel", "least_squares"
@@ -101,8 +101,8 @@ def integers_table(run: dict) -> str:
 
 def sections() -> str:
     """What the page of results says of repairs, mixed bits and integers."""
-    repaired, mapped = read_json(repair.FILE), read_json(sensitivity.FILE)
-    compared = read_json(integers.FILE)
+    repaired, compared = read_json(repair.FILE, dict), read_json(integers.FILE)
+    mapped = read_json(sensitivity.FILE, NETWORKS)
     return f"""## Repaired without training
 
 Weights on few bits, one scale a channel, least squares range;

@@ -21,6 +21,9 @@ from tempfile import TemporaryDirectory
 import nbformat
 from playwright.sync_api import Page, sync_playwright
 
+from labkit.file_errors import FileError
+from labkit.reading import read_json
+
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 FLAGS = (
     "--no-sandbox",
@@ -125,8 +128,8 @@ def _address(server: subprocess.Popen, runtime: Path) -> str:
     while time.monotonic() < deadline and server.poll() is None:
         for path in runtime.glob("jpserver-*.json"):
             try:
-                return json.loads(path.read_text())["url"]
-            except ValueError:
+                return read_json(path, {"url": str}, "start JupyterLab again")["url"]
+            except FileError:
                 pass  # not written to the end yet
         time.sleep(0.1)
     raise RuntimeError(f"JupyterLab did not start within {START_SECONDS} s")

@@ -19,6 +19,7 @@ from labkit.files import write_bytes
 from labkit.network import Network
 from labkit.prune.masking import masks
 from labkit.prune.schedules import SCHEDULES
+from labkit.reading import read_arrays
 
 RUNS = data.ROOT / "runs" / "dense"
 SEEDS = 5
@@ -86,8 +87,7 @@ def trained(seed: int, dataset: data.Dataset):
 
     path = _path(seed)
     if path.exists():
-        with np.load(path) as file:
-            arrays = [file[name] for name in file.files]
+        arrays = list(read_arrays(path, "delete it to train it again").values())
         half = len(arrays) // 2
         return Dense(tuple(arrays[:half]), tuple(arrays[half:]))
     start = untrained(SETTINGS["widths"], seed)

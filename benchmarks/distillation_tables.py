@@ -1,12 +1,12 @@
 """The tables of the distillation lesson, from its committed runs."""
 
-import json
 from collections.abc import Mapping, Sequence
 from statistics import mean
 
 from benchmarks import distillation, distilled_repair, hinton, transfers
 from benchmarks.files import RESULTS, markdown_table, read_json
 from benchmarks.quantization_tables import run_line
+from labkit import zoo
 from labkit.gap import gap_closed
 from labkit.measure import Accuracy, compare
 from labkit.seeds import Paired, mean_over_seeds
@@ -255,7 +255,7 @@ def cifar10_records() -> dict[tuple[str, int], dict]:
     found = {}
     for path in sorted((RESULTS / "distilled").glob("resnet8-*-seed*.json")):
         kind, _, seed = path.stem.removeprefix("resnet8-").partition("-seed")
-        found[kind, int(seed)] = json.loads(path.read_text())
+        found[kind, int(seed)] = read_json(path, zoo.DISTILLED_RECORD)
     return found
 
 

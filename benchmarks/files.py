@@ -1,20 +1,21 @@
 """Where results lie, and how they are written."""
 
-import json
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from labkit import data, zoo
+from labkit import data, reading, zoo
 from labkit.files import write_json
 from labkit.latency import machine
 
 RESULTS = data.FOLDER / "results"
+NETWORKS = {"command": str, "networks": [dict]}
+RUN = {"command": str, "rows": [dict]}
 
 
-def read_json(path: Path) -> dict:
-    """The content of a run's file."""
-    return json.loads(path.read_text())
+def read_json(path: Path, shape=RUN):
+    """The content of a run's file; FileError says what to do about a damaged one."""
+    return reading.read_json(path, shape, data.made_again(path))
 
 
 def write_run(

@@ -16,7 +16,7 @@ from itertools import product
 import numpy as np
 from tqdm import tqdm
 
-from benchmarks.files import RESULTS
+from benchmarks.files import RESULTS, read_json
 from labkit import zoo
 from labkit.deploy import deployable
 from labkit.files import write_json
@@ -118,7 +118,7 @@ def row(name: str, granularity: str) -> dict:
 
 def finished(digests: dict[str, str]) -> list[dict]:
     """The rows of an interrupted run of the same networks."""
-    found = json.loads(FILE.read_text()) if FILE.exists() else {}
+    found = read_json(FILE) if FILE.exists() else {}
     known = len(GRANULARITIES) * len(digests)
     same = found.get("networks") == digests and len(found["rows"]) < known
     return found["rows"] if same else []

@@ -21,6 +21,7 @@ from benchmarks.files import RESULTS, read_json
 from labkit import data
 from labkit.files import write_bytes, write_json
 from labkit.prune.masking import mask
+from labkit.reading import read_arrays
 
 FILE = RESULTS / "lottery.json"
 RUNS = data.ROOT / "runs" / "lottery"
@@ -110,8 +111,8 @@ def load_masks(seed: int, round_: int) -> list[np.ndarray]:
     if round_ == 0:
         widths = SETTINGS["widths"]
         return [np.ones(shape, bool) for shape in zip(widths, widths[1:], strict=False)]
-    with np.load(masks_path(seed, round_)) as file:
-        return [file[name] for name in file.files]
+    path = masks_path(seed, round_)
+    return list(read_arrays(path, f"delete it and {FILE} to begin anew").values())
 
 
 def save_masks(seed: int, round_: int, masks: Sequence[np.ndarray]) -> None:

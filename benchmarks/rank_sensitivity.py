@@ -12,6 +12,7 @@ import time
 
 from tqdm import tqdm
 
+from benchmarks.files import NETWORKS, read_json
 from labkit import factorized, zoo
 from labkit.files import write_json
 from labkit.latency import machine
@@ -54,7 +55,7 @@ def entry(name: str) -> dict:
 
 def main() -> None:
     names = sys.argv[1:] or list(zoo.NAMES)
-    old = json.loads(FILE.read_text())["networks"] if FILE.exists() else []
+    old = read_json(FILE, NETWORKS)["networks"] if FILE.exists() else []
     found = {e["network"]: e for e in old if e["network"] not in names}
     for name in names:
         found[name] = entry(name)

@@ -23,7 +23,7 @@ import numpy as np
 from tqdm import tqdm
 
 from benchmarks import feedback
-from benchmarks.files import RESULTS
+from benchmarks.files import RESULTS, read_json
 from benchmarks.scores import accuracy_of, scores
 from labkit import zoo
 from labkit.compress import quantize_network
@@ -120,7 +120,7 @@ def main() -> None:
     for name in sys.argv[1:] or zoo.NAMES:
         start = time.perf_counter()
         new = sections(name)
-        old = json.loads(FILE.read_text()) if FILE.exists() else {}
+        old = read_json(FILE, dict) if FILE.exists() else {}
         seconds = time.perf_counter() - start
         write_json(FILE, merged(old, name, new, seconds))
         print(json.dumps({"network": name, "file": FILE.name}))

@@ -5,7 +5,6 @@ Reads the records of the trained networks (data/models/*.json), the other seeds'
 data/results/README.md and the table in the README at the top. Measures nothing.
 """
 
-import json
 from statistics import mean, stdev
 
 from benchmarks import (
@@ -15,7 +14,7 @@ from benchmarks import (
     quantization_tables,
     sweep,
 )
-from benchmarks.files import RESULTS, markdown_table
+from benchmarks.files import RESULTS, markdown_table, read_json
 from labkit import data, zoo
 from labkit.files import write_text
 
@@ -33,7 +32,7 @@ README = data.ROOT / "README.md"
 def seed_records(name: str) -> list[dict]:
     """The records of all seeds of a network, the committed network's among them."""
     files = sorted((RESULTS / "seeds").glob(f"{name}-seed*.json"))
-    return [zoo.record(name), *(json.loads(file.read_text()) for file in files)]
+    return [zoo.record(name), *(read_json(file, zoo.RECORD) for file in files)]
 
 
 def error(record: dict) -> float:
@@ -94,7 +93,7 @@ def _cell(row: dict) -> str:
 
 def page() -> str:
     """The whole page of results."""
-    run = json.loads(sweep.FILE.read_text())
+    run = read_json(sweep.FILE)
     machine = run["machine"]
     return f"""# Results
 

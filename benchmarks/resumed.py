@@ -5,7 +5,9 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from benchmarks.files import read_json
+from benchmarks.files import RUN, read_json
+from labkit.ending import in_one_sentence
+from labkit.file_errors import FileError
 from labkit.files import write_json
 from labkit.latency import machine
 
@@ -23,17 +25,20 @@ def complete(
     one of these and the rows so far -> the rest of that row, "seconds" among it.
     Returns the content. Raises ValueError for a file that has other settings.
     """
-    run = read_json(path) if path.exists() else head | {"rows": []}
+    run = head | {"rows": []}
+    if path.exists():
+        run = read_json(path, RUN | {"settings": dict})
     if run["settings"] != head["settings"]:
         raise ValueError(
             f"{path.name} was made with other settings: delete it, or restore them"
         )
     run, rows = run | head, run["rows"]
-    for entry in tqdm(
-        [e for e in wanted if not any(e.items() <= r.items() for r in rows)]
-    ):
-        rows.append(entry | make(entry, rows))
-        run |= {"seconds": round(sum(row["seconds"] for row in rows))}
-        run |= {"machine": machine()}
-        write_json(path, run)
+    missing = [e for e in wanted if not any(e.items() <= r.items() for r in rows)]
+    interrupted = f"stopped: the same command goes on with the rows that {path} lacks"
+    with in_one_sentence(interrupted, (FileError,)):
+        for entry in tqdm(missing):
+            rows.append(entry | make(entry, rows))
+            run |= {"seconds": round(sum(row["seconds"] for row in rows))}
+            run |= {"machine": machine()}
+            write_json(path, run)
     return run

@@ -15,6 +15,7 @@ import time
 import numpy as np
 from tqdm import tqdm
 
+from benchmarks.files import NETWORKS, read_json
 from labkit import zoo
 from labkit.allocation import Frontier, exact, greedy
 from labkit.compress import quantize_network
@@ -131,7 +132,7 @@ def entry(name: str) -> dict:
 
 def kept(names: list[str]) -> dict[str, dict]:
     """The entries of the committed file for all networks but these."""
-    entries = json.loads(FILE.read_text())["networks"] if FILE.exists() else []
+    entries = read_json(FILE, NETWORKS)["networks"] if FILE.exists() else []
     return {e["network"]: e for e in entries if e["network"] not in names}
 
 

@@ -1,14 +1,17 @@
 """`python -m labkit`: lessons, networks, data. `python -m labkit train NAME`: train."""
 
 import argparse
-import json
+import sys
 from argparse import ArgumentTypeError
 from math import nan
 from pathlib import Path
 
 from labkit import data, zoo
+from labkit.ending import in_one_sentence
+from labkit.file_errors import FileError
 from labkit.network import NetworkError
 from labkit.post_training import Setting
+from labkit.reading import read_json
 
 NOTEBOOKS = data.ROOT / "notebooks"
 SOURCES = """\
@@ -22,7 +25,8 @@ cifar10   10,000 of the 50,000 training and all 10,000 test images in data/; the
 
 def heading(notebook: Path) -> str:
     """The first heading of a notebook, without its marks."""
-    for cell in json.loads(notebook.read_text("utf-8"))["cells"]:
+    remedy = data.restore(notebook)
+    for cell in read_json(notebook, {"cells": [{"cell_type": str}]}, remedy)["cells"]:
         for line in "".join(cell["source"]).splitlines():
             if cell["cell_type"] == "markdown" and line.startswith("#"):
                 return line.lstrip("# ")
@@ -154,10 +158,22 @@ def main(arguments: list[str] | None = None) -> None:
             zoo.check_teacher(chosen.teacher, chosen.name)
         except ValueError as error:
             parser.error(str(error))
-    try:
-        _run(chosen)
-    except ModuleNotFoundError as error:
-        parser.error(f"training needs {error.name}: pip install -e '.[train]'")
+    with in_one_sentence(_interrupted(chosen, arguments), (FileError, NetworkError)):
+        try:
+            _run(chosen)
+        except ModuleNotFoundError as error:
+            parser.error(f"training needs {error.name}: pip install -e '.[train]'")
+
+
+def _interrupted(chosen: argparse.Namespace, arguments: list[str] | None) -> str:
+    """What is said after Ctrl-C."""
+    line = " ".join(sys.argv[1:] if arguments is None else arguments)
+    if chosen.command == "gradients":
+        return f"stopped, and nothing is kept: `python -m labkit {line}` begins anew"
+    return (
+        f"stopped: `python -m labkit {line}` goes on after the last whole epoch, which "
+        f"is kept in {zoo.RUNS}"
+    )
 
 
 def _run(chosen: argparse.Namespace) -> None:

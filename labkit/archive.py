@@ -14,6 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
+from labkit.file_errors import FileError
+
 CIFAR10_ARCHIVE = "cifar-10-python.tar.gz"
 URL = f"https://www.cs.toronto.edu/~kriz/{CIFAR10_ARCHIVE}"
 SHA256 = "6d958be074577803d12ecdefd02955f39262c83c16fe9348329d7fe0b5c001ce"
@@ -26,8 +28,8 @@ ALLOWED = {
 }
 
 
-class DataError(Exception):
-    """A data file is missing or is not the published one; the text names the mend."""
+class DataError(FileError):
+    """A data file is missing or is not the published one; the text says what to do."""
 
 
 def read_training_images(path: Path | None, labels: np.ndarray) -> np.ndarray:

@@ -11,7 +11,6 @@ against `data/checksums.json` before it is used.
 
 import hashlib
 import io
-import json
 import os
 import threading
 import zlib
@@ -23,8 +22,10 @@ import numpy as np
 from PIL import Image
 
 from labkit.archive import CIFAR10_ARCHIVE, DataError, read_training_images
+from labkit.file_errors import FileError
 from labkit.keys import sha256
 from labkit.memory import return_large_blocks
+from labkit.reading import read_json
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "data"
@@ -240,14 +241,23 @@ def _read_checked(path: Path) -> bytes:
 def _checksum(name: str) -> str:
     path = FOLDER / "checksums.json"
     try:
-        return json.loads(path.read_bytes())[name]
-    except (OSError, ValueError, KeyError) as error:
-        raise DataError(
-            f"{path} is damaged or does not list {name}: {_mend(path)}"
-        ) from error
+        return read_json(path, {name: str}, _mend(path))[name]
+    except FileError as error:
+        raise DataError(str(error)) from error
 
 
 def _mend(path: Path) -> str:
     if path.parent == FOLDER:
-        return f"run `git checkout -- data/{path.name}` in {ROOT}, or clone anew"
+        return f"{restore(path)}, or clone anew"
     return f"copy {path.name} into {path.parent} again"
+
+
+def restore(*paths: Path) -> str:
+    """What brings files under data/ back as the repository has them: "run `git …`"."""
+    named = (os.path.relpath(path, FOLDER.parent) for path in paths)
+    return f"run `git checkout -- {' '.join(named)}` in {FOLDER.parent}"
+
+
+def made_again(path: Path) -> str:
+    """What to do about a damaged file under data/ that a command writes."""
+    return f"{restore(path)}, or delete it and run again the command that wrote it"

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from math import inf
 from pathlib import Path
 from queue import Empty, Queue
+from signal import Signals
 from tempfile import TemporaryDirectory, TemporaryFile
 from threading import Thread
 
@@ -20,6 +21,7 @@ import numpy as np
 
 from labkit.children import environment
 from labkit.distill import check_mixture
+from labkit.files import write_whole
 from labkit.vouched import vouch
 
 LOOK_SECONDS = 0.1
@@ -115,8 +117,9 @@ def fine_tuning(
     Everything else as for `training`; ends with the packed file of the pruned network.
     """
     with TemporaryDirectory() as folder:
-        file = Path(folder) / "masks.npz"
-        np.savez_compressed(file, **masks)
+        file = write_whole(
+            Path(folder) / "masks.npz", lambda new: np.savez_compressed(new, **masks)
+        )
         how = ["masked", name, "--masks", str(file)]
         yield from _training(how, steps, seed, cancelled, seconds)
 
@@ -226,8 +229,27 @@ def _lines(command: list[str], cancelled: Callable[[], bool]) -> Iterator[str]:
             child.kill()
         if failed:
             complaints.seek(0)
-            said = complaints.read().strip().splitlines() or ["it said nothing"]
-            raise TrainingError(f"the training failed: {said[-1]}")
+            said = complaints.read().strip().splitlines()
+            raise TrainingError(_why(child.returncode, said[-1] if said else ""))
+
+
+def _why(code: int, last: str) -> str:
+    """Why a child ended: code is its exit code, last what it said at last, or "".
+
+    >>> _why(1, "no memory")
+    'the training failed: no memory'
+    >>> _why(-11, "")
+    'the training was ended by signal 11 (SIGSEGV); it said nothing'
+    """
+    if code >= 0:
+        return f"the training failed: {last or 'it said nothing'}"
+    ended = f"the training was ended by signal {-code} ({Signals(-code).name})"
+    if code == -Signals.SIGKILL:
+        return (
+            f"{ended}, probably because memory ran out (it takes up to 1 GB): shut "
+            "other kernels and programs down, then start it again"
+        )
+    return f"{ended}; {f'its last word: {last}' if last else 'it said nothing'}"
 
 
 def _until_cancelled(stream, cancelled: Callable[[], bool]) -> Iterator[str]:

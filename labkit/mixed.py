@@ -5,22 +5,29 @@ has measured. Here the budget is the file's length: the graph, the header, the b
 and the layers that keep their bits take their part of it first.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from labkit import sensitivity
+from labkit import data, sensitivity
 from labkit.allocation import Frontier, exact, greedy
 from labkit.codec import packed_size
 from labkit.compress import Compressed, quantize_network
 from labkit.graph import NetworkError
 from labkit.groups import BLOCK, Groups
 from labkit.network import Network
+from labkit.reading import read_json
 from labkit.sensitivity import Sensitivity
 
 METHODS = {"exact": exact, "greedy": greedy}
+_RUN = {
+    **{"method": str, "budget_bytes": object, "bits": {str: int}},
+    **dict.fromkeys(("payload_bytes", "size_bytes"), int),
+    **dict.fromkeys(("predicted_loss_increase", "loss_increase"), float),
+    **dict.fromkeys(("validation_accuracy", "test_accuracy"), float),
+}
+_SHAPE = {"networks": [{"digest": str, "assignments": [_RUN]}]}
 _NOTHING_FREE = Frontier(np.zeros((1, 0), np.int8), np.zeros(1, int), np.zeros(1))
 
 
@@ -170,9 +177,10 @@ def committed_runs(network: Network) -> tuple[Run, ...]:
     """The assignments of a network of the lab that were run, see `Run`.
 
     They are found by the network's digest, as `sensitivity.committed` finds its map.
-    NetworkError where there are none.
+    NetworkError where there are none, FileError for a damaged file.
     """
-    for entry in json.loads(sensitivity.FILE.read_text())["networks"]:
+    file = sensitivity.FILE
+    for entry in read_json(file, _SHAPE, data.made_again(file))["networks"]:
         if entry["digest"] == network.digest:
             return tuple(Run(**row) for row in entry["assignments"])
     raise NetworkError(

@@ -18,12 +18,16 @@ from labkit.keys import sha256
 from labkit.lowrank.ranks import Choices, thinned
 from labkit.measure import BATCH, THREADS
 from labkit.network import Network
+from labkit.reading import read_json
 from labkit.responses import Observed
 from labkit.sensitivity import score_of
 from labkit.splitting import split_before
 
 STEPS = 9  # choices a layer, the whole layer among them
 FILE = data.FOLDER / "results" / "rank_sensitivity.json"
+_LAYER = {"ranks": list, "costs": [int], "kept": [float], "loss_increase": [float]}
+_LOSSES = {"method": str, "unit": str, "images": int, "layers": {str: _LAYER}}
+_SHAPE = {"networks": [{"digest": str, "losses": [_LOSSES]}]}
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,10 +118,10 @@ def rank_losses(
 def committed(network: Network, method: str, unit: str = "macs") -> RankLosses:
     """The losses of a network of the lab that lie in data/results.
 
-    Found by the network's digest: NetworkError where there are none.
+    Found by the network's digest: NetworkError where there are none, FileError for a
+    damaged file.
     """
-    entries = json.loads(FILE.read_text())["networks"] if FILE.exists() else []
-    for entry in entries:
+    for entry in read_json(FILE, _SHAPE, data.made_again(FILE))["networks"]:
         if entry["digest"] == network.digest:
             for record in entry["losses"]:
                 if (record["method"], record["unit"]) == (method, unit):

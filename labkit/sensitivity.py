@@ -5,7 +5,6 @@ smoothly with the damage, where the accuracy of a few thousand images moves in s
 the loss is what bits are assigned by (`labkit.allocation`), and the accuracy is shown.
 """
 
-import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 
@@ -18,10 +17,20 @@ from labkit.data import Split
 from labkit.graph import NetworkError
 from labkit.measure import BATCH, THREADS
 from labkit.network import Network
+from labkit.reading import read_json
 from labkit.splitting import split_before
 
 BITS = (2, 3, 4, 5, 6, 8)
 FILE = data.FOLDER / "results" / "sensitivity.json"
+_MAP = {
+    **{"granularity": str, "rule": str, "images": int},
+    "base": {"accuracy": float, "loss": float},
+    "cells": [
+        {"layer": str, "bits": int, "size_bytes": int}
+        | {"accuracy": float, "loss_increase": float}
+    ],
+}
+_SHAPE = {"networks": [{"digest": str, "maps": [_MAP]}]}
 
 
 @dataclass(frozen=True)
@@ -158,8 +167,9 @@ def committed(network: Network, rule: str = "least_squares") -> Sensitivity:
 
     Measured on all 5,000 validation images. It is found by the network's digest, so a
     changed network has none: NetworkError, as for a rule that was not measured.
+    Raises FileError for a damaged file.
     """
-    for entry in json.loads(FILE.read_text())["networks"]:
+    for entry in read_json(FILE, _SHAPE, data.made_again(FILE))["networks"]:
         if entry["digest"] == network.digest:
             for record in entry["maps"]:
                 if record["rule"] == rule:

@@ -1,14 +1,15 @@
 """The trained networks that the repository carries, and how each was trained."""
 
-import hashlib
-import json
 from pathlib import Path
 
 from labkit import data
-from labkit.cache import CACHE, cached
+from labkit.cache import CACHE
 from labkit.compress import unpack
+from labkit.file_errors import FileError
 from labkit.gradients import Gradients
+from labkit.keys import sha256
 from labkit.network import Network, NetworkError
+from labkit.reading import read_arrays, read_file, read_json
 from labkit.vouched import vouch
 
 NAMES = ("mlp", "lenet5", "resnet8", "resnet20")
@@ -18,18 +19,41 @@ PRUNED_FOLDER = FOLDER / "pruned"
 LOWRANK_FOLDER = FOLDER / "lowrank"
 GRADIENTS_FOLDER = FOLDER / "gradients"
 DISTILLED_FOLDER = FOLDER / "distilled"
+RUNS = data.ROOT / "runs"
+
+# What the records say, see `labkit.reading.read_json`.
+RECORD = {
+    **dict.fromkeys(("name", "dataset", "command", "sha256"), str),
+    **dict.fromkeys(("seed", "epochs", "training_images", "size_bytes"), int),
+    **dict.fromkeys(("seconds", "validation_accuracy", "test_accuracy"), float),
+    "recipe": dict,
+    "history": [dict],
+}
+_COUNTED = {"parameters": int, "macs": int}
+FLOAT_RECORD = {**RECORD, **_COUNTED, "keras_sha256": str}
+QAT_RECORD = {**RECORD, "starts_from": str, "setting": str, "kept_at_8_bits": [str]}
+PRUNED_RECORD = {**RECORD, "starts_from": str, "parameters": int}
+LOWRANK_RECORD = {
+    **RECORD,
+    **_COUNTED,
+    **{"starts_from": str, "method": str, "budget": int, "ranks": dict},
+}
+DISTILLED_RECORD = {
+    **RECORD,
+    **_COUNTED,
+    **{"teacher": str, "teacher_sha256": str, "wrong": [int]},
+    **{"temperature": float, "alpha": float},
+}
 
 
 def record(name: str) -> dict:
     """How `name` was trained and what it reaches: the JSON beside its files.
 
     Keys: dataset, seed, epochs, seconds, validation_accuracy, test_accuracy (0 to 1),
-    parameters, size_bytes and sha256 of the .tflite file, recipe, history.
+    parameters, size_bytes and sha256 of the .tflite file, keras_sha256, recipe,
+    history. Raises NetworkError where it is missing or damaged.
     """
-    path = FOLDER / f"{_known(name)}.json"
-    if not path.exists():
-        raise NetworkError(f"{path} is missing: run `git checkout -- data`")
-    return json.loads(path.read_text())
+    return _record(FOLDER / f"{_known(name)}.json", FLOAT_RECORD)
 
 
 def load(name: str) -> Network:
@@ -57,7 +81,7 @@ def quantized_record(name: str, setting: str) -> dict:
             f"there is no {name} trained at {setting}: there are "
             f"{', '.join(quantized_names())}"
         )
-    return json.loads(path.read_text())
+    return _record(path, QAT_RECORD)
 
 
 def load_packed(name: str, setting: str) -> bytes:
@@ -86,7 +110,7 @@ def pruned_record(title: str) -> dict:
     Keys: as in `record`; starts_from (sha256 of the network before); sparsity and kept
     (layer -> non-zero weights), or saving, macs and widths (layer -> filters).
     """
-    return _titled(PRUNED_FOLDER, "pruned", title)
+    return _titled(PRUNED_FOLDER, "pruned", title, PRUNED_RECORD)
 
 
 def load_pruned(title: str) -> Network:
@@ -114,7 +138,7 @@ def lowrank_record(title: str) -> dict:
     Keys: as in `record`; starts_from (sha256 of the network before), method, budget,
     macs and ranks (layer -> rank, None for a layer that stayed whole).
     """
-    return _titled(LOWRANK_FOLDER, "factorized", title)
+    return _titled(LOWRANK_FOLDER, "factorized", title, LOWRANK_RECORD)
 
 
 def load_lowrank(title: str) -> Network:
@@ -137,7 +161,7 @@ def distilled_record(title: str) -> dict:
     Keys: as in `record`; teacher, teacher_sha256, temperature, alpha and wrong (numbers
     of the test images that it gets wrong).
     """
-    return _titled(DISTILLED_FOLDER, "distilled", title)
+    return _titled(DISTILLED_FOLDER, "distilled", title, DISTILLED_RECORD)
 
 
 def check_teacher(teacher: str, student: str) -> None:
@@ -164,13 +188,21 @@ def _titles(folder: Path) -> list[str]:
     return sorted(path.name.removesuffix(".json") for path in folder.glob("*.json"))
 
 
-def _titled(folder: Path, kind: str, title: str) -> dict:
+def _titled(folder: Path, kind: str, title: str, shape: dict) -> dict:
     """The record of a title, or NetworkError with the titles that there are."""
     if title not in (found := _titles(folder)):
         raise NetworkError(
             f"there is no {kind} network {title!r}: there are {', '.join(found)}"
         )
-    return json.loads((folder / f"{title}.json").read_text())
+    return _record(folder / f"{title}.json", shape)
+
+
+def _record(path: Path, shape: dict) -> dict:
+    """A record, or NetworkError with what to do."""
+    try:
+        return read_json(path, shape, _remedy(path))
+    except FileError as error:
+        raise NetworkError(str(error)) from error
 
 
 def gradients(name: str) -> Gradients:
@@ -179,20 +211,19 @@ def gradients(name: str) -> Gradients:
     Raises NetworkError where there is none, or one of another network.
     """
     path = GRADIENTS_FOLDER / f"{_known(name)}.npz"
-    if not path.exists():
-        raise NetworkError(f"{path} is missing: run `git checkout -- data`")
-    found = _gradients(path.read_bytes())
+    again = f"run `python -m labkit gradients {name}`"
+    try:
+        key = gradients, sha256(read_file(path, again))
+        found = CACHE.get(key, lambda: Gradients.from_arrays(read_arrays(path, again)))
+    except FileError as error:
+        raise NetworkError(str(error)) from error
+    except KeyError as error:
+        raise NetworkError(f"{path} has no array {error}: {again}") from error
     if found.network_digest != record(name)["sha256"]:
         raise NetworkError(
-            f"{path} has the gradients of another network than {name}.tflite: run "
-            f"`python -m labkit gradients {name}`"
+            f"{path} has the gradients of another network than {name}.tflite: {again}"
         )
     return found
-
-
-@cached
-def _gradients(content: bytes) -> Gradients:
-    return Gradients.from_bytes(content)
 
 
 def dataset(name: str) -> data.Dataset:
@@ -201,10 +232,15 @@ def dataset(name: str) -> data.Dataset:
 
 
 def keras_model(name: str):
-    """The same network as a Keras model (this imports TensorFlow), not compiled."""
+    """The same network as a Keras model (this imports TensorFlow), not compiled.
+
+    Raises NetworkError for a file that is not the trained one.
+    """
+    path = FOLDER / f"{_known(name)}.keras"
+    _checked(path, record(name), "keras_sha256")
     import keras
 
-    return keras.models.load_model(FOLDER / f"{_known(name)}.keras", compile=False)
+    return keras.models.load_model(path, compile=False)
 
 
 def _network(path: Path, record: dict) -> Network:
@@ -214,17 +250,41 @@ def _network(path: Path, record: dict) -> Network:
     return CACHE.get(key, lambda: Network.from_bytes(content))
 
 
-def _checked(path: Path, record: dict) -> bytes:
-    """A file's bytes, vouched for; NetworkError unless they are those of its record."""
-    if not path.exists():
-        raise NetworkError(f"{path} is missing: run `git checkout -- data`")
-    content = path.read_bytes()
-    if hashlib.sha256(content).hexdigest() != record["sha256"]:
+def _checked(path: Path, record: dict, key: str = "sha256") -> bytes:
+    """A file's bytes, vouched for; NetworkError unless they are those of its record.
+
+    key: under which the record has their sha256.
+    """
+    try:
+        content = read_file(path, _remedy(path, record))
+    except FileError as error:
+        raise NetworkError(str(error)) from error
+    if sha256(content) != record[key]:
         raise NetworkError(
-            f"{path} is truncated or changed (not the sha256 in the .json beside it): "
-            "restore both with `git checkout -- data`"
+            f"{path} is truncated or changed (not the {key} in the .json beside it): "
+            f"{_remedy(path, record)}"
         )
     return vouch(content)
+
+
+def _remedy(path: Path, record: dict | None = None) -> str:
+    """What to do about a file of a network that is missing, damaged or another one.
+
+    Its training puts it in place at the end: where that was interrupted, the run that
+    is kept only has to be finished. record: where it is known.
+    """
+    title = path.name.rpartition(".")[0]
+    seed, command = (0, "the command that trained it")
+    if record:
+        seed, command = record["seed"], f"`{record['command']}`"
+    run = RUNS / f"{title}-seed{seed}"
+    restored = data.restore(path, path.with_name(f"{title}.json"))
+    if run.is_dir():
+        return (
+            f"to keep your own training, run {command} again, which ends it from {run} "
+            f"without training anew; else {restored}"
+        )
+    return f"{restored}, or run {command} again"
 
 
 def _known(name: str) -> str:

@@ -10,6 +10,7 @@ from few import few_digits
 
 from benchmarks import distillation, hinton
 from labkit import data
+from labkit.file_errors import FileError
 
 keras = pytest.importorskip("keras", reason="the extra `train` is not installed")
 from labkit.train import fit, moves, students, teacher  # noqa: E402
@@ -138,7 +139,7 @@ def test_a_teacher_is_kept_to_float16(tmp_path):
     np.testing.assert_allclose(
         network.logits(images), model(pixels).numpy(), atol=5e-3, rtol=5e-3
     )
-    with pytest.raises(FileNotFoundError, match=r"benchmarks\.hinton"):
+    with pytest.raises(FileError, match=r"benchmarks\.hinton"):
         teacher.load(tmp_path / "none.npz")
 
 
@@ -152,7 +153,7 @@ def test_the_teacher_s_units_have_short_weights(small):
     _, again = teacher.run(few_digits(384), small / "run")  # from all checkpoints
     assert again == log
     longer = replace(teacher.RECIPE, epochs=3)
-    with pytest.raises(ValueError, match="holds a run with another recipe"):
+    with pytest.raises(FileError, match="holds a run with another recipe"):
         teacher.run(few_digits(384), small / "run", recipe=longer)
 
 

@@ -1,5 +1,8 @@
 """Masked trainings of some seconds, in a child process."""
 
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -10,6 +13,7 @@ from labkit.prune.masking import masks, removed_count
 from labkit.pruned import apply
 
 pytest.importorskip("keras", reason="the extra `train` is not installed")
+from labkit.train import live as train_live  # noqa: E402
 
 
 def magnitude_masks(name, sparsity):
@@ -49,6 +53,73 @@ def test_pruning_removes_what_it_says():
 def test_a_mask_of_another_shape_is_named():
     with pytest.raises(live.TrainingError, match="the mask of fc1 is bool"):
         live.result(live.fine_tuning("mlp", {"fc1": np.ones((3, 3), bool)}, 5))
+
+
+def save_nothing(path):
+    path.write_bytes(b"")
+
+
+def save_no_archive(path):
+    path.write_bytes(b"PK" + bytes(100))
+
+
+def save_half(path):
+    np.savez_compressed(path, **magnitude_masks("mlp", 0.5))
+    path.write_bytes(path.read_bytes()[:-1000])
+
+
+def save_a_foreign_layer(path):
+    np.savez_compressed(path, fc9=np.ones(3, bool))
+
+
+def save_numbers(path):
+    np.savez_compressed(path, fc1=np.ones((300, 784)))
+
+
+def save_objects(path):
+    np.savez_compressed(path, fc1=np.array([None, "x"], object))
+
+
+@pytest.mark.parametrize(
+    "save",
+    [
+        save_nothing,
+        save_no_archive,
+        save_half,
+        save_a_foreign_layer,
+        save_numbers,
+        save_objects,
+        Path.mkdir,
+        lambda path: None,
+    ],
+)
+def test_damaged_masks_are_told_in_one_sentence(tmp_path, monkeypatch, capsys, save):
+    path = tmp_path / "masks.npz"
+    save(path)
+    line = f"live masked mlp --masks {path} --steps 5 --out {tmp_path / 'out'}"
+    monkeypatch.setattr(sys, "argv", line.split())
+    with pytest.raises(SystemExit) as end:
+        train_live.main()
+    said = capsys.readouterr().err
+    assert end.value.code == 1 and said.strip().count("\n") == 0 and str(path) in said
+    assert not (tmp_path / "out").exists()
+
+
+ENDS = "import os; os.kill(os.getpid(), {signal})"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no such signals")
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        (ENDS.format(signal=9), r"signal 9 \(SIGKILL\), probably because memory ran"),
+        (ENDS.format(signal=11), r"signal 11 \(SIGSEGV\); it said nothing"),
+        ("import sys; sys.exit('no memory')", "the training failed: no memory"),
+    ],
+)
+def test_the_end_of_a_child_is_told(code, words):
+    with pytest.raises(live.TrainingError, match=words):
+        list(live._lines([sys.executable, "-c", code], lambda: False))
 
 
 def test_a_pruning_is_cancelled():

@@ -2,6 +2,7 @@
 
 import json
 import re
+import signal
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -11,6 +12,8 @@ import pytest
 import labkit.train
 from labkit import __main__ as command
 from labkit import zoo
+from labkit.file_errors import FileError
+from labkit.network import NetworkError
 from labkit.post_training import Setting
 
 
@@ -98,6 +101,75 @@ def test_train_refuses_an_unknown_network(capsys):
     with pytest.raises(SystemExit):
         command.main(["train", "vgg"])
     assert "invalid choice: 'vgg'" in capsys.readouterr().err
+
+
+def test_ctrl_c_ends_in_a_sentence_and_its_exit_code(monkeypatch, capsys):
+    def interrupted(*given):
+        raise KeyboardInterrupt
+
+    training = SimpleNamespace(main=interrupted, keep_gradients=interrupted)
+    monkeypatch.setattr(labkit.train, "command", training, raising=False)
+    monkeypatch.setattr(labkit.train, "pruning_command", training, raising=False)
+    for line, words in (
+        ("train mlp --seed 3", "`python -m labkit train mlp --seed 3` goes on after"),
+        ("gradients mlp", "nothing is kept: `python -m labkit gradients mlp` begins"),
+    ):
+        with pytest.raises(SystemExit) as end:
+            command.main(line.split())
+        assert end.value.code == 130
+        assert words in capsys.readouterr().err
+
+
+TRAINING = """
+import sys
+from pathlib import Path
+from labkit import __main__
+from labkit.train import command, fit
+
+class Said(fit.keras.callbacks.Callback):
+    def on_train_batch_end(self, batch, logs=None):
+        print("trains", flush=True)
+
+train, command.RUNS = fit.train, Path(sys.argv[1])
+fit.train = lambda *given: train(*given, callbacks=[Said()])
+__main__.main(["train", "mlp"])
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends a signal")
+def test_ctrl_c_in_a_real_training_shows_no_frames(tmp_path):
+    pytest.importorskip("keras", reason="the extra `train` is not installed")
+    with subprocess.Popen(
+        [sys.executable, "-c", TRAINING, tmp_path],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as child:
+        while "trains" not in child.stdout.readline():
+            assert child.poll() is None
+        child.send_signal(signal.SIGINT)
+        _, said = child.communicate()
+    assert child.returncode == 130
+    assert "Traceback" not in said and "goes on after the last whole epoch" in said
+
+
+@pytest.mark.parametrize("error", [FileError("a: do this"), NetworkError("b: do this")])
+def test_a_file_that_cannot_be_had_is_one_sentence(monkeypatch, capsys, error):
+    def failing(*given):
+        raise error
+
+    training = SimpleNamespace(main=failing)
+    monkeypatch.setattr(labkit.train, "command", training, raising=False)
+    with pytest.raises(SystemExit) as end:
+        command.main(["train", "mlp"])
+    assert end.value.code == 1
+    assert capsys.readouterr().err == f"\n{error}\n"
+
+
+def test_a_damaged_notebook_is_named(tmp_path):
+    (tmp_path / "09_x.ipynb").write_text("{")
+    with pytest.raises(FileError, match=r"09_x\.ipynb is damaged .*git checkout"):
+        command.lessons(tmp_path)
 
 
 def test_a_notebook_without_heading_is_named(tmp_path):

@@ -9,11 +9,11 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from labkit.memo import Memo
 from panel_driving import TURNED, WAIT, few_images, turns
 
 from labkit import compress, measure, pruned, zoo
 from labkit.layer_inputs import input_norms, layer_hessian
-from labkit.memo import Memo
 from labkit.panels import pruning_panel
 from labkit.panels.pruning import CHANNELS, SPARSITIES, compute
 from labkit.panels.pruning_picture import mask_map

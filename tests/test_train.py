@@ -5,10 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from labkit import data
+from labkit import data, zoo
+from labkit.file_errors import FileError
 
 keras = pytest.importorskip("keras", reason="the extra `train` is not installed")
-from labkit.train import architectures, batches, convert, fit  # noqa: E402
+from labkit.train import architectures, batches, command, convert, fit  # noqa: E402
 from labkit.train.recipes import RECIPES  # noqa: E402
 
 
@@ -45,6 +46,40 @@ def test_an_interrupted_run_goes_on_to_the_same_end(small, tmp_path, monkeypatch
     assert len(log["epochs"]) == len(resumed_log["epochs"]) == 3
     other_seed, _ = fit.run("mlp", 2, tmp_path / "other")
     assert np.abs(weights(other_seed) - weights(whole)).max() > 0.01
+
+
+def test_damaged_files_of_a_run_are_told(small, tmp_path):
+    fit.run("mlp", 1, tmp_path)
+    checkpoint, log = tmp_path / fit.CHECKPOINT, tmp_path / fit.LOG
+    whole, written = checkpoint.read_bytes(), log.read_text()
+    for content in (whole[:-1000], whole[:3000] + bytes(500) + whole[3500:], b""):
+        checkpoint.write_bytes(content)
+        with pytest.raises(FileError, match=f"{checkpoint} cannot be read .*: delete"):
+            fit.run("mlp", 1, tmp_path)
+    checkpoint.write_bytes(whole)
+    for content in ("", "[]", written[:-20], written.replace("epochs", "epoch")):
+        log.write_text(content)
+        with pytest.raises(FileError, match=f"{log} is damaged .*: delete {tmp_path}"):
+            fit.run("mlp", 1, tmp_path)
+
+
+def test_a_network_s_three_files_are_put_in_place_together(
+    small, tmp_path, monkeypatch
+):
+    model, log = fit.run("mlp", 1, tmp_path / "run")
+    record = zoo.record("mlp")
+    monkeypatch.setattr(zoo, "FOLDER", tmp_path)
+    record = record | {"recipe": {}, "history": log["epochs"]}
+    made = command.publish(tmp_path, "mlp", model, b"content", record)
+    assert zoo.record("mlp") == made and made["size_bytes"] == 7
+    np.testing.assert_array_equal(weights(zoo.keras_model("mlp")), weights(model))
+    before = {path.name: path.read_bytes() for path in tmp_path.glob("mlp.*")}
+    (tmp_path / "mlp.json").unlink()
+    (tmp_path / "mlp.json").mkdir()
+    with pytest.raises(FileError, match=r"mlp\.json cannot be written: a folder"):
+        command.publish(tmp_path, "mlp", model, b"another", record)
+    for name in ("mlp.keras", "mlp.tflite"):
+        assert (tmp_path / name).read_bytes() == before[name]
 
 
 def test_a_finished_run_is_not_trained_further(small, tmp_path):

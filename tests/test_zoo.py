@@ -1,13 +1,15 @@
 """The committed networks: they are what their records say."""
 
+import hashlib
 import json
 import shutil
 from dataclasses import asdict
 
 import numpy as np
 import pytest
+from test_reading import damaged
 
-from labkit import zoo
+from labkit import data, zoo
 from labkit.network import NetworkError
 from labkit.train.recipes import RECIPES
 
@@ -83,6 +85,108 @@ def test_a_missing_file_is_named(copied_zoo):
     (copied_zoo / "mlp.json").unlink()
     with pytest.raises(NetworkError, match=r"mlp\.json is missing"):
         zoo.record("mlp")
+
+
+READERS = {
+    "mlp": ("FOLDER", lambda: (zoo.record("mlp"), zoo.load("mlp"))),
+    "lenet5-W4A4": ("QAT_FOLDER", lambda: zoo.load_packed("lenet5", "W4A4")),
+    "mlp-0.92": ("PRUNED_FOLDER", lambda: zoo.load_pruned("mlp-0.92")),
+    "resnet20-26M": ("LOWRANK_FOLDER", lambda: zoo.load_lowrank("resnet20-26M")),
+    "resnet8-from-resnet20": (
+        "DISTILLED_FOLDER",
+        lambda: zoo.load_distilled("resnet8-from-resnet20"),
+    ),
+}
+
+
+@pytest.fixture(params=READERS)
+def copied(request, tmp_path, monkeypatch):
+    """The record of a network in a copy of its folder, and what reads it."""
+    folder, read = READERS[request.param]
+    for file in getattr(zoo, folder).glob(f"{request.param}.*"):
+        shutil.copy(file, tmp_path)
+    monkeypatch.setattr(zoo, folder, tmp_path)
+    return tmp_path / f"{request.param}.json", read
+
+
+def is_refused_in_one_sentence(path, read) -> bool:
+    """Whether it is; any other error goes on."""
+    try:
+        read()
+    except NetworkError as error:
+        text = str(error)
+        assert str(path.with_suffix(""))[:-1] in text and "\n" not in text
+        assert "git checkout -- " in text or "python -m labkit" in text
+        return True
+    return False
+
+
+def test_damaged_records_are_read_or_told(copied):
+    path, read = copied
+    whole, rng = path.read_bytes(), np.random.default_rng(0)
+    assert not is_refused_in_one_sentence(path, read)
+    refused = 0
+    for _ in range(60):
+        path.write_bytes(damaged(whole, rng))
+        refused += is_refused_in_one_sentence(path, read)
+    assert refused > 20
+
+
+def test_what_a_record_lacks_or_has_of_another_kind_is_told(copied):
+    path, read = copied
+    whole = json.loads(path.read_text())
+    of_some_kinds = {"kept", "sparsity"}  # of pruned networks
+    for key in whole.keys() - of_some_kinds:
+        for changed in ({key: [None]}, {}):
+            record = {k: v for k, v in whole.items() if k != key} | changed
+            path.write_text(json.dumps(record))
+            assert is_refused_in_one_sentence(path, read), key
+    path.write_text("[]")
+    assert is_refused_in_one_sentence(path, read)
+
+
+def test_a_run_whose_files_were_put_in_place_by_half_is_finished(
+    copied_zoo, tmp_path, monkeypatch
+):
+    """The files do not fit each other, and the training is there: it is not lost."""
+    monkeypatch.setattr(zoo, "RUNS", tmp_path / "runs")
+    (copied_zoo / "mlp.tflite").write_bytes(b"of another training")
+    with pytest.raises(NetworkError) as error:
+        zoo.load("mlp")
+    assert "to keep your own training" not in str(error.value)
+    (tmp_path / "runs" / "mlp-seed0").mkdir(parents=True)
+    with pytest.raises(NetworkError) as error:
+        zoo.load("mlp")
+    own, _, restored = str(error.value).partition("; else ")
+    assert "run `python -m labkit train mlp --seed 0` again, which ends it from" in own
+    assert restored.startswith("run `git checkout -- ")
+
+
+@pytest.mark.parametrize("at", [0, 0.3, 0.6, 1])
+def test_a_damaged_keras_file_is_refused(copied_zoo, at):
+    content = bytearray((data.FOLDER / "models" / "mlp.keras").read_bytes())
+    content[int(at * (len(content) - 1))] ^= 1
+    (copied_zoo / "mlp.keras").write_bytes(content)
+    with pytest.raises(NetworkError, match=r"mlp\.keras is truncated or changed"):
+        zoo.keras_model("mlp")
+    (copied_zoo / "mlp.keras").unlink()
+    with pytest.raises(NetworkError, match=r"mlp\.keras is missing"):
+        zoo.keras_model("mlp")
+
+
+@pytest.mark.parametrize("name", zoo.NAMES)
+def test_the_record_has_the_sha256_of_the_keras_file(name):
+    content = (zoo.FOLDER / f"{name}.keras").read_bytes()
+    assert zoo.record(name)["keras_sha256"] == hashlib.sha256(content).hexdigest()
+
+
+def test_damaged_gradients_are_told(tmp_path, monkeypatch):
+    whole = (zoo.GRADIENTS_FOLDER / "mlp.npz").read_bytes()
+    monkeypatch.setattr(zoo, "GRADIENTS_FOLDER", tmp_path)
+    for content in (whole[:-100], whole[:5000] + b"????" + whole[5004:], b""):
+        (tmp_path / "mlp.npz").write_bytes(content)
+        with pytest.raises(NetworkError, match="run `python -m labkit gradients mlp`"):
+            zoo.gradients.__wrapped__("mlp")
 
 
 def test_an_unknown_network_is_named():

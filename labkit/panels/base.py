@@ -15,7 +15,7 @@ from threading import RLock, Thread
 import ipywidgets as widgets
 from IPython.display import DisplayHandle, display
 
-from labkit.files import write_bytes
+from labkit.files import write_all
 from labkit.panels import fields, measuring, page
 from labkit.panels.controls import Settings, complete
 from labkit.panels.lesson import Lesson
@@ -135,11 +135,11 @@ class Panel:
         return self.set(**self._start)
 
     def save(self, folder: str | os.PathLike = SAVED) -> list[Path]:
-        """Write the model files of the present position, each whole or not at all."""
+        """Write the model files of the present position, all of them or none."""
         if self.result is None:
             raise ValueError("there is nothing to save yet: show the panel first")
         files = self.lesson.files(self.result)
-        return [write_bytes(Path(folder) / name, files[name]) for name in files]
+        return write_all({Path(folder) / name: files[name] for name in files})
 
     def _present(self) -> tuple[Point, ...]:
         if self.result is None:

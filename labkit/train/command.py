@@ -1,18 +1,22 @@
 """`python -m labkit train` and `… qat`: train, and put in place."""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import MappingProxyType
 
 from labkit import data, zoo
-from labkit.files import write_bytes, write_json, write_whole
+from labkit.files import json_bytes, write_all, write_json, write_whole
 from labkit.measure import accuracy
 from labkit.network import Network
 from labkit.train import convert, fit, qat, quantized
 from labkit.train.recipes import RECIPES, Recipe
+from labkit.zoo import RUNS
 
-RUNS = data.ROOT / "runs"
 SEEDS = data.FOLDER / "results" / "seeds"
+NO_FILES: Mapping[Path, bytes] = MappingProxyType({})
 
 
 def main(name: str, seed: int | None = None) -> dict:
@@ -28,17 +32,36 @@ def main(name: str, seed: int | None = None) -> dict:
     content = convert.to_tflite(model)
     record = _record(name, model, log, Network.from_bytes(content))
     if seed == recipe.seed:
-        publish(zoo.FOLDER, name, model, content, record)
+        return publish(zoo.FOLDER, name, model, content, record)
     else:
         write_json(SEEDS / f"{name}-seed{seed}.json", record)
     return record
 
 
-def publish(folder: Path, name: str, model, content: bytes, record: dict) -> None:
-    """Write the three files of a network, each whole or not at all."""
-    write_whole(folder / f"{name}.keras", model.save)
-    write_bytes(folder / f"{name}.tflite", content)
-    write_json(folder / f"{name}.json", record)
+def publish(folder: Path, name: str, model, content: bytes, record: dict) -> dict:
+    """Write the three files of a network, all or none; returns the record.
+
+    What the record says of the files, their length and sha256, is added here.
+    """
+    with TemporaryDirectory() as place:
+        keras = write_whole(Path(place) / f"{name}.keras", model.save).read_bytes()
+    record = _of_file(record, content, keras_sha256=hashlib.sha256(keras).hexdigest())
+    write_all(
+        {
+            folder / f"{name}.keras": keras,
+            folder / f"{name}.tflite": content,
+            folder / f"{name}.json": json_bytes(record),
+        }
+    )
+    return record
+
+
+def _of_file(record: dict, content: bytes, **said) -> dict:
+    """The record with what it says of its file; what is long comes last."""
+    last = {key: record[key] for key in ("recipe", "history")}
+    first = {key: value for key, value in record.items() if key not in last}
+    digest = {"sha256": hashlib.sha256(content).hexdigest()}
+    return first | {"size_bytes": len(content)} | digest | said | last
 
 
 def _record(name: str, model, log: dict, network: Network) -> dict:
@@ -74,20 +97,17 @@ def main_qat(name: str, setting: qat.Setting, seed: int = 0) -> dict:
     return publish_file(zoo.QAT_FOLDER / f"{title}.packed", packed, record)
 
 
-def publish_file(path: Path, content: bytes, record: dict) -> dict:
+def publish_file(
+    path: Path, content: bytes, record: dict, beside: Mapping[Path, bytes] = NO_FILES
+) -> dict:
     """Write a compressed network's file, and its record beside it; returns the record.
 
-    What the record says of the file, its length and sha256, is added here.
+    What the record says of the file, its length and sha256, is added here. beside:
+    files to be written with these two, all or none.
     """
-    history = {"history": record["history"]}  # long, so it comes last
-    record = {key: value for key, value in record.items() if key not in history}
-    record |= {
-        "size_bytes": len(content),
-        "sha256": hashlib.sha256(content).hexdigest(),
-        **history,
-    }
-    write_bytes(path, content)
-    write_json(path.with_name(f"{path.name.rpartition('.')[0]}.json"), record)
+    record = _of_file(record, content)
+    its = path.with_name(f"{path.name.rpartition('.')[0]}.json")
+    write_all({**beside, path: content, its: json_bytes(record)})
     return record
 
 

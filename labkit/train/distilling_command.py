@@ -3,7 +3,7 @@
 from dataclasses import asdict
 
 from labkit import data, zoo
-from labkit.files import write_json
+from labkit.files import json_bytes, write_all
 from labkit.measure import Accuracy, accuracy
 from labkit.network import Network
 from labkit.train import convert, distilling
@@ -27,9 +27,12 @@ def main(name: str, teacher: str, seed: int = 0, alone: bool = False) -> dict:
     model, log = distilling.run(name, teacher, alpha, folder, seed)
     content = convert.to_tflite(model)
     record = _record(log, Network.from_bytes(content))
-    write_json(RESULTS / f"{title}-seed{seed}.json", record)
+    result = {RESULTS / f"{title}-seed{seed}.json": json_bytes(record)}
     if seed == 0 and not alone:
-        publish_file(zoo.DISTILLED_FOLDER / f"{title}.tflite", content, record)
+        file = zoo.DISTILLED_FOLDER / f"{title}.tflite"
+        publish_file(file, content, record, beside=result)
+    else:
+        write_all(result)
     return record
 
 

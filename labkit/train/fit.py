@@ -18,7 +18,9 @@ import keras
 import numpy as np
 
 from labkit import data
+from labkit.file_errors import FileError
 from labkit.files import write_text, write_whole
+from labkit.reading import read_json
 from labkit.train import architectures
 from labkit.train.batch_norm import FusedBatchNormalization
 from labkit.train.batches import Batches, as_inputs
@@ -168,22 +170,25 @@ def restore(
 ) -> dict:
     """Compile the model and put it where the run in `folder` stopped, if there is one.
 
-    Returns the log of that run, or the one given, with the recipe. Raises ValueError
-    where that run has another log than this one, but for its epochs.
+    Returns the log of that run, or the one given, with the recipe. Raises FileError
+    where that run has another log than this one, but for its epochs, or is damaged.
     """
     compile_by(recipe, model, steps_per_epoch(recipe, dataset))
     log = log | {"recipe": asdict(recipe)}
     if not (folder / CHECKPOINT).exists():
         return log
-    found = json.loads((folder / LOG).read_text())
+    anew = f"delete {folder} to train anew"
+    found = read_json(folder / LOG, {"seed": int, "epochs": [dict]}, anew)
     other = [key for key in log if key != "epochs" and found.get(key) != log[key]]
     if other:
-        raise ValueError(
-            f"{folder} holds a run with another {', '.join(other)}: delete that folder "
-            "to train anew"
-        )
+        raise FileError(f"{folder} holds a run with another {', '.join(other)}: {anew}")
     model.optimizer.build(model.trainable_variables)
-    model.load_weights(folder / CHECKPOINT)  # the optimizer's state too
+    try:
+        model.load_weights(folder / CHECKPOINT)  # the optimizer's state too
+    except Exception as error:  # zip, HDF5 and Keras have a dozen kinds of them
+        raise FileError(
+            f"{folder / CHECKPOINT} cannot be read ({error}): {anew}"
+        ) from error
     return found
 
 

@@ -17,11 +17,14 @@ import keras
 import numpy as np
 
 from labkit import data, zoo
+from labkit.ending import in_one_sentence
+from labkit.file_errors import FileError
 from labkit.files import write_bytes
-from labkit.network import Network
+from labkit.network import Network, NetworkError
 from labkit.prune.masking import SCOPES
 from labkit.prune.schedules import SCHEDULES
 from labkit.pruned import check_mask, pack_zeros
+from labkit.reading import read_arrays
 from labkit.train import convert, fit, masked, pruning, qat, quantized
 from labkit.train.batches import Batches
 from labkit.train.folded import to_keras
@@ -66,11 +69,8 @@ def fine_tune(
 ) -> bytes:
     """The packed file of `name` after a training with some masks kept.
 
-    masks: layer name -> bool array in the file's layout, True = kept.
+    masks: layer name -> bool array in the file's layout, True = kept, see `_masks`.
     """
-    kernels = zoo.load(name).kernels
-    for layer, kept in masks.items():
-        check_mask(layer, kept, kernels)
     recipe, model = _begin_pruning(name, seed)
     masked.prune(model, {layer: to_keras(kept) for layer, kept in masks.items()})
     run(model, recipe, budget, seed, report)
@@ -206,8 +206,26 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _masks(name: str, path: Path) -> dict[str, np.ndarray]:
+    """The masks in an .npz file; FileError unless they fit the network's kernels."""
+    remedy = "save one with `numpy.savez_compressed(path, **masks)`"
+    masks, kernels = read_arrays(path, remedy), zoo.load(name).kernels
+    try:
+        for layer, kept in masks.items():
+            check_mask(layer, kept, kernels)
+    except ValueError as error:
+        raise FileError(f"{path}: {error}") from error
+    return masks
+
+
 def main() -> None:
     chosen = _parser().parse_args()
+    with in_one_sentence("stopped, and nothing is kept", (FileError, NetworkError)):
+        _train(chosen)
+
+
+def _train(chosen: argparse.Namespace) -> None:
+    """What the command line asks for, to its file."""
 
     def report(step: int, steps: int, loss: float) -> None:
         line = {"step": step, "steps": steps, "loss": loss}
@@ -217,8 +235,7 @@ def main() -> None:
     if chosen.command == "qat":
         packed = train(chosen.name, chosen.setting, *how)
     elif chosen.command == "masked":
-        with np.load(chosen.masks) as file:
-            packed = fine_tune(chosen.name, dict(file), *how)
+        packed = fine_tune(chosen.name, _masks(chosen.name, chosen.masks), *how)
     else:
         packed = prune(
             chosen.name, chosen.sparsity, chosen.schedule, chosen.scope, *how

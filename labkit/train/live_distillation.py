@@ -14,7 +14,10 @@ from pathlib import Path
 import numpy as np
 
 from labkit import data, zoo
+from labkit.ending import in_one_sentence
+from labkit.file_errors import FileError
 from labkit.files import write_bytes
+from labkit.network import NetworkError
 from labkit.train import moves, students
 from labkit.train.fast import STEPS, Dense, SoftTargets
 from labkit.train.pace import Budget, steps_within
@@ -110,7 +113,8 @@ def main() -> None:
         line = {"step": step, "steps": steps, "loss": loss, "student": student}
         print(json.dumps(line), flush=True)
 
-    write_bytes(out, to_bytes(train(**chosen, budget=budget, report=report)))
+    with in_one_sentence("stopped, and nothing is kept", (FileError, NetworkError)):
+        write_bytes(out, to_bytes(train(**chosen, budget=budget, report=report)))
 
 
 if __name__ == "__main__":

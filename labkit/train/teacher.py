@@ -21,7 +21,9 @@ import keras
 import numpy as np
 
 from labkit import data
+from labkit.file_errors import FileError
 from labkit.files import write_bytes
+from labkit.reading import read_arrays
 from labkit.train import fit
 from labkit.train.fast import Dense
 from labkit.train.recipes import Recipe
@@ -125,16 +127,17 @@ def digest(path: Path = FILE) -> str:
 def load(path: Path = FILE) -> Dense:
     """The teacher of a file that `save` wrote, in float32.
 
-    Raises FileNotFoundError where there is none.
+    Raises FileError where there is none, or a damaged one.
     """
-    if not path.exists():
-        raise FileNotFoundError(
-            f"{path} is missing: run `git checkout -- data`, or train the teacher with "
-            "`python -m benchmarks.hinton`"
-        )
-    with np.load(path) as file:
-        layers = [name.removesuffix("/bias") for name in file if name.endswith("/bias")]
+    remedy = "delete it and train the teacher with `python -m benchmarks.hinton`"
+    if path == FILE:
+        remedy = f"{data.restore(path)}, or {remedy}"
+    arrays = read_arrays(path, remedy)
+    layers = [name.removesuffix("/bias") for name in arrays if name.endswith("/bias")]
+    try:
         return Dense(
-            tuple(file[f"{name}/kernel"].astype(np.float32) for name in layers),
-            tuple(file[f"{name}/bias"].astype(np.float32) for name in layers),
+            tuple(arrays[f"{name}/kernel"].astype(np.float32) for name in layers),
+            tuple(arrays[f"{name}/bias"].astype(np.float32) for name in layers),
         )
+    except KeyError as error:
+        raise FileError(f"{path} has no array {error}: {remedy}") from error
