@@ -93,6 +93,12 @@ def _seed(text: str) -> int:
     return int(text)
 
 
+def _epochs(text: str) -> int:
+    if not (text.isdecimal() and int(text)):
+        raise ArgumentTypeError(f"{text!r}: give a whole number of epochs, 1 or more")
+    return int(text)
+
+
 def _setting(text: str) -> Setting:
     try:
         return Setting.named(text)
@@ -149,6 +155,9 @@ def main(arguments: list[str] | None = None) -> None:
     distill.add_argument(
         "--alone", action="store_true", help="the same training on labels alone"
     )
+    distill.add_argument(
+        "--epochs", type=_epochs, help="another number than the recipe's"
+    )
     chosen = parser.parse_args(arguments)
     if chosen.command is None:
         print(overview())
@@ -189,7 +198,9 @@ def _run(chosen: argparse.Namespace) -> None:
     if chosen.command == "distill":
         from labkit.train import distilling_command
 
-        distilling_command.main(chosen.name, chosen.teacher, chosen.seed, chosen.alone)
+        distilling_command.main(
+            chosen.name, chosen.teacher, chosen.seed, chosen.alone, chosen.epochs
+        )
         return
     if chosen.command == "lowrank":
         from labkit.train import lowrank_command

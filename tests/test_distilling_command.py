@@ -51,6 +51,7 @@ def test_a_student_is_put_in_place(small):
     [
         (["--seed", "1"], "mlp-from-mlp-seed1.json", 0.9),
         (["--alone"], "mlp-alone-seed0.json", 0.0),
+        (["--seed", "1", "--epochs", "1"], "mlp-from-mlp-1-epochs-seed1.json", 0.9),
     ],
 )
 def test_another_seed_and_a_student_alone_leave_records_only(
@@ -58,8 +59,17 @@ def test_another_seed_and_a_student_alone_leave_records_only(
 ):
     main(["distill", "mlp", "--teacher", "mlp", *options])
     (path,) = (small / "RESULTS").iterdir()
-    assert path.name == name and record(path)["alpha"] == alpha
+    found = record(path)
+    assert path.name == name and found["alpha"] == alpha
+    assert found["epochs"] == len(found["history"]) == (1 if "1-epochs" in name else 2)
+    assert found["command"] == f"python -m labkit {' '.join(_command(options))}"
     assert not (small / "models").exists()
+
+
+def _command(options):
+    """How a run's record says it was started: the seed first, then what differs."""
+    seed = [] if "--seed" in options else ["--seed", "0"]
+    return ["distill", "mlp", "--teacher", "mlp", *seed, *options]
 
 
 def test_a_student_alone_begins_with_the_same_weights(small, monkeypatch):

@@ -9,10 +9,10 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from labkit.memo import Memo
 from panel_driving import TURNED, WAIT, few_images, turns
 
 from labkit import compress, measure, pruned, zoo
+from labkit.cache import CACHE
 from labkit.layer_inputs import input_norms, layer_hessian
 from labkit.panels import pruning_panel
 from labkit.panels.pruning import CHANNELS, SPARSITIES, compute
@@ -178,10 +178,11 @@ def test_the_surgeon_s_long_ranking_can_be_cancelled(monkeypatch):
         "labkit.panels.pruning_scores.surgeon",
         lambda w, h: calls.append(len(w)) or np.ones(w.shape),
     )
-    monkeypatch.setattr("labkit.panels.pruning_scores._SURGEON", Memo(2))
+    CACHE.clear()
     settings = {"criterion": SURGEON, "layers": ("fc2",)}
     positions = compute("mlp", cancelled=lambda: len(calls) == 2, **settings)
     assert list(positions) == [] and calls == [25, 25]
+    CACHE.clear()
 
 
 @pytest.mark.parametrize("name", NETWORKS)

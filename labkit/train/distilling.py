@@ -27,7 +27,7 @@ from keras.distillation import (
 
 from labkit import data, zoo
 from labkit.train import fit
-from labkit.train.recipes import RECIPES, RESNET
+from labkit.train.recipes import RECIPES, RESNET, Recipe
 
 TEMPERATURE, ALPHA = 4.0, 0.9
 # The ResNets get 8 epochs, not the 80 or more of those that the lab carries, so that a
@@ -114,16 +114,28 @@ def _nothing(_labels, features):
     return 0.0 * keras.ops.sum(features)
 
 
+def student_recipe(name: str, epochs: int | None = None) -> Recipe:
+    """How a student is trained; epochs: another number than its recipe's."""
+    recipe = STUDENT_RECIPES[name]
+    return recipe if epochs is None else replace(recipe, epochs=epochs)
+
+
 def run(
-    name: str, teacher: str, alpha: float, folder: Path, seed: int
+    name: str,
+    teacher: str,
+    alpha: float,
+    folder: Path,
+    seed: int,
+    epochs: int | None = None,
 ) -> tuple[keras.Model, dict]:
     """Train an untrained `name` on `teacher`'s soft targets, as `fit.run` does.
 
     alpha: 0 trains it alone, on the same batches from the same first weights.
-    Goes on where `folder` stops. Raises ValueError for a teacher of other inputs.
+    epochs: as in `student_recipe`. Goes on where `folder` stops. Raises ValueError for
+    a teacher of other inputs.
     """
     zoo.check_teacher(teacher, name)
-    recipe = STUDENT_RECIPES[name]
+    recipe = student_recipe(name, epochs)
     dataset = data.load(recipe.dataset, full=True)
     log = {
         "name": name,

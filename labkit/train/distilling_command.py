@@ -13,20 +13,28 @@ RESULTS = data.FOLDER / "results" / "distilled"
 TOLD = "teacher", "teacher_sha256", "temperature", "alpha"  # also in the run's log
 
 
-def main(name: str, teacher: str, seed: int = 0, alone: bool = False) -> dict:
+def main(
+    name: str,
+    teacher: str,
+    seed: int = 0,
+    alone: bool = False,
+    epochs: int | None = None,
+) -> dict:
     """Train `name` on the soft targets of `teacher`, or alone, and return its record.
 
-    Writes data/results/distilled/TITLE-seedN.json, which names the test images that the
+    epochs: another number than the recipe's, which is then part of TITLE. Writes
+    data/results/distilled/TITLE-seedN.json, which names the test images that the
     student gets wrong, so that students are compared on the same images; seed 0 of a
     distilled student also writes its file into data/models/distilled. Checkpoints are
     under runs/.
     """
     title = f"{name}-alone" if alone else f"{name}-from-{teacher}"
+    title += f"-{epochs}-epochs" if epochs else ""
     alpha = 0.0 if alone else distilling.ALPHA
     folder = RUNS / f"{title}-seed{seed}"
-    model, log = distilling.run(name, teacher, alpha, folder, seed)
+    model, log = distilling.run(name, teacher, alpha, folder, seed, epochs)
     content = convert.to_tflite(model)
-    record = _record(log, Network.from_bytes(content))
+    record = _record(log, epochs, Network.from_bytes(content))
     result = {RESULTS / f"{title}-seed{seed}.json": json_bytes(record)}
     if seed == 0 and not alone:
         file = zoo.DISTILLED_FOLDER / f"{title}.tflite"
@@ -36,17 +44,18 @@ def main(name: str, teacher: str, seed: int = 0, alone: bool = False) -> dict:
     return record
 
 
-def _record(log: dict, network: Network) -> dict:
+def _record(log: dict, epochs: int | None, network: Network) -> dict:
     name, teacher = log["name"], log["teacher"]
-    recipe = distilling.STUDENT_RECIPES[name]
+    recipe = distilling.student_recipe(name, epochs)
     dataset = data.load(recipe.dataset, full=True)
     test = accuracy(network, dataset.test)
-    option = "" if log["alpha"] else " --alone"
+    options = "" if log["alpha"] else " --alone"
+    options += f" --epochs {epochs}" if epochs else ""
     return {
         "name": name,
         "dataset": dataset.name,
         "command": f"python -m labkit distill {name} --teacher {teacher} "
-        f"--seed {log['seed']}{option}",
+        f"--seed {log['seed']}{options}",
         **{key: log[key] for key in ("seed", *TOLD)},
         "epochs": len(log["epochs"]),
         "seconds": round(sum(row["seconds"] for row in log["epochs"])),
