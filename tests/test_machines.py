@@ -3,9 +3,12 @@
 import os
 import subprocess
 import sys
+import time
 
 import machines
 import pytest
+from hypothesis import given, settings
+from hypothesis.strategies import integers
 
 from labkit.data import ROOT
 
@@ -52,3 +55,17 @@ def test_a_setting_that_is_none_is_refused():
     )
     assert done.returncode == 2
     assert "no setting 'abacus': choose from avx512-off, avx2-off" in done.stderr
+
+
+def test_a_property_may_take_longer_than_hypothesis_allows():
+    """Examples slower than its 200 ms fail no test, as on a slow or busy machine."""
+    seen = []
+
+    @settings(max_examples=2, database=None)
+    @given(integers())
+    def slow(number):
+        seen.append(number)
+        time.sleep(0.25)
+
+    slow()
+    assert len(seen) == 2

@@ -421,10 +421,10 @@ print(shown({"random stays 3 points behind, or more": pair.interval[0] > 0.03}))
 
 # %% [markdown]
 r"""
-Training brought both far back. Where the random mask stays points behind the one-shot
-mask by magnitude, which had the same steps, belief 3 fails at 95 %. How far behind
-depends on the sparsity and on the time: try 80 %, or more steps. One training each, so
-tenths of a point mean nothing here.
+With enough steps training brings both far back. Where the random mask stays points
+behind the one-shot mask by magnitude, which had the same steps, belief 3 fails at 95 %.
+How far behind depends on the sparsity and on the time: try 80 %, or more steps. One
+training each, so tenths of a point mean nothing here.
 
 For tenths it takes seeds. `python -m benchmarks.schedules` has trained networks of the
 same shape, pruned each in these ways, and trained all for the same steps, on the same
