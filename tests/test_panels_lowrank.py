@@ -173,7 +173,7 @@ def test_the_code_reproduces_the_figures(capsys, small_sets):
         exec(panel._code.value, scope)
         accuracy, size = shown(result)["deployable"]
         assert f"{accuracy:.2%}, {size:,} bytes, " in capsys.readouterr().out
-        assert scope["network"].digest == result.low.network.digest
+        assert scope["low"].digest == result.low.network.digest
 
 
 def test_the_saved_file_is_the_measured_one(tmp_path, small_sets):

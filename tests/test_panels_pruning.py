@@ -126,10 +126,12 @@ def test_every_control_to_its_ends(name, small_test_set):
 @pytest.mark.parametrize("scope", masking.SCOPES)
 @pytest.mark.parametrize("criterion", CRITERIA)
 def test_every_criterion_ranks_as_its_formula(criterion, scope, small_test_set):
-    panel = pruning_panel("resnet8", criterion=criterion, scope=scope, seed=3)
-    result = panel.set(sparsity=0.3)
+    few = ("conv1", "stage1_block1_conv1", "stage2_block1_conv1", "fc")
+    layers = few if criterion == SURGEON else None
+    panel = pruning_panel("resnet8", criterion=criterion, scope=scope, layers=layers)
+    result = panel.set(sparsity=0.3, seed=3)
     assert shown(result) == direct(result.settings)
-    total = sum(kept.size for kept in result.masks.values())
+    total = sum(w.size for w in result.network.kernels.values())
     assert f"of {total:,} weights left" in "".join(lines(result))
 
 
@@ -154,7 +156,7 @@ def test_the_surgeon_removes_and_makes_up_for_it(small_test_set, tmp_path):
     assert by_size.compressed.size_bytes == result.compressed.size_bytes
     _, notes = panel.lesson.ledger(result)
     assert notes[0].startswith("Surgeon: in both pruned files the weights left are")
-    assert panel.lesson.ledger(by_size)[1] == notes[1:]
+    assert not any("ompensated" in note for note in panel.lesson.ledger(by_size)[1])
 
 
 def test_the_surgeon_is_asked_for_the_chosen_layers_alone(monkeypatch):

@@ -219,7 +219,7 @@ def test_the_code_reproduces_the_figures(capsys, small_test_set):
         exec(panel._code.value, scope)
         accuracy, size = shown(result)["deployable"]
         assert f"{accuracy:.2%}, {size:,} bytes, " in capsys.readouterr().out
-        assert scope["network"].digest == result.smaller.network.digest
+        assert scope["small"].digest == result.smaller.network.digest
 
 
 def test_the_saved_file_is_the_measured_one(tmp_path, small_test_set):

@@ -741,6 +741,9 @@ a share of its energy, on validation images. Compensation lowers it for every ma
 brings even the random one back a long way, and the surgeon's own mask, chosen with it
 in mind, has the least. No slope was taken and nothing trained. The price is
 $H$: its inverse grows with the square of the inputs, so the method goes layer by layer.
+The panel of section 2 has it for all dense layers and convolutions: rank by *surgeon,
+compensated*. It ranks each layer once, which takes seconds, then every sparsity is
+quick.
 
 ## 6. Which layer can spare it?
 
