@@ -18,8 +18,10 @@ Source: Banner et al. 2018, arXiv:1810.05723, sec. 3.
 import math
 from functools import lru_cache
 
+from labkit.arguments import whole
 
-@lru_cache
+
+@lru_cache(typed=True)
 def laplace_clip(intervals: int) -> float:
     """The best clip / b: z exp(z) = 3 intervals**2, so z is Lambert's W of that.
 
@@ -28,7 +30,7 @@ def laplace_clip(intervals: int) -> float:
     >>> [round(laplace_clip(2**bits), 2) for bits in (2, 3, 4, 8)]
     [2.83, 3.9, 5.03, 9.9]
     """
-    c = math.log(3) + 2 * math.log(_positive(intervals))
+    c = math.log(3) + 2 * math.log(whole("intervals", intervals, 1))
     z = 1.0
     while True:  # Newton for z + log(z) = c, which is concave: from below, then up
         step = (c - z - math.log(z)) * z / (z + 1)
@@ -37,7 +39,7 @@ def laplace_clip(intervals: int) -> float:
             return z
 
 
-@lru_cache
+@lru_cache(typed=True)
 def gauss_clip(intervals: int) -> float:
     """The best clip / sigma: phi(z) - z Q(z) = z / (6 intervals**2).
 
@@ -48,7 +50,7 @@ def gauss_clip(intervals: int) -> float:
     >>> [round(gauss_clip(2**bits), 2) for bits in (2, 3, 4, 8)]
     [1.71, 2.15, 2.56, 3.92]
     """
-    slope = 1 / (6 * _positive(intervals) ** 2)
+    slope = 1 / (6 * whole("intervals", intervals, 1) ** 2)
     low, high = 0.0, 40.0
     while low < (middle := (low + high) / 2) < high:
         density = math.exp(-(middle**2) / 2) / math.sqrt(2 * math.pi)
@@ -58,9 +60,3 @@ def gauss_clip(intervals: int) -> float:
         else:
             high = middle
     return middle
-
-
-def _positive(intervals: int) -> int:
-    if not intervals >= 1:
-        raise ValueError(f"intervals is {intervals}: a grid has at least 1")
-    return intervals

@@ -11,6 +11,8 @@ import sys
 
 import numpy as np
 
+from labkit.arguments import finite, positive, whole
+
 MIN_BITS, MAX_BITS = 2, 16
 
 
@@ -58,16 +60,15 @@ def quantize_affine(
 ) -> np.ndarray:
     """q = round(x / scale) + zero_point, clipped to the codes of `bits` bits.
 
-    Returns int8 (up to 8 bits) or int16 in x's shape. Raises ValueError where x is not
-    finite. Source: Krishnamoorthi 2018, arXiv:1806.08342, sec. 2.1.
+    scale: above 0. zero_point: a whole number. Returns int8 (up to 8 bits) or int16 in
+    x's shape. Raises ValueError outside these and where x is not finite. Source:
+    Krishnamoorthi 2018, arXiv:1806.08342, sec. 2.1.
 
     >>> quantize_affine([-0.5, 0.1, 0.3, 9], scale=0.5, zero_point=-1, bits=2).tolist()
     [-2, -1, 0, 1]
     """
     qmax = largest_code(bits)
-    x = np.asarray(x, np.float64)
-    if not np.isfinite(x).all():
-        raise ValueError("x has values that are not finite: mend them first")
+    x = _checked("x", x, scale, zero_point)
     with np.errstate(over="ignore"):  # what overflows is clipped in the next line
         codes = np.rint(x / scale) + zero_point
     return np.clip(codes, -qmax - 1, qmax).astype(code_type(bits))
@@ -79,7 +80,7 @@ def dequantize_affine(q: np.ndarray, scale: float, zero_point: int) -> np.ndarra
     >>> dequantize_affine([-2, -1, 0, 1], scale=0.5, zero_point=-1).tolist()
     [-0.5, 0.0, 0.5, 1.0]
     """
-    return scale * (np.asarray(q, np.float64) - zero_point)
+    return scale * (_checked("q", q, scale, zero_point) - zero_point)
 
 
 def fake_quantize(
@@ -115,8 +116,9 @@ def clip_error(x: np.ndarray, scale: float, zero_point: int, bits: int) -> np.nd
     >>> clip_error([0.1, 9.0], scale=0.5, zero_point=-1, bits=2).tolist()
     [0.0, 8.0]
     """
+    x = _checked("x", x, scale, zero_point)
     grid = affine_grid(scale, zero_point, bits)
-    return np.asarray(x, np.float64) - np.clip(x, grid[0], grid[-1])
+    return x - np.clip(x, grid[0], grid[-1])
 
 
 def roundoff_error(
@@ -127,20 +129,25 @@ def roundoff_error(
     >>> roundoff_error([0.125, 9.0], scale=0.5, zero_point=-1, bits=2).tolist()
     [0.125, 0.0]
     """
+    x = _checked("x", x, scale, zero_point)
     grid = affine_grid(scale, zero_point, bits)
-    inside = np.clip(np.asarray(x, np.float64), grid[0], grid[-1])
+    inside = np.clip(x, grid[0], grid[-1])
     return inside - fake_quantize(inside, scale, zero_point, bits)
 
 
 def sqnr_db(w: np.ndarray, w_hat: np.ndarray) -> float:
     """Signal-to-quantization-noise ratio, 10 log10(sum w**2 / sum (w - w_hat)**2), dB.
 
-    w and w_hat of one shape (else ValueError); inf where they are equal.
+    w and w_hat finite, not empty, of one shape (else ValueError); inf where they are
+    equal.
 
     >>> round(sqnr_db([3.0, 4.0], [3.0, 4.5]), 6)
     20.0
     """
-    w, w_hat = np.asarray(w, np.float64), np.asarray(w_hat, np.float64)
+    w, w_hat = (
+        np.asarray(finite(name, values), np.float64)
+        for name, values in (("w", w), ("w_hat", w_hat))
+    )
     if w.shape != w_hat.shape:
         raise ValueError(f"w is {w.shape} and w_hat {w_hat.shape}: give equal shapes")
     signal, noise = float(np.sum(w**2)), float(np.sum((w - w_hat) ** 2))
@@ -162,6 +169,15 @@ def six_db_rule(bits: int, peak_to_rms: float = math.sqrt(3)) -> float:
     (48.16, 6.02)
     """
     largest_code(bits)
-    if not peak_to_rms >= 1:
+    if positive("peak_to_rms", peak_to_rms) < 1:
         raise ValueError(f"peak_to_rms is {peak_to_rms}: a peak is at least the rms")
     return 20 * math.log10(2**bits * math.sqrt(3) / peak_to_rms)
+
+
+def _checked(
+    name: str, values: np.ndarray, scale: float, zero_point: int
+) -> np.ndarray:
+    """The values as float64; ValueError for them or a grid that there is not."""
+    positive("scale", scale)
+    whole("zero_point", zero_point, -(2**63))
+    return np.asarray(finite(name, values, may_be_empty=True), np.float64)

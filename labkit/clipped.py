@@ -9,6 +9,7 @@ from types import MappingProxyType
 import numpy as np
 
 from labkit.affine import code_type, largest_code
+from labkit.arguments import positive
 from labkit.compress import Compressed, pack
 from labkit.groups import checked
 from labkit.network import Network
@@ -26,7 +27,7 @@ def quantize_clipped(w: np.ndarray, bits: int, share: float) -> Quantized:
     >>> quantized.q.tolist(), quantized.scale.tolist()
     ([[2, -3, 0]], [1.0])
     """
-    if not 0 < share <= 1:
+    if positive("share", share) > 1:
         raise ValueError(f"share is {share}: give a number above 0, at most 1")
     qmax, w = largest_code(bits), checked(w)
     scale = np.float32(share) * np.abs(w).max() / np.float32(qmax)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from labkit.arguments import finite
 from labkit.grids import GRIDS, Grid
 from labkit.groups import BLOCK, Groups, checked
 
@@ -141,14 +142,15 @@ def level_gradient(coded: Coded, gradient: np.ndarray) -> np.ndarray:
     """The gradient of the loss by each level, from the one by each weight.
 
     w_hat_i = scale_i * levels[q_i], so it is the sum of scale_i * gradient_i over the
-    weights of a level. gradient: of w_hat's shape (else ValueError). Returns float64,
-    (levels,). With scale 1 it is the centroids' gradient of Han et al. 2016,
+    weights of a level. gradient: finite, of w_hat's shape (else ValueError). Returns
+    float64, (levels,). With scale 1 it is the centroids' gradient of Han et al. 2016,
     arXiv:1510.00149, eq. 3 and fig. 3.
 
     >>> coded = quantize_to([[1.0, 1.0, 5.0, 5.0]], "kmeans", bits=1)
     >>> level_gradient(coded, np.array([[0.5, 0.25, 1.0, -3.0]])).tolist()
     [0.75, -2.0]
     """
+    gradient = finite("gradient", gradient)
     if gradient.shape != coded.shape:
         raise ValueError(f"gradient is {gradient.shape}, the weights {coded.shape}")
     groups = coded.groups
@@ -167,11 +169,9 @@ def with_levels(coded: Coded, levels: np.ndarray) -> Coded:
     >>> with_levels(coded, coded.levels - [0.5, 0]).decode().tolist()
     [[0.5, 0.5, 5.0, 5.0]]
     """
-    levels = np.array(levels, np.float32)
-    if levels.shape != coded.levels.shape or not np.isfinite(levels).all():
-        raise ValueError(
-            f"give {coded.levels.size} finite levels, as there were before"
-        )
+    levels = np.array(finite("levels", levels), np.float32)
+    if levels.shape != coded.levels.shape:
+        raise ValueError(f"levels are {levels.shape}: give {coded.levels.shape}")
     if not GRIDS[coded.kind].trained:
         raise ValueError(f"the levels of the grid {coded.kind!r} are fixed")
     return _frozen(replace(coded, levels=levels))
@@ -182,7 +182,7 @@ def grid_of(kind: str, bits: int) -> Grid:
     if kind not in GRIDS:
         raise ValueError(f"there is no grid {kind!r}: choose one of {', '.join(GRIDS)}")
     widths = GRIDS[kind].bits
-    if bits not in widths:
+    if bits not in widths or isinstance(bits, bool):
         raise ValueError(
             f"bits is {bits!r}: the grid {kind!r} has {', '.join(map(str, widths))}"
         )

@@ -11,6 +11,8 @@ the others can make up for that (`labkit.repair.error_feedback`,
 
 import numpy as np
 
+from labkit.arguments import finite, positive, shaped
+
 DAMPING = 0.01
 
 
@@ -23,7 +25,7 @@ def hessian(x: np.ndarray, damping: float = DAMPING) -> np.ndarray:
     >>> hessian(np.array([[1.0, 1.0]]), damping=0.5).tolist()
     [[3.0, 2.0], [2.0, 3.0]]
     """
-    x = np.asarray(x, np.float64)
+    x = np.asarray(finite("x", x), np.float64)
     if x.ndim != 2 or not x.any():
         raise ValueError(
             f"x of shape {x.shape}: give a dense layer's inputs (n, in), not all 0"
@@ -34,12 +36,15 @@ def hessian(x: np.ndarray, damping: float = DAMPING) -> np.ndarray:
 def damped(h: np.ndarray, damping: float = DAMPING) -> np.ndarray:
     """H with `damping` times the mean of its diagonal added to the diagonal.
 
-    damping: above 0 (else ValueError), since H has no inverse where an input is always
-    0 (a pixel in the corner) or there are fewer images than inputs.
+    h: (in, in). damping: above 0, since H has no inverse where an input is always 0 (a
+    pixel in the corner) or there are fewer images than inputs. Raises ValueError
+    outside these.
 
     >>> damped(np.array([[3.0, 1.0], [1.0, 1.0]]), damping=0.5).tolist()
     [[4.0, 1.0], [1.0, 2.0]]
     """
-    if not damping > 0:
-        raise ValueError(f"damping is {damping}: give a number above 0, such as 0.01")
+    positive("damping", damping)
+    h = shaped("h", h, "(in, in)")
+    if len(h) != h.shape[1]:
+        raise ValueError(f"h is {h.shape}: give (in, in)")
     return h + damping * np.diag(h).mean() * np.eye(len(h))

@@ -2,21 +2,26 @@
 
 Logits are float arrays (n, classes), labels whole numbers (n,), entropies in nats.
 Hinton, Vinyals and Dean 2015, arXiv:1503.02531, Sec. 1: the relative probabilities of
-the wrong answers tell how the teacher generalizes.
+the wrong answers tell how the teacher generalizes. Functions raise ValueError for
+logits as `labkit.distill` does, for fewer than two classes, and for labels that are no
+classes of theirs.
 """
 
 import numpy as np
 
-from labkit.distill import entropy, soften
+from labkit.distill import check_logits, entropy, one_hot, soften
 
 
 def nearest_wrong(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """The class with the largest logit beside the label, int (n,).
 
+    ValueError where all the others are minus infinity: none is nearest.
+
     >>> nearest_wrong(np.array([[5.0, 1, 2], [5, 1, 2]]), np.array([0, 1])).tolist()
     [2, 0]
     """
-    return np.argmax(_without_label(logits, labels), axis=-1)
+    others, _ = _others(logits, labels)
+    return np.argmax(check_logits("logits beside the label", others), axis=-1)
 
 
 def wrong_classes(
@@ -25,12 +30,14 @@ def wrong_classes(
     """The softened outputs of the wrong classes alone, which add up to 1: (n, classes).
 
     0 at the label. They do not depend on how sure the teacher is of the label.
+    ValueError where all the others are minus infinity.
 
     >>> three = np.log([[90.0, 9.0, 1.0]])
     >>> wrong_classes(three, np.array([0])).round(4).tolist()
     [[0.0, 0.9, 0.1]]
     """
-    return soften(_without_label(logits, labels), temperature)
+    others, _ = _others(logits, labels)
+    return soften(check_logits("logits beside the label", others), temperature)
 
 
 def told(
@@ -41,19 +48,27 @@ def told(
     KL from the target to one that is as sure of the label and spreads the rest evenly
     over the wrong classes (a smoothed label): m (log(classes - 1) - entropy), with the
     probability m of all wrong classes, and their entropy among themselves. 0 where the
-    wrong classes are alike.
+    wrong classes are alike, and where all of them are minus infinity.
 
     >>> told(np.log([[2.0, 1, 1], [2, 2, 0.0001]]), np.array([0, 0])).round(2).tolist()
     [0.0, 0.35]
     """
-    rows = np.arange(len(labels))
-    wrong = 1 - soften(logits, temperature)[rows, np.asarray(labels, np.int64)]
-    spread = entropy(wrong_classes(logits, labels, temperature))
-    return wrong * (np.log(logits.shape[-1] - 1) - spread)
+    others, right = _others(logits, labels)
+    wrong = 1 - soften(logits, temperature)[right]
+    silent = np.isneginf(others).all(axis=-1)
+    others[silent] = 0.0  # whatever they are: they weigh nothing
+    spread = entropy(soften(others, temperature))
+    return np.where(silent, 0.0, wrong * (np.log(others.shape[-1] - 1) - spread))
 
 
-def _without_label(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """The logits, with minus infinity at each label."""
-    found = np.array(logits, np.float64)
-    found[np.arange(len(found)), np.asarray(labels, np.int64)] = -np.inf
-    return found
+def _others(logits: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The logits with minus infinity at each label, and where the labels are (bool)."""
+    found = check_logits("logits", logits).copy()
+    if found.ndim != 2 or found.shape[1] < 2 or np.shape(labels) != found.shape[:1]:
+        raise ValueError(
+            f"logits are {found.shape} and labels {np.shape(labels)}: give (n, "
+            "classes) of at least two classes, and a label each"
+        )
+    right = one_hot(labels, found.shape[1]) == 1
+    found[right] = -np.inf
+    return found, right

@@ -25,6 +25,8 @@ details that the slides leave open the traps of the programs that follow it:
 
 import numpy as np
 
+from labkit.arguments import shaped, whole
+
 MOST_BINS, PER_BIN, MOST_CLIPS = 2048, 16, 256
 _AT_ONCE = 1 << 18  # array elements, to stay in the processor's cache
 
@@ -40,7 +42,8 @@ def kl_clip(groups: np.ndarray, qmax: int) -> np.ndarray:
     >>> kl_clip(group.astype(np.float32), 7).tolist()    # 9 bins of 64 are enough
     [[1265.625]]
     """
-    magnitudes = np.abs(groups)
+    magnitudes = np.abs(shaped("groups", groups, "(rows, blocks, members)"))
+    whole("qmax", qmax, 1)
     top = magnitudes.max(axis=2)
     bins = min(groups.shape[2] // PER_BIN, MOST_BINS)
     if bins <= qmax + 1:

@@ -18,11 +18,19 @@ from functools import lru_cache
 import ml_dtypes
 import numpy as np
 
+from labkit.arguments import finite
+
 FORMATS = {
     "float8_e4m3": ml_dtypes.float8_e4m3fn,
     "float8_e5m2": ml_dtypes.float8_e5m2,
     "float4_e2m1": ml_dtypes.float4_e2m1fn,
 }
+
+
+def _type(name: str) -> type:
+    if name not in FORMATS:
+        raise ValueError(f"name is {name!r}: choose one of {', '.join(FORMATS)}")
+    return FORMATS[name]
 
 
 def bits_of(name: str) -> int:
@@ -31,7 +39,7 @@ def bits_of(name: str) -> int:
     >>> bits_of("float4_e2m1")
     4
     """
-    return ml_dtypes.finfo(FORMATS[name]).bits
+    return ml_dtypes.finfo(_type(name)).bits
 
 
 def largest(name: str) -> float:
@@ -40,7 +48,7 @@ def largest(name: str) -> float:
     >>> largest("float8_e4m3")
     448.0
     """
-    return float(ml_dtypes.finfo(FORMATS[name]).max)
+    return float(ml_dtypes.finfo(_type(name)).max)
 
 
 @lru_cache
@@ -62,11 +70,13 @@ def to_bits(x: np.ndarray, name: str) -> np.ndarray:
     """The bit pattern of the nearest number of a format, uint8 in x's shape.
 
     Halves go to the even mantissa. What lies beyond the largest number becomes the
-    largest number; the bare cast makes an infinity or NaN of it.
+    largest number; the bare cast makes an infinity or NaN of it. Raises ValueError for
+    numbers that are not finite.
 
     >>> levels("float4_e2m1")[to_bits(np.array([0.3, -2.5, 100.0]), "float4_e2m1")]
     array([ 0.5, -2. ,  6. ], dtype=float32)
     """
     end = np.float32(largest(name))
-    inside = np.clip(np.asarray(x, np.float32), -end, end)
+    x = finite("x", x, may_be_empty=True)
+    inside = np.clip(x, -end, end).astype(np.float32, copy=False)
     return inside.astype(FORMATS[name]).view(np.uint8)

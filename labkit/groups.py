@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from labkit.arguments import finite
+
 GRANULARITIES = ("tensor", "channel", "block")
 BLOCKS = (32, 64)
 BLOCK = BLOCKS[0]
@@ -120,10 +122,7 @@ class Groups:
 
 def checked(w: np.ndarray) -> np.ndarray:
     """w as float32; ValueError where it is empty, not finite or beyond 1e38."""
-    with np.errstate(over="ignore"):
-        w = np.asarray(w, np.float32)
-    if w.size == 0:
-        raise ValueError(f"w of shape {w.shape} is empty: there is nothing to quantize")
-    if not np.abs(w).max() <= LARGEST:
-        raise ValueError("w has values that are not finite, or beyond 1e38: mend them")
-    return w
+    w = finite("w", w)
+    if np.abs(w).max() > LARGEST:
+        raise ValueError("w has magnitudes beyond 1e38: scale it down first")
+    return np.asarray(w, np.float32)

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from labkit.arguments import finite, shaped
+
 
 def input_slopes(
     kernels: Sequence[np.ndarray],
@@ -27,7 +29,13 @@ def input_slopes(
     >>> input_slopes([w1, w2], [np.zeros(2), 0], x, labels).tolist()    # -0.2 is off
     [[310.0, 420.0], [300.0, 400.0]]
     """
-    h, active = np.asarray(x, np.float64), []
+    labels, h, active = np.asarray(labels), finite("x", x), []
+    if labels.shape != h.shape[:1] or labels.dtype.kind not in "iu":
+        raise ValueError(
+            f"labels are {labels.dtype} {labels.shape} for x of {h.shape}: give one "
+            "whole number an image"
+        )
+    h = np.asarray(h, np.float64)
     for kernel, bias in zip(kernels[:-1], biases[:-1], strict=True):
         h = np.maximum(h @ kernel.T + bias, 0)
         active.append(h > 0)
@@ -42,13 +50,15 @@ def attention_maps(features: np.ndarray) -> np.ndarray:
 
     features: (n, height, width, channels), the channels of two networks may differ. The
     sum of squares over the channels, flat, over its length: Zagoruyko and Komodakis
-    2017, arXiv:1612.03928, Sec. 3.1. 0 for an image at which all are 0.
+    2017, arXiv:1612.03928, Sec. 3.1. 0 for an image at which all are 0. Raises
+    ValueError for another shape, and for what is not finite.
 
     >>> attention_maps(np.array([[[[1.0, 2.0, 0.0], [0.0, 0.0, 0.0]]]])).tolist()
     [[1.0, 0.0]]
     >>> attention_maps(np.array([[[[3.0 ** 0.5], [2.0]]]])).round(2).tolist()
     [[0.6, 0.8]]
     """
+    features = shaped("features", features, "(n, height, width, channels)")
     maps = np.square(np.asarray(features, np.float64)).sum(axis=-1)
     return _unit_rows(maps.reshape(len(maps), -1))
 
@@ -57,27 +67,35 @@ def relative_distances(features: np.ndarray) -> np.ndarray:
     """The distances of all pairs of images over their mean: (n, n).
 
     features: (n, …), the widths of two networks may differ. Park et al. 2019, arXiv:
-    1904.05068, Sec. 3.2. Raises ValueError where all images are at one place.
+    1904.05068, Sec. 3.2. Raises ValueError where all images are at one place, and for
+    what is not finite.
 
     >>> relative_distances(np.array([[0.0], [1.0], [3.0]]))[0].tolist()    # mean 2
     [0.0, 0.5, 1.5]
     """
-    rows = np.asarray(features, np.float64).reshape(len(features), -1)
+    rows = finite("features", features)
+    rows = np.asarray(rows, np.float64).reshape(len(rows), -1)
     distances = np.linalg.norm(rows[:, None] - rows[None], axis=-1)
     total = distances.sum()
     if not total:
-        raise ValueError("all images are at one place: their distances have no mean")
+        raise ValueError(
+            "the features put all images at one place: their distances have no mean"
+        )
     return distances * len(rows) * (len(rows) - 1) / total
 
 
 def cosines(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     """How alike the directions of each pair of rows are, (n,), -1 to 1.
 
-    1 the same, 0 at right angles, -1 opposite; 0 also where a row is 0.
+    1 the same, 0 at right angles, -1 opposite; 0 also where a row is 0. Raises
+    ValueError for two shapes, and for what is not finite.
 
     >>> cosines(np.array([[2.0, 0.0]]), np.array([[3.0, 3.0]])).round(4).tolist()
     [0.7071]
     """
+    one, other = shaped("one", one, "(n, d)"), shaped("other", other, "(n, d)")
+    if one.shape != other.shape:
+        raise ValueError(f"one is {one.shape}, other {other.shape}: give equal shapes")
     return np.sum(_unit_rows(one) * _unit_rows(other), axis=1)
 
 

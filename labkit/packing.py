@@ -3,6 +3,7 @@
 import numpy as np
 
 from labkit.affine import MAX_BITS, code_type, largest_code
+from labkit.arguments import finite
 
 _AT_ONCE = 1 << 16  # codes; a multiple of 8, so that each piece starts on a byte
 _ROOM, _RATIO = 1 << 24, 64
@@ -31,7 +32,8 @@ def pack_bits(q: np.ndarray, bits: int, signed: bool = True) -> bytes:
     not signed, from 0 to 2**bits - 1. bits: 2 to 16, not signed 1 to 16. A code is
     written as two's complement, least significant bit first, from the least significant
     bit of each byte upwards; the last byte is filled with zeros.
-    Returns ceil(q.size * bits / 8) bytes. Raises ValueError for codes that do not fit.
+    Returns ceil(q.size * bits / 8) bytes. Raises ValueError for codes that do not fit,
+    and for floats.
 
     >>> pack_bits(np.array([1, -2, -1, 0]), bits=2).hex()    # 01, 10, 11, 00 from below
     '39'
@@ -39,7 +41,9 @@ def pack_bits(q: np.ndarray, bits: int, signed: bool = True) -> bytes:
     '0d'
     """
     low, high = _ends(bits, signed)
-    q = np.asarray(q).ravel()
+    q = finite("q", q, may_be_empty=True).ravel()
+    if q.size and q.dtype.kind not in "iu":
+        raise ValueError(f"q is {q.dtype}: give integers")
     if q.size and (q.min() < low or q.max() > high):
         raise ValueError(f"q has codes outside {low} .. {high}: give more bits")
     codes = np.ascontiguousarray(q, _stored_type(bits, signed))
@@ -103,7 +107,7 @@ def _ends(bits: int, signed: bool) -> tuple[int, int]:
     if signed:
         qmax = largest_code(bits)
         return -qmax - 1, qmax
-    if bits not in range(1, MAX_BITS + 1):
+    if bits not in range(1, MAX_BITS + 1) or isinstance(bits, bool):
         raise ValueError(f"bits is {bits!r}: choose a whole number from 1 to 16")
     return 0, 2**bits - 1
 

@@ -7,16 +7,32 @@ A narrower grid has finer steps: less round-off, more clipping.
 """
 
 from collections.abc import Callable
+from functools import wraps
 
 import numpy as np
 
 from labkit.aciq import gauss_clip, laplace_clip
+from labkit.arguments import shaped, whole
 from labkit.divergence import kl_clip
 
 PERCENTILE = 99.9
 _WIDER, _COARSE, _FINE, _REFINEMENTS = 3, 40, 12, 4
 
+Rule = Callable[[np.ndarray, int], np.ndarray]
 
+
+def _checked(rule: Rule) -> Rule:
+    """The rule, which refuses groups and codes that there are not with a ValueError."""
+
+    @wraps(rule)
+    def found(groups: np.ndarray, qmax: int) -> np.ndarray:
+        shaped("groups", groups, "(rows, blocks, members)")
+        return rule(groups, whole("qmax", qmax, 1))
+
+    return found
+
+
+@_checked
 def minmax_scale(groups: np.ndarray, qmax: int) -> np.ndarray:
     """The grid ends at the group's largest magnitude: nothing is clipped.
 
@@ -26,6 +42,7 @@ def minmax_scale(groups: np.ndarray, qmax: int) -> np.ndarray:
     return _positive(np.abs(groups).max(axis=2) / np.float32(qmax))
 
 
+@_checked
 def percentile_scale(groups: np.ndarray, qmax: int) -> np.ndarray:
     """The grid ends at the 99.9th percentile of the group's magnitudes.
 
@@ -44,8 +61,9 @@ def percentile_scale(groups: np.ndarray, qmax: int) -> np.ndarray:
     return _positive(ends / np.float32(qmax))
 
 
+@_checked
 def least_squares_scale(groups: np.ndarray, qmax: int) -> np.ndarray:
-    """The scale with the smallest squared error sum((w - scale * q)**2) of each group.
+    """A scale of nearly the least squared error, sum((w - scale * q)**2), a group.
 
     The error has many local minima in the scale. So ranges from a little beyond the
     full one down to 1 / (2 sqrt(members)) of it are tried, then finer ones around the
@@ -53,6 +71,12 @@ def least_squares_scale(groups: np.ndarray, qmax: int) -> np.ndarray:
     those codes, scale = sum(w q) / sum(q q), where the derivative of the error is 0.
     Rounding and fitting then alternate a few times more (Lloyd 1982, IEEE Trans. Inf.
     Theory 28(2), method I, on a grid with equal steps). Never worse than min-max.
+
+    `labkit.optima.scales` has the least error. In the kernels of mlp, lenet5 and
+    resnet8, one scale a channel, a kernel's error is at most 0.3 % above it at 2 to 4
+    bits. At 8 bits, where minima are many and narrow, it is at most 3 % above it (0.13
+    dB) where a channel has 50 weights or more and 13 % where it has fewer; that of a
+    single small channel or block of 32 up to 70 %.
 
     >>> group = np.array([[[1.0, 1.25, 1.0, 1.25, 1.75]]], np.float32)
     >>> least_squares_scale(group, 1).tolist()    # every code is 1: the mean fits best
@@ -79,6 +103,7 @@ def least_squares_scale(groups: np.ndarray, qmax: int) -> np.ndarray:
     return np.where(worse, widest, found)
 
 
+@_checked
 def kl_scale(groups: np.ndarray, qmax: int) -> np.ndarray:
     """The grid ends where KL divergence is least: `labkit.divergence`, Migacz 2017.
 
@@ -91,6 +116,7 @@ def kl_scale(groups: np.ndarray, qmax: int) -> np.ndarray:
     return _positive(kl_clip(groups, qmax) / np.float32(qmax))
 
 
+@_checked
 def aciq_laplace_scale(groups: np.ndarray, qmax: int) -> np.ndarray:
     """The grid ends where ACIQ has it for Laplace's density with b = mean |w|.
 
@@ -106,6 +132,7 @@ def aciq_laplace_scale(groups: np.ndarray, qmax: int) -> np.ndarray:
     return _aciq(groups, b * laplace_clip(2 * qmax), qmax)
 
 
+@_checked
 def aciq_gauss_scale(groups: np.ndarray, qmax: int) -> np.ndarray:
     """The grid ends where ACIQ has it for Gauss's density with sigma**2 = mean w**2.
 
@@ -120,7 +147,7 @@ def aciq_gauss_scale(groups: np.ndarray, qmax: int) -> np.ndarray:
     return _aciq(groups, sigma * gauss_clip(2 * qmax), qmax)
 
 
-_RULES: dict[str, Callable[[np.ndarray, int], np.ndarray]] = {
+_RULES: dict[str, Rule] = {
     "minmax": minmax_scale,
     "percentile": percentile_scale,
     "least_squares": least_squares_scale,
@@ -131,7 +158,7 @@ _RULES: dict[str, Callable[[np.ndarray, int], np.ndarray]] = {
 RANGES = tuple(_RULES)
 
 
-def range_rule(name: str) -> Callable[[np.ndarray, int], np.ndarray]:
+def range_rule(name: str) -> Rule:
     """The rule of that name, one of RANGES; else ValueError.
 
     >>> range_rule("minmax") is minmax_scale
@@ -149,6 +176,14 @@ def squared_error(groups: np.ndarray, scale: np.ndarray, qmax: int) -> np.ndarra
     >>> squared_error(w, np.array([[1.0]], np.float32), 1).tolist()
     [[0.3125]]
     """
+    groups = shaped("groups", groups, "(rows, blocks, members)")
+    whole("qmax", qmax, 1)
+    scale = shaped("scale", scale, "(rows, blocks)")
+    if scale.shape != groups.shape[:2] or not (scale > 0).all():
+        raise ValueError(
+            f"scale is {scale.shape}, its least {scale.min()}: give {groups.shape[:2]} "
+            "numbers above 0"
+        )
     q = np.clip(np.rint(groups / scale[:, :, None]), -qmax, qmax)
     error = groups.astype(np.float64) - q * scale[:, :, None]
     return np.einsum("rbm,rbm->rb", error, error)

@@ -18,6 +18,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+from labkit.arguments import finite
+
 
 def half_even(x: np.ndarray) -> np.ndarray:
     """To the nearest integer, halves to the even one (IEEE 754-2019, sec. 4.3.1).
@@ -100,14 +102,14 @@ def bias_and_variance(
 ) -> tuple[float, float]:
     """The mean of round(x) - x, and the variance around that mean, in steps.
 
-    x: numbers in steps of the grid, w / scale, not empty. rounding, rng: as for
-    `round_to_integers`.
+    x: numbers in steps of the grid, w / scale, finite, not empty (else ValueError).
+    rounding, rng: as for `round_to_integers`.
 
     >>> bias_and_variance(np.array([0.5, 1.5, 2.5, 3.5]), "half_away")
     (0.5, 0.0)
     >>> bias_and_variance(np.array([0.5, 1.5, 2.5, 3.5]), "half_even")
     (0.0, 0.25)
     """
-    x = np.asarray(x, np.float64)
+    x = np.asarray(finite("x", x), np.float64)
     error = round_to_integers(x, rounding, rng) - x
     return float(error.mean()), float(error.var())

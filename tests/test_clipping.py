@@ -203,9 +203,11 @@ def test_perfect_and_impossible_grids():
     assert isinstance(optimum(measured([1.0, 2.0]), 3), Optimum)
     with pytest.raises(ValueError, match="only zeros"):
         optimum(measured(np.zeros(4)), 3)
-    for end, levels in ((0.0, 3), (-1.0, 3), (math.nan, 3), (1.0, 1)):
-        with pytest.raises(ValueError, match="at least 2"):
-            noise(gauss, end, levels)
+    for end in (0.0, -1.0, math.nan, math.inf):
+        with pytest.raises(ValueError, match="end is .*: give a finite number above 0"):
+            noise(gauss, end, 3)
+    with pytest.raises(ValueError, match="levels is 1: give .* at least 2"):
+        noise(gauss, 1.0, 1)
 
 
 # ACIQ

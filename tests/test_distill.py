@@ -33,7 +33,9 @@ def test_large_logits_overflow_nothing():
 
 @pytest.mark.parametrize("temperature", [0, -1, float("nan")])
 def test_a_temperature_that_is_none(temperature):
-    with pytest.raises(ValueError, match="give one above 0"):
+    with pytest.raises(
+        ValueError, match="the temperature is .*: give a finite number above 0"
+    ):
         distill.soften(TEACHER, temperature)
 
 
@@ -183,3 +185,49 @@ def test_an_alpha_that_is_none(alpha):
     for function in (distill.loss, distill.gradient):
         with pytest.raises(ValueError, match="alpha is"):
             function(logits, logits, labels, 4.0, alpha)
+
+
+ONE_HOT = np.where(np.eye(3)[:2] == 1, 0.0, -np.inf)  # two labels as a teacher's logits
+SMALL = np.log([[1.0, 2.0, 5.0], [4.0, 1.0, 3.0]])
+
+
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 4.0])
+def test_a_teacher_that_says_labels_is_their_cross_entropy(temperature):
+    """-inf is the logarithm of a probability of 0, and 0 log 0 counts 0."""
+    found = distill.divergence(ONE_HOT, SMALL, temperature)
+    expected = distill.cross_entropy(np.eye(3)[:2], SMALL, temperature)
+    np.testing.assert_allclose(found, expected)
+    loss = distill.loss(ONE_HOT, SMALL, np.array([0, 1]), temperature, 0.3)
+    hard = distill.hard_loss(SMALL, np.array([0, 1]))
+    assert loss == pytest.approx(0.3 * temperature**2 * expected.mean() + 0.7 * hard)
+    slopes = distill.soft_gradient(ONE_HOT, SMALL, temperature)
+    targets = np.eye(3)[:2]
+    np.testing.assert_allclose(
+        slopes, temperature * (distill.soften(SMALL, temperature) - targets) / 2
+    )
+    np.testing.assert_allclose(
+        distill.soft_gradient(ONE_HOT, SMALL, 1),
+        distill.hard_gradient(SMALL, np.array([0, 1])),
+    )
+
+
+def test_one_class_that_is_ruled_out():
+    teacher = np.array([[np.log(3.0), 0.0, -np.inf]])
+    np.testing.assert_allclose(distill.soften(teacher), [[0.75, 0.25, 0]])
+    assert distill.log_soften(teacher)[0, 2] == -np.inf
+    found = distill.divergence(teacher, np.zeros((1, 3)))
+    expected = 0.75 * np.log(0.75 * 3) + 0.25 * np.log(0.25 * 3)
+    np.testing.assert_allclose(found, [expected])
+
+
+def test_what_labels_tell_beyond_themselves_is_nothing():
+    labels = np.array([0, 1])
+    assert dark_knowledge.told(ONE_HOT, labels, 2.0).tolist() == [0.0, 0.0]
+    for function in (dark_knowledge.nearest_wrong, dark_knowledge.wrong_classes):
+        with pytest.raises(ValueError, match="logits beside the label"):
+            function(ONE_HOT, labels)
+
+
+def test_a_tiny_temperature_is_a_maximum():
+    found = distill.soften(np.array([[1.0, 2.0, 2.0]]), 5e-324)
+    np.testing.assert_allclose(found, [[0, 0.5, 0.5]])

@@ -87,7 +87,7 @@ def test_a_distillation_is_cancelled():
     [
         ({"images": 5001}, "images is 5001: give 1 to 5,000"),
         ({"width": 0}, "width is 0: give 1 or more"),
-        ({"temperature": 0}, "the temperature is 0: give one above 0"),
+        ({"temperature": 0}, "the temperature is 0: give a finite number above 0"),
         ({"alpha": 2}, "alpha is 2: give 0"),
     ],
 )

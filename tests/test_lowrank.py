@@ -74,14 +74,20 @@ def test_the_largest_paying_rank_by_counting():
     ("call", "words"),
     [
         (lambda: svd.svd(np.zeros((2, 2, 2))), "a matrix"),
-        (lambda: svd.svd(np.full((2, 2), np.nan)), "not finite"),
+        (lambda: svd.svd(np.full((2, 2), np.nan)), "NaN or infinity"),
         (lambda: svd.factors(svd.svd(np.eye(3)), 4), "from 1 to 3"),
         (lambda: svd.factors(svd.svd(np.eye(3)), 1.5), "whole number"),
         (lambda: svd.factors(svd.svd(np.eye(3)), 1, "both"), "choose one of split"),
         (lambda: svd.rank_for_energy([1.0], 90), "from 0 to 1"),
-        (lambda: svd.break_even(0, 4), "1 or more"),
-        (lambda: randomized.randomized_svd(np.eye(3), 2, oversampling=-1), "0 or more"),
-        (lambda: ranks.thinned(choices([1], [1], [0.5], 2), 1), "2 or more"),
+        (lambda: svd.break_even(0, 4), "m is 0: give .* at least 1"),
+        (
+            lambda: randomized.randomized_svd(np.eye(3), 2, oversampling=-1),
+            "oversampling is -1",
+        ),
+        (
+            lambda: ranks.thinned(choices([1], [1], [0.5], 2), 1),
+            "count is 1: give .* at least 2",
+        ),
     ],
 )
 def test_what_does_not_fit_is_one_sentence(call, words):

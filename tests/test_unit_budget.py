@@ -45,7 +45,7 @@ def test_what_cannot_be_is_refused():
     scores = {"conv1": np.ones(4)}
     with pytest.raises(ValueError, match="at most 3"):
         choose_units(scores, {"conv1": 1.0}, 3.5)
-    with pytest.raises(ValueError, match="cost of a unit of conv1 is None"):
+    with pytest.raises(ValueError, match=r"costs\['conv1'\] is None"):
         choose_units(scores, {}, 1)
-    with pytest.raises(ValueError, match="not finite"):
+    with pytest.raises(ValueError, match="NaN or infinity"):
         choose_units({"conv1": np.array([1.0, np.nan])}, {"conv1": 1.0}, 1)

@@ -13,6 +13,7 @@ Spatial: Jaderberg et al. 2014 (arXiv:1405.3866), scheme 2.
 
 import numpy as np
 
+from labkit.arguments import finite
 from labkit.lowrank import data_aware
 from labkit.lowrank.decomposition import Decomposition, from_svd
 from labkit.lowrank.moments import Moments
@@ -104,14 +105,14 @@ def filters(kernel: np.ndarray) -> np.ndarray:
 
 
 def check_kernel(kernel: np.ndarray) -> np.ndarray:
-    """`kernel` as an array, or ValueError unless it is a convolution's."""
+    """`kernel` as an array, or ValueError unless it is a convolution's, finite."""
     kernel = np.asarray(kernel)
     if kernel.ndim != 4 or not kernel.size:
         raise ValueError(
             f"the kernel has shape {kernel.shape}: give one of a convolution, (out, "
             "height, width, in)"
         )
-    return kernel
+    return finite("kernel", kernel)
 
 
 def _as_convolutions(found: Decomposition, kernel: np.ndarray) -> Decomposition:

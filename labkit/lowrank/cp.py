@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from labkit.arguments import whole
 from labkit.lowrank.convolution import check_kernel
 from labkit.lowrank.parts import Part
 from labkit.lowrank.svd import check_rank
@@ -71,8 +72,7 @@ def cp(
     """
     kernel = np.asarray(check_kernel(kernel), np.float64)
     rank = check_rank(rank, kernel.size)
-    if rounds < 1:
-        raise ValueError(f"rounds is {rounds}: give 1 or more")
+    rounds = whole("rounds", rounds, 1)
     rng = np.random.default_rng(seed)
     outputs, down, across, inputs = (
         _unit(rng.normal(size=(side, rank))) for side in kernel.shape

@@ -23,6 +23,7 @@ responses that have low rank).
 
 import numpy as np
 
+from labkit.arguments import shaped
 from labkit.lowrank.decomposition import Decomposition
 from labkit.lowrank.moments import Moments
 from labkit.lowrank.svd import check_matrix
@@ -31,12 +32,20 @@ from labkit.lowrank.svd import check_matrix
 def principal_directions(covariance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Eigenvalues, descending and not below 0, and eigenvectors as columns.
 
-    covariance: symmetric (d, d). Returns (d,) and (d, d).
+    covariance: symmetric (d, d), else ValueError. Returns (d,) and (d, d).
 
     >>> values, vectors = principal_directions(np.diag([1.0, 4.0]))
     >>> values.round(6).tolist(), np.abs(vectors).round(6).tolist()
     ([4.0, 1.0], [[0.0, 1.0], [1.0, 0.0]])
     """
+    covariance = shaped("covariance", covariance, "(d, d)")
+    if covariance.shape != covariance.T.shape or not np.allclose(
+        covariance, covariance.T, atol=1e-6 * np.abs(covariance).max()
+    ):
+        raise ValueError(
+            f"covariance of {covariance.shape} is not symmetric: give (d, d), as "
+            "labkit.lowrank.moments makes it"
+        )
     values, vectors = np.linalg.eigh(covariance)
     return np.maximum(values[::-1], 0.0), vectors[:, ::-1]
 
@@ -65,7 +74,7 @@ def pca_of_responses(
             f"{len(w)} outputs: observe this layer"
         )
     values, u = principal_directions(responses.covariance)
-    bias = np.zeros(len(w)) if bias is None else np.asarray(bias, np.float64)
+    bias = _bias(bias, len(w))
     return Decomposition(u.T @ w, u, values, bias, u.T @ (responses.mean - bias))
 
 
@@ -93,8 +102,17 @@ def pca_of_inputs(
             f"{w.shape[1]}: observe this layer"
         )
     values, v = principal_directions(inputs.covariance)
-    bias = np.zeros(len(w)) if bias is None else np.asarray(bias, np.float64)
+    bias = _bias(bias, len(w))
     return Decomposition(v.T, w @ v, values, bias, v.T @ inputs.mean)
+
+
+def _bias(bias: np.ndarray | None, outputs: int) -> np.ndarray:
+    if bias is None:
+        return np.zeros(outputs)
+    bias = np.asarray(shaped("bias", bias, "(out,)"), np.float64)
+    if len(bias) != outputs:
+        raise ValueError(f"bias has {len(bias)} numbers: give {outputs}, one an output")
+    return bias
 
 
 def output_error(w: np.ndarray, parts, bias: np.ndarray | None, x: np.ndarray) -> float:

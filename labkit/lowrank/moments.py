@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from labkit.arguments import finite, shaped
+
 
 @dataclass(frozen=True, eq=False)
 class Moments:
@@ -42,7 +44,7 @@ def moments(rows: np.ndarray) -> Moments:
     ([2.0, 2.0], [[1.0, 0.0], [0.0, 0.0]])
     """
     sums = Sums()
-    sums.add(rows)
+    sums.add(shaped("rows", rows, "(n, d)"))
     return sums.moments()
 
 
@@ -59,7 +61,7 @@ class Sums:
 
     def add(self, batch: np.ndarray) -> None:
         """Count a batch (…, d) in: every axis but the last one is rows."""
-        rows = np.asarray(batch, np.float64)
+        rows = np.asarray(finite("rows", batch, may_be_empty=True), np.float64)
         rows = rows.reshape(-1, rows.shape[-1])
         if len(rows):
             if self._shift is None:

@@ -8,6 +8,7 @@ iterations for singular values that fall slowly) and 5.1 (the SVD).
 
 import numpy as np
 
+from labkit.arguments import whole
 from labkit.lowrank.svd import Svd, check_matrix, check_rank
 
 
@@ -26,10 +27,10 @@ def randomized_svd(
     """
     w = check_matrix(w)
     rank = check_rank(rank, min(w.shape))
-    if oversampling < 0 or powers < 0:
-        raise ValueError(
-            f"oversampling is {oversampling} and powers is {powers}: give 0 or more"
-        )
+    oversampling, powers = (
+        whole("oversampling", oversampling, 0),
+        whole("powers", powers, 0),
+    )
     columns = min(rank + oversampling, min(w.shape))
     random = np.random.default_rng(seed).normal(size=(w.shape[1], columns))
     q = np.linalg.qr(w @ random.astype(w.dtype))[0]

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from labkit import allocation
+from labkit.arguments import positive, shaped, whole
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,8 +58,7 @@ def thinned(found: Choices, count: int) -> Choices:
     >>> thinned(found, 3).ranks
     (1, 3, None)
     """
-    if count < 2:
-        raise ValueError(f"count is {count}: give 2 or more")
+    count = whole("count", count, 2)
     wanted = np.linspace(found.costs[0], found.costs[-1], count)
     places = np.unique([np.abs(found.costs - cost).argmin() for cost in wanted])
     ranks = tuple(found.ranks[k] for k in places)
@@ -128,6 +128,13 @@ def by_loss(
     {'fc1': 1, 'fc2': 2}
     """
     check_budget(layers, budget)
+    for name, found in layers.items():
+        array = shaped(f"loss[{name!r}]", loss.get(name, []), "(choices,)")
+        if len(array) != len(found):
+            raise ValueError(
+                f"loss[{name!r}] has {len(array)} entries: give {len(found)}, one "
+                "for each choice"
+            )
     most = max(map(len, layers.values()))
     tables = [
         [_filled(table[name], most) for name in layers]
@@ -146,6 +153,8 @@ def by_loss(
 
 def check_budget(layers: Mapping[str, Choices], budget: float) -> None:
     """Raise ValueError unless the cheapest ranks of all layers fit the budget."""
+    if budget != np.inf:
+        positive("budget", budget)
     least = sum(int(found.costs[0]) for found in layers.values())
     if budget < least:
         raise ValueError(

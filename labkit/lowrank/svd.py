@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from labkit.arguments import finite, fraction, shaped, whole
+
 
 @dataclass(frozen=True, eq=False)
 class Svd:
@@ -76,7 +78,7 @@ def error(s: np.ndarray, rank: int) -> float:
     >>> error(np.array([4.0, 2.0, 1.0]), rank=1)
     5.0
     """
-    s = np.asarray(s, np.float64)
+    s = np.asarray(shaped("s", s, "(r,)"), np.float64)
     return float(np.square(s[check_rank(rank, len(s), least=0) :]).sum())
 
 
@@ -88,7 +90,7 @@ def energy(s: np.ndarray) -> np.ndarray:
     >>> energy(np.array([4.0, 2.0])).tolist()
     [0.8, 1.0]
     """
-    squares = np.square(np.asarray(s, np.float64))
+    squares = np.square(np.asarray(shaped("s", s, "(r,)"), np.float64))
     total = squares.sum()
     if total == 0:
         return np.ones(len(squares))
@@ -103,8 +105,7 @@ def rank_for_energy(s: np.ndarray, kept: float) -> int:
     >>> rank_for_energy(np.array([4.0, 2.0]), 0.8), rank_for_energy([4.0, 2.0], 0.81)
     (1, 2)
     """
-    if not 0 <= kept <= 1:
-        raise ValueError(f"kept is {kept}: give a fraction from 0 to 1")
+    fraction("kept", kept, "a fraction")
     found = energy(s)
     enough = found >= kept * found[-1] - 1e-12  # sums of floats
     return int(enough.argmax()) + 1
@@ -118,8 +119,7 @@ def break_even(m: int, n: int) -> float:
     >>> break_even(100, 300), round(break_even(300, 784), 1)
     (75.0, 217.0)
     """
-    if m < 1 or n < 1:
-        raise ValueError(f"a matrix of {m} x {n}: give sides of 1 or more")
+    m, n = whole("m", m, 1), whole("n", n, 1)
     return m * n / (m + n)
 
 
@@ -129,6 +129,7 @@ def largest_paying_rank(m: int, n: int) -> int:
     >>> largest_paying_rank(100, 300), largest_paying_rank(2, 2)
     (74, 0)
     """
+    m, n = whole("m", m, 1), whole("n", n, 1)
     return -(-m * n // (m + n)) - 1
 
 
@@ -137,16 +138,12 @@ def check_matrix(w: np.ndarray) -> np.ndarray:
     w = np.asarray(w)
     if w.ndim != 2 or not w.size:
         raise ValueError(
-            f"a matrix (m, n) is needed, not {w.shape}: reshape a convolution's kernel "
-            "first, as labkit.lowrank.convolution does"
+            f"w has shape {w.shape}: give a matrix (m, n), a convolution's kernel as "
+            "labkit.lowrank.convolution reshapes it"
         )
-    if not np.isfinite(w).all():
-        raise ValueError("the matrix has entries that are not finite: mend them first")
-    return w
+    return finite("the matrix w", w)
 
 
 def check_rank(rank: int, most: int, least: int = 1) -> int:
     """`rank` as an int, or ValueError unless it is from `least` to `most`."""
-    if rank != int(rank) or not least <= rank <= most:
-        raise ValueError(f"rank is {rank}: give a whole number from {least} to {most}")
-    return int(rank)
+    return whole("rank", rank, least, most)

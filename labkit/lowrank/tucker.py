@@ -13,9 +13,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from labkit.arguments import whole
 from labkit.lowrank.convolution import check_kernel
 from labkit.lowrank.parts import Part
-from labkit.lowrank.svd import check_rank
 
 ROUNDS = 10
 
@@ -58,6 +58,7 @@ def tucker(
     """
     kernel = np.asarray(check_kernel(kernel), np.float64)
     p, q = _checked(ranks, kernel)
+    rounds = whole("rounds", rounds, 0)
     inputs = _directions(kernel, 3, q)
     outputs = _directions(kernel, 0, p)
     for _ in range(rounds):
@@ -92,7 +93,10 @@ def _gram(kernel: np.ndarray, axis: int) -> np.ndarray:
 
 def _checked(ranks: tuple[int, int], kernel: np.ndarray) -> tuple[int, int]:
     out, height, width, inputs = kernel.shape
-    p, q = check_rank(ranks[0], out), check_rank(ranks[1], inputs)
+    if np.shape(ranks) != (2,):
+        raise ValueError(f"ranks is {ranks!r}: give two, of the outputs and the inputs")
+    p = whole("the first of the ranks", ranks[0], 1, out)
+    q = whole("the second of the ranks", ranks[1], 1, inputs)
     taps = height * width
     if p > q * taps or q > p * taps:
         raise ValueError(

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from labkit import arguments
+from labkit.arguments import fraction, whole
 from labkit.rounding import half_away
 
 SCOPES = ("layer", "global", "output")
@@ -17,16 +19,13 @@ SCOPES = ("layer", "global", "output")
 def removed_count(sparsity: float, n: int) -> int:
     """How many of n weights a sparsity removes: sparsity * n, halves rounded up.
 
-    sparsity: 0 to 1, both included. Raises ValueError outside.
+    sparsity: 0 to 1, both included. n: 0 or more. Raises ValueError outside.
 
     >>> removed_count(0.25, 10), removed_count(0.0, 10), removed_count(1.0, 10)
     (3, 0, 10)
     """
-    if not 0 <= sparsity <= 1:  # as nan is not, either
-        raise ValueError(
-            f"sparsity is {sparsity}: give the fraction to remove, from 0 to 1"
-        )
-    return int(half_away(np.float64(sparsity) * n))
+    fraction("sparsity", sparsity, "the fraction to remove,")
+    return int(half_away(np.float64(sparsity) * whole("n", n, 0)))
 
 
 def mask(scores: np.ndarray, sparsity: float) -> np.ndarray:
@@ -92,13 +91,16 @@ def sparsity(masks: Mapping[str, np.ndarray]) -> float:
 
 def finite(scores: np.ndarray, layer: str = "") -> np.ndarray:
     """The scores as an array; ValueError unless all are finite, naming the layer."""
-    scores = np.asarray(scores)
-    if not np.isfinite(scores).all():
-        of = f" of {layer}" if layer else ""
-        raise ValueError(
-            f"the scores{of} have infinite entries or NaN: mend what computes them"
-        )
-    return scores
+    name = f"scores[{layer!r}]" if layer else "scores"
+    return arguments.finite(name, scores, may_be_empty=True)
+
+
+def a_mask(kept: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """The mask as a bool array; ValueError for another type or shape."""
+    kept = np.asarray(kept)
+    if kept.dtype != bool or kept.shape != shape:
+        raise ValueError(f"the mask is {kept.dtype} {kept.shape}: give bool {shape}")
+    return kept
 
 
 def _keep(flat: np.ndarray, count: int) -> np.ndarray:

@@ -6,6 +6,7 @@ and 2 bits say where a kept weight stood. Source: Mishra et al. 2021, arXiv:2104
 
 import numpy as np
 
+from labkit.arguments import whole
 from labkit.prune.masking import finite
 
 
@@ -21,8 +22,8 @@ def n_of_m(scores: np.ndarray, n: int = 2, m: int = 4) -> np.ndarray:
     [0, 1, 1, 0, 0, 0, 1, 1]
     """
     scores = finite(scores)
-    if not 1 <= n <= m:
-        raise ValueError(f"{n} of {m} cannot stay: give 1 <= n <= m")
+    m = whole("m", m, 1)
+    n = whole("n", n, 1, m)
     if scores.ndim == 0 or scores.shape[-1] % m:
         raise ValueError(
             f"{m} does not divide the last axis of {scores.shape}: leave such a layer "

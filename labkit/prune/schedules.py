@@ -7,6 +7,8 @@ last pruning broke. A schedule says how much; `labkit.prune.masking` says which.
 
 from types import MappingProxyType
 
+from labkit.arguments import fraction, whole
+
 
 def one_shot(step: int, steps: int, sparsity: float, prunings: int = 1) -> float:
     """Everything before the first step. It takes neither `steps` nor `prunings`.
@@ -55,12 +57,7 @@ SCHEDULES = MappingProxyType(
 
 
 def _check(step: int, steps: int, sparsity: float, prunings: int) -> None:
-    if not 0 <= sparsity <= 1:  # as nan is not, either
-        raise ValueError(
-            f"sparsity is {sparsity}: give the fraction to remove, from 0 to 1"
-        )
-    if step < 0 or steps < 1 or prunings < 1:
-        raise ValueError(
-            f"step {step} of {steps} in {prunings} prunings: step is 0 or more, the "
-            "others 1 or more"
-        )
+    fraction("sparsity", sparsity, "the fraction to remove,")
+    whole("step", step, 0)
+    whole("steps", steps, 1)
+    whole("prunings", prunings, 1)

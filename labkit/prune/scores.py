@@ -14,6 +14,8 @@ arXiv:2003.03033).
 
 import numpy as np
 
+from labkit.arguments import finite
+
 
 def random(w: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Numbers that have nothing to do with the weights, float64 in w's shape.
@@ -32,7 +34,7 @@ def magnitude(w: np.ndarray) -> np.ndarray:
     >>> magnitude(np.array([-2.0, 1.0])).tolist()
     [2.0, 1.0]
     """
-    return np.abs(w)
+    return np.abs(finite("w", w, may_be_empty=True))
 
 
 def activation_aware(w: np.ndarray, norms: np.ndarray) -> np.ndarray:
@@ -48,7 +50,10 @@ def activation_aware(w: np.ndarray, norms: np.ndarray) -> np.ndarray:
     >>> activation_aware(np.array([[2.0, -1.0]]), np.array([0.5, 4.0])).tolist()
     [[1.0, 4.0]]
     """
-    if np.shape(norms) != np.shape(w)[1:]:
+    w, norms = finite("w", w), finite("norms", norms, may_be_empty=True)
+    if (norms < 0).any():
+        raise ValueError(f"norms go down to {norms.min()}: give lengths of 0 or more")
+    if norms.shape != w.shape[1:]:
         raise ValueError(
             f"norms are {np.shape(norms)} for a kernel of {np.shape(w)}: give one "
             "norm for each input of an output"
@@ -66,7 +71,7 @@ def taylor(w: np.ndarray, gradient: np.ndarray) -> np.ndarray:
     >>> taylor(np.array([2.0, -1.0]), np.array([0.25, 3.0])).tolist()
     [0.5, 3.0]
     """
-    _check_shapes(w, gradient, "gradients")
+    w, gradient = _alike(w, "gradient", gradient)
     return np.abs(w * gradient)
 
 
@@ -82,13 +87,22 @@ def fisher(w: np.ndarray, squared_gradient: np.ndarray) -> np.ndarray:
     >>> fisher(np.array([2.0, -1.0]), np.array([0.5, 3.0])).tolist()
     [1.0, 1.5]
     """
-    _check_shapes(w, squared_gradient, "squared gradients")
+    w, squared_gradient = _alike(w, "squared_gradient", squared_gradient)
+    if (squared_gradient < 0).any():
+        raise ValueError(
+            f"squared_gradient goes down to {squared_gradient.min()}: give means of "
+            "squares, which are 0 or more"
+        )
     return np.square(w) * squared_gradient / 2
 
 
-def _check_shapes(w: np.ndarray, gradient: np.ndarray, what: str) -> None:
-    if np.shape(w) != np.shape(gradient):
+def _alike(
+    w: np.ndarray, name: str, slopes: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Both as arrays, or ValueError unless there is one of the slopes a weight."""
+    w, slopes = finite("w", w), finite(name, slopes)
+    if w.shape != slopes.shape:
         raise ValueError(
-            f"the {what} are {np.shape(gradient)}, the weights {np.shape(w)}: give one "
-            "for each weight"
+            f"{name} is {slopes.shape}, w {w.shape}: give one number for each weight"
         )
+    return w, slopes

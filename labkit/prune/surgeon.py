@@ -18,6 +18,9 @@ elimination, and then the ranking over all outputs.
 
 import numpy as np
 
+from labkit.arguments import finite
+from labkit.prune.masking import a_mask
+
 _BLOCK = 64
 
 
@@ -40,6 +43,12 @@ def surgeon(w: np.ndarray, h: np.ndarray) -> np.ndarray:
     [[0.8, 7.2]]
     """
     w, h = _checked(w, h)
+    try:
+        np.linalg.cholesky(h)
+    except np.linalg.LinAlgError as error:
+        raise ValueError(
+            "h is not positive definite: make it with labkit.curvature.hessian"
+        ) from error
     coupled, h_coupled = _coupled(h)
     inverse = np.linalg.inv(h_coupled)
     found = w**2 * np.diag(h) / 2  # of the others, whose H^-1 is 1 / H
@@ -64,11 +73,10 @@ def compensated(w: np.ndarray, h: np.ndarray, kept: np.ndarray) -> np.ndarray:
     [[7.0, 0.0]]
     """
     w, h = _checked(w, h)
-    if np.shape(kept) != w.shape:
-        raise ValueError(f"the mask is {np.shape(kept)}, the kernel {w.shape}")
+    kept = a_mask(kept, w.shape)
     found, (coupled, h) = np.where(kept, w, 0), _coupled(h)
     inverse = np.linalg.inv(h)
-    for row, old, k in zip(found, w, np.asarray(kept, bool), strict=True):
+    for row, old, k in zip(found, w, kept, strict=True):
         row[coupled] += _change(old[coupled], k[coupled], h, inverse)
     return found
 
@@ -134,7 +142,10 @@ def _coupled(h: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _checked(w: np.ndarray, h: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    w, h = np.asarray(w, np.float64), np.asarray(h, np.float64)
+    w, h = (
+        np.asarray(finite(name, values, may_be_empty=True), np.float64)
+        for name, values in (("w", w), ("h", h))
+    )
     if w.ndim != 2 or h.shape != (w.shape[1], w.shape[1]):
         raise ValueError(
             f"w {w.shape} and h {h.shape} do not fit: give (out, in) and (in, in)"

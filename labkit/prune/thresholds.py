@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from labkit.prune.masking import mask
+from labkit.arguments import finite, positive
+from labkit.prune.masking import a_mask, mask
 
 
 def above(w: np.ndarray, threshold: float) -> np.ndarray:
@@ -14,21 +15,24 @@ def above(w: np.ndarray, threshold: float) -> np.ndarray:
     >>> above(np.array([-0.5, 0.1, 0.2]), 0.2).tolist()
     [True, False, True]
     """
-    if not threshold >= 0:  # as nan is not, either
+    if not (np.isreal(threshold) and threshold is not None and threshold >= 0):
         raise ValueError(f"threshold is {threshold}: give a number of at least 0")
-    return np.abs(w) >= threshold
+    return np.abs(finite("w", w, may_be_empty=True)) >= threshold
 
 
 def deviation_threshold(w: np.ndarray, multiple: float) -> float:
     """`multiple` times the standard deviation of the weights.
 
-    One `multiple` for all layers prunes each by its own spread. Source: Han et al.
+    w: finite, not empty. multiple: 0 or more. Raises ValueError outside these. One
+    `multiple` for all layers prunes each by its own spread. Source: Han et al.
     2015, arXiv:1506.02626, sec. 3.1, where it is the "quality parameter".
 
     >>> deviation_threshold(np.array([-2.0, 2.0, -2.0, 2.0]), 0.75)
     1.5
     """
-    return float(multiple * np.std(w, dtype=np.float64))
+    if multiple != 0:
+        positive("multiple", multiple)
+    return float(multiple * np.std(finite("w", w), dtype=np.float64))
 
 
 def percentile_threshold(w: np.ndarray, sparsity: float) -> float:
@@ -40,7 +44,7 @@ def percentile_threshold(w: np.ndarray, sparsity: float) -> float:
     >>> percentile_threshold(np.array([-4.0, 1.0, 2.0, -3.0]), 0.5)
     3.0
     """
-    magnitudes = np.abs(w)
+    magnitudes = np.abs(finite("w", w, may_be_empty=True))
     return threshold_of(magnitudes, mask(magnitudes, sparsity))
 
 
@@ -53,7 +57,6 @@ def threshold_of(scores: np.ndarray, kept: np.ndarray) -> float:
     >>> threshold_of(np.array([0.1, 0.4, 0.3]), np.array([False, True, True]))
     0.3
     """
-    scores, kept = np.asarray(scores), np.asarray(kept, bool)
-    if scores.shape != kept.shape:
-        raise ValueError(f"scores are {scores.shape}, the mask {kept.shape}")
+    scores = finite("scores", scores, may_be_empty=True)
+    kept = a_mask(kept, scores.shape)
     return float(scores.min(where=kept, initial=np.inf))

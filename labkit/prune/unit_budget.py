@@ -4,6 +4,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from labkit.arguments import fraction, positive, shaped
+
 
 def choose_units(
     scores: Mapping[str, np.ndarray],
@@ -28,6 +30,9 @@ def choose_units(
     {'conv1': [1], 'conv2': [2]}
     """
     _check(scores, costs)
+    fraction("least", least)
+    if saving != 0:
+        positive("saving", saving)
     order = sorted(
         (float(score) / costs[layer], position, unit)
         for position, (layer, array) in enumerate(scores.items())
@@ -48,18 +53,13 @@ def choose_units(
             saved += costs[layer]
     if saved < saving:
         raise ValueError(
-            f"{saving:g} cannot be saved where each layer keeps {least:.0%} of its "
-            f"units: at most {saved:g}"
+            f"saving {saving:g} is not possible where each layer keeps {least:.0%} of "
+            f"its units: at most {saved:g}"
         )
     return {layer: sorted(units) for layer, units in removed.items()}
 
 
 def _check(scores: Mapping[str, np.ndarray], costs: Mapping[str, float]) -> None:
     for layer, array in scores.items():
-        if not np.isfinite(array).all():
-            raise ValueError(f"the scores of {layer} are not finite: mend them first")
-        if not costs.get(layer, 0) > 0:
-            raise ValueError(
-                f"the cost of a unit of {layer} is {costs.get(layer)}: give a number "
-                "above 0"
-            )
+        shaped(f"scores[{layer!r}]", array, "(units,)")
+        positive(f"costs[{layer!r}]", costs.get(layer))

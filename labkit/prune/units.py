@@ -8,6 +8,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from labkit import arguments
+from labkit.arguments import finite, shaped
 from labkit.prune.masking import masks
 
 
@@ -25,7 +27,7 @@ def norms(kernel: np.ndarray, order: int = 1) -> np.ndarray:
     """
     if order not in (1, 2):
         raise ValueError(f"order is {order}: choose 1 or 2")
-    rows = np.asarray(kernel, np.float64).reshape(len(kernel), -1)
+    rows = np.asarray(finite("kernel", kernel), np.float64).reshape(len(kernel), -1)
     return np.linalg.norm(rows, order, axis=1)
 
 
@@ -37,9 +39,7 @@ def mean_activations(outputs: np.ndarray) -> np.ndarray:
     >>> mean_activations(np.array([[1.0, 0.0], [-3.0, 1.0]])).tolist()
     [2.0, 0.5]
     """
-    if not np.size(outputs):
-        raise ValueError("there are no outputs to average: give at least one image")
-    rows = np.abs(outputs).reshape(-1, np.shape(outputs)[-1])
+    rows = np.abs(finite("outputs", outputs)).reshape(-1, np.shape(outputs)[-1])
     return rows.mean(axis=0, dtype=np.float64)
 
 
@@ -59,14 +59,16 @@ def taylor(
     >>> taylor(np.array([[2.0, 1.0]]), np.array([[1.0, -3.0]])).tolist()    # |2 - 3|
     [1.0]
     """
-    pairs = [(kernel, gradient)]
+    named = {"kernel": kernel, "gradient": gradient}
     if bias is not None or bias_gradient is not None:
-        pairs.append((bias, bias_gradient))
-    for values, slopes in pairs:
-        if np.shape(values) != np.shape(slopes):
+        named |= {"bias": bias, "bias_gradient": bias_gradient}
+    arrays = [finite(name, array) for name, array in named.items()]
+    pairs = list(zip(arrays[::2], arrays[1::2], strict=True))
+    for name, (values, slopes) in zip(list(named)[1::2], pairs, strict=True):
+        if values.shape != slopes.shape:
             raise ValueError(
-                f"gradients {np.shape(slopes)} of weights {np.shape(values)}: give one "
-                "for each weight"
+                f"{name} is {slopes.shape} for weights of {values.shape}: give one "
+                "number for each weight"
             )
     changes = [
         np.multiply(values, slopes, dtype=np.float64).reshape(len(kernel), -1)
@@ -84,7 +86,7 @@ def normalized(scores: np.ndarray) -> np.ndarray:
     >>> normalized(np.array([3.0, 4.0])).tolist()
     [0.6, 0.8]
     """
-    scores = np.asarray(scores, np.float64)
+    scores = np.asarray(finite("scores", scores, may_be_empty=True), np.float64)
     length = np.linalg.norm(scores)
     return scores / length if length > 0 else scores
 
@@ -105,7 +107,10 @@ def choose(
     {'fc1': [False, True], 'fc2': [True, False]}
     """
     if scope == "output":
-        raise ValueError("units are ranked in the scope 'layer' or 'global'")
+        raise ValueError("scope is 'output': units are ranked by 'layer' or 'global'")
+    for name, array in scores.items():
+        shaped(f"scores[{name!r}]", array, "(units,)")
+    arguments.fraction("fraction", fraction)
     # Above all others, so that a global ranking takes another layer's unit instead.
     top = np.nextafter(max((np.max(s) for s in scores.values()), default=0.0), np.inf)
     raised = {name: np.array(s, np.float64) for name, s in scores.items()}
