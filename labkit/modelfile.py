@@ -113,12 +113,13 @@ def array(model: schema.ModelT, index: int) -> np.ndarray | None:
 
 def add_constant(model: schema.ModelT, name: str, values: np.ndarray) -> int:
     """Append a constant tensor with its buffer; returns the tensor's index."""
+    is_float = values.dtype.kind == "f"
+    with np.errstate(over="ignore"):
+        values = np.asarray(values, "<f4" if is_float else "<i4", order="C")
     if not np.isfinite(values).all():
         raise NetworkError(
-            f"the new {name} has values that are not finite: mend them first"
+            f"the new {name} contains NaN or infinity in float32: give finite weights"
         )
-    is_float = values.dtype.kind == "f"
-    values = np.asarray(values, "<f4" if is_float else "<i4", order="C")
     tensor = schema.TensorT()
     tensor.name, tensor.shape = name.encode(), list(values.shape)
     tensor.type = schema.TensorType.FLOAT32 if is_float else schema.TensorType.INT32

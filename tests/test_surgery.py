@@ -85,7 +85,7 @@ def test_a_convolution_in_two(images):
         ([], "at least one part"),
         ([(np.zeros((5, 299)), None), (np.zeros((100, 5)), None)], "299"),
         ([(np.zeros((5, 300)), None), (np.zeros((99, 5)), None)], "99 outputs"),
-        ([(np.full((100, 300), np.nan), None)], "not finite"),
+        ([(np.full((100, 300), np.nan), None)], "NaN or infinity"),
         ([(np.zeros((100, 300)), np.zeros(7))], "100 outputs"),
     ],
 )
