@@ -83,9 +83,9 @@ def calibrate(
 ) -> dict[str, ActivationGrid]:
     """Layer with a kernel -> the grid of what it reads, from what it reads on `images`.
 
-    images: uint8 or float32, as the network takes them; calibration images, not test
-    images. bits: 2 to 16. kept: layers whose inputs get 8 bits instead.
-    The first layer is left out where it reads pixels of 8 bits: they are on a grid.
+    images: as `Network.predict` takes them; calibration images, not test images.
+    bits: 2 to 16. kept: layers whose inputs get 8 bits instead. The first layer is left
+    out: it reads the network's input as it comes, and pixels have 8 bits anyway.
     Raises ValueError for an unknown rule or layer, or no images.
     """
     if rule not in RULES:

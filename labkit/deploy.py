@@ -43,6 +43,7 @@ from labkit import data, recipes
 from labkit.cache import cached
 from labkit.contents import stored_weights
 from labkit.graph import NetworkError
+from labkit.inputs import as_inputs, checked
 from labkit.network import Network
 from labkit.quantize import GRANULARITIES
 from labkit.recipes import ALGORITHMS, BITS, MODES
@@ -58,6 +59,8 @@ GPTQ_IMAGES = 500
 
 # bits, mode, granularity, algorithm, activation_bits
 Setting = tuple[int, str, str, str, int]
+# The type of images, uint8 or float32, and their numbers.
+Calibration = tuple[str, bytes]
 
 _WARNINGS_LOCK = Lock()
 
@@ -106,13 +109,14 @@ def deployable(
     the weights get their codes, one of ALGORITHMS, see `labkit.recipes`.
     activation_bits: 8, or 16 for "static".
     images, count: "static" takes the ranges of the activations from the first `count`
-    of these uint8 images, the least and the greatest value that each tensor takes;
-    "gptq" looks at what the layers read. count None: CALIBRATION_IMAGES, for "gptq"
-    GPTQ_IMAGES. Without `images` they are the calibration images of the data set whose
-    images have the network's input size. Nothing else uses images.
+    of these images, the least and the greatest value that each tensor takes; "gptq"
+    looks at what the layers read. They are taken as `Network.predict` takes them. count
+    None: CALIBRATION_IMAGES, for "gptq" GPTQ_IMAGES. Without `images` they are the
+    calibration images of the data set whose images have the network's input size.
+    Nothing else uses images.
     Files are cached by content; a failure is not, so that the next time is a new one.
-    Raises ValueError for another mode, granularity or algorithm, and for a network that
-    is not float32.
+    Raises ValueError for another mode, granularity or algorithm, for a network that is
+    not float32, and for images as `labkit.inputs.checked` does.
 
     The ranges are those of the float network: ai_edge_quantizer calibrates before it
     rounds the weights. Where rounding makes an activation larger it is clipped.
@@ -133,28 +137,33 @@ def deployable(
     reason = recipes.missing(network, *setting)
     if reason:
         return Unavailable(reason)
-    pixels = b""
+    calibration = None
     if algorithm == "gptq" or mode == "static":
         default = GPTQ_IMAGES if algorithm == "gptq" else CALIBRATION_IMAGES
-        pixels = _pixels(network, images, default if count is None else count)
+        count = default if count is None else count
+        calibration = _calibration(network, images, count)
     try:
-        return _deployed(network, setting, pixels)
+        return _deployed(network, setting, calibration)
     except _Failed as failed:
         return Unavailable(str(failed))
 
 
-def _pixels(network: Network, images: np.ndarray | None, count: int) -> bytes:
-    """The calibration images as bytes."""
+def _calibration(
+    network: Network, images: np.ndarray | None, count: int
+) -> Calibration:
+    """The first images, checked, as what can be part of a cache's key."""
+    shape = network.input_shape
     if images is None:
-        size = prod(network.input_shape)
+        size = prod(shape)
         shapes = data.IMAGE_SHAPES.items()
-        fitting = [name for name, shape in shapes if prod(shape) == size]
+        fitting = [name for name, sides in shapes if prod(sides) == size]
         if not fitting:
             raise ValueError(f"no data set has images of {size} numbers: pass `images`")
         images = data.load(fitting[0]).calibration.images
+    images = checked(images, shape)
     if not 1 <= count <= len(images):
         raise ValueError(f"count is {count}: choose 1 to {len(images)} images")
-    return np.ascontiguousarray(images[:count], np.uint8).tobytes()
+    return images.dtype.str, images[:count].tobytes()
 
 
 class _Failed(Exception):
@@ -162,11 +171,13 @@ class _Failed(Exception):
 
 
 @cached
-def _deployed(network: Network, setting: Setting, pixels: bytes) -> Deployed:
+def _deployed(
+    network: Network, setting: Setting, calibration: Calibration | None
+) -> Deployed:
     """Quantize the network, look into what was written, run it once."""
     bits, granularity = setting[0], setting[2]
     try:
-        written = _quantized(network.to_bytes(), setting, pixels)
+        written = _quantized(network.to_bytes(), setting, calibration)
         kernels = [w for w in stored_weights(written) if w.role == "kernel"]
         kept = sum(kernel.bits != bits for kernel in kernels)
         if kept:
@@ -188,14 +199,16 @@ def _deployed(network: Network, setting: Setting, pixels: bytes) -> Deployed:
     return Deployed(written, *setting)
 
 
-def _quantized(content: bytes, setting: Setting, pixels: bytes) -> bytes:
+def _quantized(
+    content: bytes, setting: Setting, calibration: Calibration | None
+) -> bytes:
     """The file that ai_edge_quantizer writes, in memory."""
     made = quantizer.Quantizer(content)
     recipes.apply(made, *setting)
     with _WARNINGS_LOCK, warnings.catch_warnings():
         # It opens the file for debugging, and LiteRT warns of the memory that takes.
         warnings.filterwarnings("ignore", message=".*experimental_preserve_all_tensors")
-        ranges = _observed(made, content, setting, pixels) if pixels else None
+        ranges = calibration and _observed(made, content, setting, calibration)
         result = made.quantize(
             ranges, enable_progress_bar=False, enable_progress_report=False
         )
@@ -206,13 +219,13 @@ def _observed(
     made: quantizer.Quantizer,
     content: bytes,
     setting: Setting,
-    pixels: bytes,
+    calibration: Calibration,
 ) -> dict:
     """What the float network does on the images: ranges, and for gptq its inputs."""
     whole_tensors = setting[3] == "gptq"
     modes = CalibrationMode
     return made.calibrate(
-        _samples(content, pixels),
+        _samples(content, calibration),
         num_threads=2,
         mode=modes.CALIBRATION_PRESERVE_ALL_TENSORS
         if whole_tensors
@@ -220,7 +233,9 @@ def _observed(
     )
 
 
-def _samples(content: bytes, pixels: bytes) -> dict[str, list[dict[str, np.ndarray]]]:
+def _samples(
+    content: bytes, calibration: Calibration
+) -> dict[str, list[dict[str, np.ndarray]]]:
     """Calibration data: all images as one batch.
 
     Of images given one by one the quantizer averages the ranges, and what lies beyond
@@ -234,5 +249,6 @@ def _samples(content: bytes, pixels: bytes) -> dict[str, list[dict[str, np.ndarr
         raise ValueError("Calibration needs a signature, and the file has none")
     key, signature = next(iter(signatures.items()))
     shape = interpreter.get_input_details()[0]["shape"][1:]
-    batch = np.frombuffer(pixels, np.uint8).reshape(-1, *shape) / np.float32(255)
-    return {key: [{signature["inputs"][0]: batch}]}
+    kind, numbers = calibration
+    images = np.frombuffer(numbers, kind).reshape(-1, *shape)
+    return {key: [{signature["inputs"][0]: as_inputs(images, shape)}]}

@@ -17,6 +17,7 @@ import numpy as np
 from labkit import branches, folding, insertion, probe, removal, surgery
 from labkit.files import write_bytes
 from labkit.graph import Graph, Layer, NetworkError, Span, read_graph
+from labkit.inputs import as_inputs
 from labkit.insertion import ActivationGrid
 from labkit.keys import sha256
 from labkit.lowrank.parts import Part
@@ -138,9 +139,10 @@ class Network:
     def with_weights(self, changes: Mapping[str, np.ndarray]) -> "Network":
         """The same network with some weights replaced.
 
-        changes: weight name -> array of the same shape, cast to the file's dtype.
-        Raises NetworkError for an unknown name, another shape, values that are not
-        finite, or for one array that two layers share and only one of them changes.
+        changes: weight name -> array of the same shape, of numbers that the file's
+        dtype holds: floats are rounded to it, into integers only whole numbers in range
+        fit. Raises NetworkError for others, NaN and infinity, an unknown name, another
+        shape, or for one array that two layers share and only one of them changes.
         """
         content = bytearray(self._content)
         for name, array in changes.items():
@@ -182,7 +184,9 @@ class Network:
     def predict(
         self, images: np.ndarray, batch_size: int = 125, threads: int = 2
     ) -> np.ndarray:
-        """Logits, float32 (n, classes), of uint8 images (n, …) or float32 inputs."""
+        """Logits, float32 (n, classes), of images as `labkit.inputs` takes them:
+        uint8 pixels (n, …), which it divides by 255, or floats as they are.
+        """
         runner = Runner(self._content, min(batch_size, max(len(images), 1)), threads)
         step = runner.batch_size
         batches = [
@@ -224,9 +228,8 @@ class Network:
         return dict(zip(layers, outputs, strict=True))
 
     def as_inputs(self, images: np.ndarray) -> np.ndarray:
-        """Images for the network: float32, pixels / 255, (n, *input_shape)."""
-        scale = np.float32(255 if images.dtype == np.uint8 else 1)
-        return images.reshape(-1, *self.input_shape) / scale
+        """What the network reads: `labkit.inputs.as_inputs`, (n, *input_shape)."""
+        return as_inputs(images, self.input_shape)
 
     def replace_layer(self, name: str, parts: Sequence[Part]) -> "Network":
         """Run several layers in place of one, called `name`_1, `name`_2, …
@@ -308,8 +311,27 @@ def _fitting(name: str, array: np.ndarray, shape: tuple, dtype: np.dtype) -> np.
         raise NetworkError(
             f"{name} has shape {shape}: an array of {array.shape} does not fit"
         )
+    if array.dtype.kind in "cOSTUMm":
+        raise NetworkError(f"the new {name} is {array.dtype}: give real numbers")
     if not np.isfinite(array).all():
         raise NetworkError(
-            f"the new {name} has values that are not finite: mend them first"
+            f"the new {name} contains NaN or infinity: give finite numbers"
         )
-    return array.astype(dtype)
+    with np.errstate(over="ignore", invalid="ignore"):
+        values = array.astype(dtype)
+    lost = _lost(array, values)
+    if lost.any():
+        raise NetworkError(
+            f"{name} is stored as {dtype.name}, which cannot hold {array[lost][0]}: "
+            "give numbers that it holds"
+        )
+    return values
+
+
+def _lost(array: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Where a cast lost the number: more than a float's rounding."""
+    if values.dtype.kind == "f":
+        return ~np.isfinite(values)
+    with np.errstate(invalid="ignore"):
+        back = values.astype(array.dtype)
+    return (back != array) | ((values < 0) != (array < 0))

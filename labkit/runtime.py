@@ -11,6 +11,7 @@ from ai_edge_litert.interpreter import Interpreter
 
 from labkit.children import one_line
 from labkit.graph import NetworkError
+from labkit.inputs import checked, divisor
 
 LARGEST_OUTPUT_BYTES = 1 << 27  # of one layer, for the images that run at once
 
@@ -59,7 +60,7 @@ class Runner:
     def run(self, images: np.ndarray) -> np.ndarray:
         """The first output, float32 (n, classes), of at most `batch_size` images.
 
-        uint8 images are taken as pixels and divided by 255; float32 as they are.
+        images: as for `labkit.inputs.checked`, which raises ValueError.
         """
         return self._run(images, self._outputs[:1])[0]
 
@@ -68,6 +69,7 @@ class Runner:
         return self._run(images, self._outputs)
 
     def _run(self, images: np.ndarray, outputs: list[int]) -> list[np.ndarray]:
+        images = checked(images, self.input_shape)
         if len(images) <= self.step:
             return self._run_at_once(images, outputs)
         starts = range(0, len(images), self.step)
@@ -76,25 +78,15 @@ class Runner:
 
     def _run_at_once(self, images: np.ndarray, outputs: list[int]) -> list[np.ndarray]:
         n = len(images)
-        divisor = np.float32(255 if images.dtype == np.uint8 else 1)
         with self._lock:
             # Straight into the interpreter's memory; rows past n keep old pixels.
             np.divide(
-                self._fitted(images),
-                divisor,
+                images,
+                divisor(images),
                 out=self._interpreter.tensor(self._input["index"])()[:n],
             )
             self._invoke()
             return [self._rows(self._interpreter.get_tensor(k))[:n] for k in outputs]
-
-    def _fitted(self, images: np.ndarray) -> np.ndarray:
-        try:
-            return images.reshape(len(images), *self.input_shape)
-        except ValueError as error:
-            raise NetworkError(
-                f"the images have shape {images.shape}, and the network reads "
-                f"{('n', *self.input_shape)}: give n images of that size"
-            ) from error
 
     def _rows(self, output: np.ndarray) -> np.ndarray:
         """An output, if it has a row for each image.

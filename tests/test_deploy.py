@@ -92,7 +92,7 @@ def test_ranges_of_the_float_network_clip(monkeypatch):
     setting = (4, "static", "tensor", "min_max")
     runs = quantizer.Quantizer(decoded.to_bytes())
     recipes.apply(runs, *setting)
-    pixels = deploy._pixels(network, images, IMAGES)
+    pixels = deploy._calibration(network, images, IMAGES)
     ranges = deploy._observed(runs, decoded.to_bytes(), setting, pixels)
     monkeypatch.setattr(deploy, "_observed", lambda *arguments: ranges)
     assert error(deploy._quantized(network.to_bytes(), setting, pixels)) < 0.03
@@ -163,7 +163,7 @@ decoded = network.with_weights({
     for layer, kernel in network.kernels.items()
 })
 setting = (2, "dynamic", "channel", "min_max")
-file = deploy._quantized(network.to_bytes(), setting, b"")
+file = deploy._quantized(network.to_bytes(), setting, None)
 outputs, expected = Runner(file, 20).run(images), decoded.predict(images)
 error = np.abs(outputs - expected).max() / np.abs(expected).max()
 print("right" if error < 0.1 else "wrong")
@@ -403,7 +403,7 @@ def test_an_algorithm_without_blocks(dense):
 def test_hadamard_still_runs_one_image_only():
     """What the reason claims. Should this fail, labkit.recipes can offer it."""
     setting = (8, "dynamic", "channel", "hadamard")
-    file = deploy._quantized(zoo.load("mlp").to_bytes(), setting, b"")
+    file = deploy._quantized(zoo.load("mlp").to_bytes(), setting, None)
     assert Runner(file, 1).run(np.zeros((1, 28, 28), np.uint8)).shape == (1, 10)
     with pytest.raises(NetworkError, match="LiteRT refuses the model: XNNPack delegat"):
         Runner(file, 2)
@@ -411,7 +411,7 @@ def test_hadamard_still_runs_one_image_only():
 
 def test_oscar_still_multiplies_by_1():
     """What the reason claims. Should this fail, labkit.recipes can offer it."""
-    pixels = deploy._pixels(zoo.load("mlp"), None, 20)
+    pixels = deploy._calibration(zoo.load("mlp"), None, 20)
     setting = (8, "dynamic", "channel", "oscar")
     file = deploy._quantized(zoo.load("mlp").to_bytes(), setting, pixels)
     opened = Interpreter(model_content=file)

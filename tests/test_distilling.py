@@ -9,8 +9,8 @@ keras = pytest.importorskip("keras", reason="the extra `train` is not installed"
 import tensorflow as tf  # noqa: E402
 from keras.distillation import LogitsDistillation  # noqa: E402
 
+from labkit.inputs import as_inputs  # noqa: E402
 from labkit.train import distilling, fit, transfers  # noqa: E402
-from labkit.train.batches import as_inputs  # noqa: E402
 from labkit.train.recipes import Recipe  # noqa: E402
 
 SHORT = Recipe("mnist", 1, "adam", 1e-3, batch_size=50, shift=1, warmup_epochs=0)

@@ -162,12 +162,33 @@ def test_soft_targets_of_other_images_or_places_are_refused(split):
         (SoftTargets(table, 4.0, 0.7), 1, r"are \(1, 60, 10\), wanted \(9, 60, 10\)"),
         (SoftTargets(table[:, :50], 4.0, 0.7), 0, r"wanted \(1, 60, 10\)"),
         (SoftTargets(table, 0.0, 0.7), 0, "the temperature is 0.0"),
+        (SoftTargets(table * np.nan, 4.0, 0.7), 0, "soft targets' logits has an image"),
+        (SoftTargets(table - np.inf, 4.0, 0.7), 0, "soft targets' logits has an image"),
         (SoftTargets(table, 4.0, 1.7), 0, "alpha is 1.7"),
     ):
         with pytest.raises(ValueError, match=match):
             Training(network, None, few, RATES[:1], 60, 1, shift, soft)
     with pytest.raises(ValueError, match="batch_size is 61: give 1 to 60"):
         Training(network, None, few, RATES[:1], 61, 1)
+
+
+def test_a_teacher_that_says_labels_teaches_what_they_do(split):
+    """Its logits are 0 at the label and -inf else."""
+    network, few = Dense.untrained(WIDTHS, 0), split.take(60)
+    table = np.where(np.eye(10)[few.labels] == 1, 0, -np.inf).astype(np.float32)[None]
+    after = {
+        soft: Training(network, None, few, RATES[:20], 60, 1, soft=soft).advance()
+        for soft in (None, SoftTargets(table, 1.0, 1.0))
+    }
+    alone, taught = (model.kernels[0] for model in after.values())
+    assert (alone != network.kernels[0]).any()
+    np.testing.assert_allclose(taught, alone, atol=1e-6)
+
+
+def test_floats_are_read_as_they_are(split):
+    network = Dense.untrained(WIDTHS, 0)
+    floats = split.images / np.float32(255)
+    np.testing.assert_array_equal(network.logits(floats), network.logits(split.images))
 
 
 def test_a_zero_that_a_new_mask_keeps_is_trained_from_0(split):

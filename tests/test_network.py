@@ -2,8 +2,11 @@
 
 import numpy as np
 import pytest
+from ai_edge_litert import schema_py_generated as schema
+from float_graphs import dense_file
 
 from labkit import modelfile, zoo
+from labkit.graph import DTYPES
 from labkit.network import Network, NetworkError
 
 
@@ -88,8 +91,8 @@ def test_weights_are_read_only(mlp):
             "no weight 'fc9/kernel': the weights are fc1/kernel",
         ),
         ({"fc3/bias": np.zeros(9)}, r"fc3/bias has shape \(10,\)"),
-        ({"fc3/bias": np.full(10, np.nan)}, "not finite"),
-        ({"fc3/bias": np.full(10, np.inf)}, "not finite"),
+        ({"fc3/bias": np.full(10, np.nan)}, "NaN or infinity"),
+        ({"fc3/bias": np.full(10, np.inf)}, "NaN or infinity"),
     ],
 )
 def test_edits_that_do_not_fit(mlp, changes, words):
@@ -97,6 +100,75 @@ def test_edits_that_do_not_fit(mlp, changes, words):
     with pytest.raises(NetworkError, match=words):
         mlp.with_weights(changes)
     assert mlp.to_bytes() == before
+
+
+def stored_as(dtype: str) -> Network:
+    """A dense layer whose kernel (2, 3) is kept in another type; it cannot run."""
+    content = dense_file([(np.zeros((2, 3)), np.zeros(2))])
+    file = modelfile.unpack(content)
+    kernel = file.subgraphs[0].tensors[file.subgraphs[0].operators[0].inputs[1]]
+    kernel.type = getattr(schema.TensorType, dtype)
+    zeros = np.zeros(6, DTYPES[dtype])
+    file.buffers[kernel.buffer].data = np.frombuffer(zeros.tobytes(), np.uint8)
+    return Network.from_bytes(modelfile.pack(file))
+
+
+@pytest.mark.parametrize(
+    ("dtype", "number"),
+    [
+        ("INT8", 215.9),
+        ("INT8", 128),
+        ("INT8", -129),
+        ("INT8", 0.9),
+        ("UINT8", -1),
+        ("UINT8", 256),
+        ("INT16", 40_000.0),
+        ("INT32", 2**31),
+        ("INT32", 0.5),
+        ("INT64", np.uint64(2**63)),
+        ("INT64", 2.0**63),
+        ("BOOL", 2),
+        ("FLOAT16", 1e5),
+        ("FLOAT32", 1e39),
+    ],
+)
+def test_what_a_type_cannot_hold_is_refused(dtype, number):
+    network = stored_as(dtype)
+    name = next(iter(network.weights))
+    changed = np.zeros((2, 3), np.asarray(number).dtype)
+    changed[1, 2] = number
+    with pytest.raises(NetworkError, match=f"{name} is stored as .* cannot hold") as e:
+        network.with_weights({name: changed})
+    assert "\n" not in str(e.value)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "numbers"),
+    [
+        ("INT8", [-128.0, 127.0]),
+        ("INT8", [True, False]),
+        ("UINT8", [0, 255]),
+        ("INT64", [-(2**63), 2**63 - 1]),
+        ("BOOL", [0.0, 1.0]),
+        ("FLOAT16", [0.1, 65504.0]),
+        ("FLOAT32", [0.1, 1e-50]),
+    ],
+)
+def test_what_a_type_holds_is_stored(dtype, numbers):
+    network = stored_as(dtype)
+    name = next(iter(network.weights))
+    changed = np.resize(np.array(numbers), (2, 3))
+    stored = network.with_weights({name: changed}).weights[name]
+    assert stored.dtype == DTYPES[dtype]
+    np.testing.assert_array_equal(stored, changed.astype(DTYPES[dtype]))
+
+
+@pytest.mark.parametrize(
+    "wrong", [np.full(10, 1j), np.full(10, "a"), np.full(10, None)]
+)
+def test_what_is_no_number_is_refused(mlp, wrong):
+    with pytest.raises(NetworkError, match="new fc3/bias is .*: give real numbers"):
+        mlp.with_weights({"fc3/bias": wrong})
 
 
 @pytest.mark.parametrize("name", ["mlp", "lenet5"])

@@ -8,9 +8,9 @@ import pytest
 from labkit import data, zoo
 
 keras = pytest.importorskip("keras", reason="the extra `train` is not installed")
+from labkit.inputs import as_inputs  # noqa: E402
 from labkit.network import Network  # noqa: E402
 from labkit.train import convert, filters, fit  # noqa: E402
-from labkit.train.batches import as_inputs  # noqa: E402
 
 
 @pytest.mark.parametrize("name", filters.NAMES)

@@ -6,6 +6,7 @@ from math import prod
 import numpy as np
 
 from labkit.graph import NetworkError
+from labkit.inputs import divisor, numbers
 from labkit.integer.fixed_point import round_half_away, saturate
 from labkit.integer.program import Tensor
 
@@ -15,9 +16,10 @@ def as_inputs(
 ) -> dict[int, np.ndarray]:
     """Tensor index -> array, for the network's inputs in their order.
 
-    arrays: uint8 pixels, taken as pixels / 255; float32 numbers; or int8 codes, for an
-    int8 input. Their first axis counts the images. Raises NetworkError for another
-    number of arrays, or of images where the file fixes it.
+    arrays: uint8 pixels or floats as `labkit.inputs.numbers` takes them, or int8 codes,
+    for an int8 input. Their first axis counts the images. Raises NetworkError for
+    another number of arrays, or of images where the file fixes it; ValueError for
+    numbers of another type, NaN and infinity.
     """
     if len(arrays) != len(tensors):
         raise NetworkError(
@@ -40,7 +42,8 @@ def _as_input(tensor: Tensor, x: np.ndarray) -> np.ndarray:
         )
     if x.dtype == np.int8 and tensor.type == "INT8":
         return x
-    real = x / np.float32(255) if x.dtype == np.uint8 else x.astype(np.float32)
+    x = numbers(x)
+    real = x / divisor(x)
     if tensor.type == "FLOAT32":
         return real
     return saturate(round_half_away(real / tensor.scale), tensor.zero_point)

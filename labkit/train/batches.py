@@ -4,6 +4,7 @@ import keras
 import numpy as np
 
 from labkit.data import Split
+from labkit.inputs import as_inputs
 
 
 def shift(images: np.ndarray, pixels: int, rng: np.random.Generator) -> np.ndarray:
@@ -24,11 +25,6 @@ def mirror(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Mirror each of the images (n, h, w, c) left to right with probability 1/2."""
     chosen = rng.random(len(images)) < 0.5
     return np.where(chosen[:, None, None, None], images[:, :, ::-1], images)
-
-
-def as_inputs(images: np.ndarray, input_shape: tuple[int, ...]) -> np.ndarray:
-    """uint8 images as a network's input: float32 pixels / 255, (n, *input_shape)."""
-    return images.reshape(-1, *input_shape).astype(np.float32) / 255
 
 
 class Batches(keras.utils.PyDataset):

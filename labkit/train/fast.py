@@ -14,7 +14,8 @@ import numpy as np
 import tensorflow as tf
 
 from labkit.data import Split
-from labkit.distill import check_mixture
+from labkit.distill import check_logits, check_mixture
+from labkit.inputs import checked, divisor
 from labkit.train import moves
 
 STEPS = 100
@@ -58,8 +59,8 @@ class Dense:
         return replace(self, kernels=kernels)
 
     def logits(self, images: np.ndarray) -> np.ndarray:
-        """Float32 (n, classes), of uint8 images."""
-        pixels = tf.constant(images.reshape(len(images), -1))
+        """Float32 (n, classes), of images as `labkit.inputs` takes them."""
+        pixels = tf.constant(checked(images, self.kernels[0].shape[:1]))
         weights = [*self.kernels, *self.biases]
         return _logits(weights, pixels, self.linear, self.bits).numpy()
 
@@ -76,7 +77,8 @@ class Dense:
 class SoftTargets:
     """What a teacher says of every training image, wherever it may be moved to.
 
-    logits: float32 (places, n, classes), as `moves.logits_everywhere` makes them.
+    logits: float32 (places, n, classes), as `moves.logits_everywhere` makes them;
+    minus infinity for classes that are ruled out.
     temperature, alpha: as in `labkit.distill.loss`.
     """
 
@@ -85,7 +87,7 @@ class SoftTargets:
     alpha: float
 
     def check(self, *shape: int) -> None:
-        """Raise ValueError where the logits have another shape, or T or alpha no sense.
+        """Raise ValueError for other logits, or for T or alpha of no sense.
 
         The compiled loop would read the nearest row instead of one that is not there.
         """
@@ -94,6 +96,7 @@ class SoftTargets:
                 f"the soft targets are {self.logits.shape}, wanted {shape}: places, "
                 "images, classes; make them of this split with this shift"
             )
+        check_logits("the soft targets' logits", self.logits)
         check_mixture(self.temperature, self.alpha)
 
 
@@ -215,7 +218,7 @@ def _rounded(kernel, bits):
 
 def _logits(weights, pixels, linear, bits):
     half = len(weights) // 2
-    x = tf.cast(pixels, tf.float32) / 255
+    x = tf.cast(pixels, tf.float32) / divisor(pixels)
     for layer in range(half):
         x = x @ _rounded(weights[layer], bits) + weights[half + layer]
         x = x if layer == half - 1 or layer in linear else tf.nn.relu(x)

@@ -20,10 +20,11 @@ import numpy as np
 from labkit import data
 from labkit.file_errors import FileError
 from labkit.files import write_text, write_whole
+from labkit.inputs import as_inputs
 from labkit.reading import read_json
 from labkit.train import architectures
 from labkit.train.batch_norm import FusedBatchNormalization
-from labkit.train.batches import Batches, as_inputs
+from labkit.train.batches import Batches
 from labkit.train.recipes import RECIPES, Recipe
 
 CHECKPOINT, LOG = "checkpoint.keras", "log.json"

@@ -8,8 +8,8 @@ import tensorflow as tf
 
 from labkit.data import Split
 from labkit.gradients import Gradients
+from labkit.inputs import as_inputs
 from labkit.network import Network
-from labkit.train.batches import as_inputs
 from labkit.train.folded import model_of, to_file
 
 IMAGES = 1000  # to a call of the compiled loop

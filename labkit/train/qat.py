@@ -14,10 +14,11 @@ import keras
 import numpy as np
 
 from labkit import data, zoo
+from labkit.inputs import as_inputs
 from labkit.post_training import KEPT_BITS, Setting
 from labkit.train import fit
 from labkit.train.batch_norm import reestimate
-from labkit.train.batches import Batches, as_inputs
+from labkit.train.batches import Batches
 from labkit.train.fake_quant import Codes, quantized_clone
 from labkit.train.recipes import Recipe
 
