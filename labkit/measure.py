@@ -15,8 +15,8 @@ from labkit.graph import NetworkError
 from labkit.intervals import mcnemar, newcombe, wilson
 from labkit.runtime import Runner
 
-# Small enough that a file opens in a few milliseconds and a cancel is heard soon, large
-# enough that every network of the lab runs at full speed.
+# Of what is no file; a file has the batch that suits it (`runtime.suited_batch`). Small
+# enough that a cancel is heard soon.
 BATCH = 125
 THREADS = 2
 
@@ -87,20 +87,20 @@ def refine(
     for arithmetic that no file holds, anything with `predict(images)` that takes uint8
     images and returns logits (n, classes). The largest logit is the answer.
     stages: growing numbers of images, None for all; a stage is cut to the split.
-    cancelled: asked before each batch of 125 images; once it says True, nothing more is
-    yielded.
+    cancelled: asked before each batch of at most 125 images; once it says True, nothing
+    more is yielded.
     Raises ValueError for stages that do not grow and for an empty split, NetworkError
     for logits that are not finite.
     """
     ends = _ends(stages, len(split))
-    predict = _opened(runnable)
+    predict, size = _opened(runnable)
     correct = np.zeros(ends[-1], dtype=bool)
     start = 0
     for end in ends:
         while start < end:
             if cancelled():
                 return
-            batch = slice(start, min(start + BATCH, end))
+            batch = slice(start, min(start + size, end))
             answers = _answers(predict(split.images[batch]), start)
             correct[batch] = answers == split.labels[batch]
             start = batch.stop
@@ -121,11 +121,12 @@ def _ends(stages: Sequence[int | None], total: int) -> list[int]:
     return sorted(set(ends))
 
 
-def _opened(runnable) -> Callable[[np.ndarray], np.ndarray]:
-    """Images -> logits, for at most BATCH images a call."""
+def _opened(runnable) -> tuple[Callable[[np.ndarray], np.ndarray], int]:
+    """A function images -> logits, and how many images it takes at most."""
     if hasattr(runnable, "to_bytes"):
-        return Runner(runnable.to_bytes(), BATCH, THREADS).run
-    return runnable.predict
+        runner = Runner(runnable.to_bytes(), None, THREADS)
+        return runner.run, runner.batch_size
+    return runnable.predict, BATCH
 
 
 def _answers(logits: np.ndarray, start: int) -> np.ndarray:

@@ -15,23 +15,40 @@ from labkit.inputs import checked, divisor
 
 LARGEST_OUTPUT_BYTES = 1 << 27  # of one layer, for the images that run at once
 
+# Of these, 250, 1,000 and 10,000 images are whole batches.
+BATCHES = (125, 50, 25, 10, 5, 1)
+WIDEST_BYTES = 2 << 20
+
+
+def suited_batch(widest: int) -> int:
+    """The largest of BATCHES whose widest layer takes at most 2 MiB, or 1.
+
+    widest: the bytes of one image where the network needs most for it. Above that size
+    a batch no longer fits the processor's caches, and memory that the system has to
+    clear for it first takes longer than a larger batch saves.
+
+    >>> suited_batch(784 * 4), suited_batch(32 * 32 * 16 * 4)  # mlp, resnet8
+    (125, 25)
+    """
+    return next((n for n in BATCHES if n * widest <= WIDEST_BYTES), BATCHES[-1])
+
 
 class Runner:
     """One model file made ready for batches of a fixed size.
 
     content: the bytes of a .tflite file with a float32 input and float32 outputs.
-    threads: how many the kernels may use. `step` is how many images run at once: the
-    batch size, or fewer where a layer's output for all of them is larger than 128 MB.
-    `own_batch` is the batch that the file is made for, None for any.
+    batch_size: None for the `suited_batch` of the file. threads: how many the kernels
+    may use. `step` is how many images run at once: the batch size, or fewer where a
+    layer's output for all of them is larger than 128 MB. `own_batch` is the batch that
+    the file is made for, None for any.
     Raises NetworkError for a file that LiteRT refuses, or with another input. Making
     one costs milliseconds (the weights are packed for the kernels), so keep it as long
     as the file is measured.
     """
 
-    def __init__(self, content: bytes, batch_size: int, threads: int = 2):
-        if batch_size < 1:
+    def __init__(self, content: bytes, batch_size: int | None, threads: int = 2):
+        if batch_size is not None and batch_size < 1:
             raise NetworkError(f"a batch of {batch_size} images: give at least 1")
-        self.batch_size = batch_size
         self.own_batch: int | None = None
         self._lock = Lock()
         try:
@@ -42,7 +59,7 @@ class Runner:
                 f"LiteRT refuses the model{self._fixed()}: {one_line(error)}"
             ) from error
 
-    def _open(self, content: bytes, batch_size: int, threads: int) -> None:
+    def _open(self, content: bytes, batch_size: int | None, threads: int) -> None:
         self._interpreter = Interpreter(model_content=content, num_threads=threads)
         self._input = _only_input(self._interpreter.get_input_details())
         outputs = self._interpreter.get_output_details()
@@ -51,11 +68,26 @@ class Runner:
         own = [int(side) for side in self._input["shape_signature"][:1] if side > 0]
         self.own_batch = own[0] if own else None
         self.input_shape = tuple(int(side) for side in self._input["shape"][1:])
-        self.step = _fitting(self._interpreter.get_tensor_details(), batch_size)
+        self.batch_size = batch_size or suited_batch(self._widest())
+        self.step = _fitting(self._interpreter.get_tensor_details(), self.batch_size)
         self._interpreter.resize_tensor_input(
             self._input["index"], (self.step, *self.input_shape)
         )
         self._interpreter.allocate_tensors()
+
+    def _widest(self) -> int:
+        """The most bytes that a tensor has for one image, as the file says.
+
+        Looked at are all tensors with as many rows as the input, so that a kernel with
+        that first side counts too: the batch is then smaller than it might be.
+        """
+        rows = self._input["shape"][:1].tolist()
+        sizes = [
+            prod(tensor["shape"][1:].tolist()) * np.dtype(tensor["dtype"]).itemsize
+            for tensor in self._interpreter.get_tensor_details()
+            if tensor["shape"][:1].tolist() == rows
+        ]
+        return max(sizes, default=1)
 
     def run(self, images: np.ndarray) -> np.ndarray:
         """The first output, float32 (n, classes), of at most `batch_size` images.

@@ -111,7 +111,19 @@ def test_a_model_file_is_opened_once(monkeypatch):
     monkeypatch.setattr(measure, "Runner", Counting)
     network = zoo.load("mlp")
     assert len(list(refine(network, zoo.dataset("mlp").test.take(1500)))) == 3
-    assert opened == [(network.to_bytes(), measure.BATCH, measure.THREADS)]
+    assert opened == [(network.to_bytes(), None, measure.THREADS)]
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_file_is_asked_about_a_cancel_before_each_batch_that_suits_it(name):
+    asked = []
+
+    def cancelled():
+        asked.append(())
+        return False
+
+    list(refine(zoo.load(name), zoo.dataset(name).test.take(260), (250,), cancelled))
+    assert len(asked) == (2 if name == "mlp" else 10)
 
 
 @pytest.mark.parametrize("name", NETWORKS)
