@@ -28,11 +28,11 @@ def writing(path: str | os.PathLike) -> Iterator[None]:
     """Turn an OSError inside into a FileError that names `path`, cause and remedy.
 
     >>> try:
-    ...     with writing("a.json"):
+    ...     with writing("/a.json"):
     ...         raise OSError(errno.ENOSPC, "No space left on device")
     ... except FileError as error:
     ...     print(str(error).partition(": free")[0])
-    a.json cannot be written: the disk is full
+    /a.json cannot be written: the disk is full
     """
     try:
         yield
@@ -40,4 +40,6 @@ def writing(path: str | os.PathLike) -> Iterator[None]:
         raise
     except OSError as error:
         cause = _CAUSES.get(error.errno, error.strerror or str(error))
-        raise FileError(f"{os.fspath(path)} cannot be written: {cause}") from error
+        raise FileError(
+            f"{os.path.abspath(path)} cannot be written: {cause}"
+        ) from error

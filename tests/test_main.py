@@ -121,7 +121,7 @@ def test_ctrl_c_ends_in_a_sentence_and_its_exit_code(monkeypatch, capsys):
 
 
 TRAINING = """
-import sys
+import signal, sys
 from pathlib import Path
 from labkit import __main__
 from labkit.train import command, fit
@@ -130,6 +130,7 @@ class Said(fit.keras.callbacks.Callback):
     def on_train_batch_end(self, batch, logs=None):
         print("trains", flush=True)
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have it ignored
 train, command.RUNS = fit.train, Path(sys.argv[1])
 fit.train = lambda *given: train(*given, callbacks=[Said()])
 __main__.main(["train", "mlp"])

@@ -16,6 +16,7 @@ from nbclient import NotebookClient
 from panel_driving import TURNED, WAIT, few_images, turn, turns
 
 from labkit import compress, deploy, grids, measure, zoo
+from labkit.file_errors import FileError
 from labkit.panels import base, measuring, page, quantization_panel
 from labkit.panels.base import Panel
 from labkit.panels.controls import Control
@@ -248,6 +249,19 @@ def test_saved_files_are_the_measured_ones(tmp_path):
 def test_saving_before_anything_is_shown():
     with pytest.raises(ValueError, match="nothing to save yet"):
         quantization_panel("mlp").save()
+
+
+def test_both_files_are_saved_or_none(tmp_path):
+    panel = quantization_panel("mlp")
+    panel.set(bits=4)
+    packed, deployable = panel.save(tmp_path)
+    packed.write_bytes(b"of before")
+    deployable.unlink()
+    deployable.mkdir()
+    with pytest.raises(FileError, match=f"{deployable} cannot be written: a folder"):
+        panel.save(tmp_path)
+    assert packed.read_bytes() == b"of before"
+    assert sorted(tmp_path.iterdir()) == sorted([packed, deployable])
 
 
 def test_a_button_that_fails_says_so(monkeypatch):

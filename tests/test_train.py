@@ -63,6 +63,15 @@ def test_damaged_files_of_a_run_are_told(small, tmp_path):
             fit.run("mlp", 1, tmp_path)
 
 
+def test_a_folder_that_cannot_be_written_is_told_before_an_epoch(
+    small, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(keras.Model, "fit", lambda *given, **named: 1 / 0)
+    (tmp_path / "runs").write_text("no folder")
+    with pytest.raises(FileError, match="a file stands where a folder must be"):
+        fit.run("mlp", 1, tmp_path / "runs" / "mlp-seed1")
+
+
 def test_a_network_s_three_files_are_put_in_place_together(
     small, tmp_path, monkeypatch
 ):

@@ -214,7 +214,10 @@ def train(
     validation = as_inputs(dataset.validation.images, shape), dataset.validation.labels
     before = recipe.all_epochs - recipe.epochs
     done = int(model.optimizer.iterations) // steps_per_epoch(recipe, dataset)
-    for epoch in range(before + done, recipe.all_epochs):
+    missing = range(before + done, recipe.all_epochs)
+    if missing:  # a folder that cannot be written to is told before the first epoch
+        write_text(folder / LOG, json.dumps(log, indent=1))
+    for epoch in missing:
         start = time.perf_counter()
         _seed_dropout(model, log["seed"], epoch)
         history = model.fit(
