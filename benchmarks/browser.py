@@ -48,6 +48,8 @@ IN_FRONT = ".jp-NotebookPanel:not(.lm-mod-hidden)"
 START_SECONDS = 60
 MARGIN, PANEL_WIDTH = 6, 880  # pixels; the panel is `page.WIDTH` wide, 860
 WAIT_MS = 60_000
+# All test images of resnet20 take three files long, on a slow machine minutes.
+PATIENCE_MS = 900_000
 
 
 def chromium() -> str | None:
@@ -136,12 +138,17 @@ def _address(server: subprocess.Popen, runtime: Path) -> str:
 
 
 @contextmanager
-def browser_page(width: int = 1400, height: int = 1000) -> Iterator[Page]:
-    """A page of a fresh headless Chromium."""
+def browser_page(
+    width: int = 1400, height: int = 1000, wait_ms: int | None = None
+) -> Iterator[Page]:
+    """A page of a fresh headless Chromium.
+
+    wait_ms: how long each step may take, WAIT_MS if left out.
+    """
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
         page = browser.new_page(viewport={"width": width, "height": height})
-        page.set_default_timeout(WAIT_MS)
+        page.set_default_timeout(WAIT_MS if wait_ms is None else wait_ms)
         yield page
         browser.close()
 
@@ -337,7 +344,10 @@ def key_to_pixels(network: str, presses: int = 12) -> list[float]:
     """
     with TemporaryDirectory() as folder:
         write_notebook(Path(folder) / "panel.ipynb", [CELL.format(network)])
-        with jupyter_lab(Path(folder), False) as address, browser_page() as page:
+        with (
+            jupyter_lab(Path(folder), False) as address,
+            browser_page(wait_ms=PATIENCE_MS) as page,
+        ):
             notebook = Notebook(page, address, "panel.ipynb")
             notebook.run_all()
             panel = notebook.panel()

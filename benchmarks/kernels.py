@@ -1,6 +1,7 @@
 """Fresh Jupyter kernels: what a reader's first cell costs, in seconds and megabytes."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from subprocess import DEVNULL
 
@@ -22,14 +23,6 @@ def show(bits, images):
 interact(show, bits=(2, 8), images=fixed(250))
 show(4, 10_000)
 """
-EXPLORE = (
-    LAB
-    + """
-for name in ("lenet5", "resnet8", "resnet20"):
-    for bits in (8, 4, 3):
-        panel.set(network=name, bits=bits)
-"""
-)
 MEMORY = """
 import sys
 from pathlib import Path
@@ -41,6 +34,21 @@ lines = status.read_text().splitlines() if status.exists() else []
 peak = [int(line.split()[1]) / 2**10 for line in lines if line.startswith("VmHWM")]
 print(f"{resident:.0f} MB resident, no TensorFlow; peak", *map(round, peak))
 """
+
+
+def exploring(networks: Sequence[str]) -> str:
+    """The first panel on mlp, then three settings of each of the other networks."""
+    return (
+        LAB
+        + f"""
+for name in {tuple(networks)!r}:
+    for bits in (8, 4, 3):
+        panel.set(network=name, bits=bits)
+"""
+    )
+
+
+PATIENCE = 900  # seconds that a kernel's start or a cell may take
 
 
 @dataclass(frozen=True)
@@ -65,7 +73,7 @@ class Run:
 def run_in_kernel(code: str) -> Run:
     """Start a kernel, run a cell that shows a picture, end the kernel."""
     start = time.perf_counter()
-    manager, client = start_new_kernel(stderr=DEVNULL)
+    manager, client = start_new_kernel(PATIENCE, stderr=DEVNULL)
     try:
         ready = time.perf_counter() - start
         pictures, printed = [], []
@@ -77,7 +85,7 @@ def run_in_kernel(code: str) -> Run:
             elif "image/png" in content.get("data", ()):
                 pictures.append(time.perf_counter() - start)
 
-        reply = client.execute_interactive(code, output_hook=keep, timeout=900)
+        reply = client.execute_interactive(code, output_hook=keep, timeout=PATIENCE)
         end = time.perf_counter() - start
         if reply["content"]["status"] != "ok":
             raise RuntimeError(f"the cell failed: {reply['content']}")
