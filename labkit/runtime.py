@@ -49,7 +49,7 @@ class Runner:
     def __init__(self, content: bytes, batch_size: int | None, threads: int = 2):
         if batch_size is not None and batch_size < 1:
             raise NetworkError(f"a batch of {batch_size} images: give at least 1")
-        self.own_batch: int | None = None
+        self.batch_size, self.own_batch = batch_size, None
         self._lock = Lock()
         try:
             with _first_time_quietly():

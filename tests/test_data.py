@@ -154,11 +154,13 @@ def test_importing_the_module_reads_no_file_and_no_network_library():
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     """A copy of the small files of data/, to be damaged."""
+    copied = tmp_path / "data"
+    copied.mkdir()
     names = ["checksums.json", "mnist-test.webp", "mnist-test-labels.npy"]
     for name in names:
-        shutil.copy(data.FOLDER / name, tmp_path)
-    monkeypatch.setattr(data, "FOLDER", tmp_path)
-    return tmp_path
+        shutil.copy(data.FOLDER / name, copied)
+    monkeypatch.setattr(data, "FOLDER", copied)
+    return copied
 
 
 def flip_a_bit(path):

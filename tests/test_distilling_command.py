@@ -10,6 +10,7 @@ from judging import assert_reaches
 
 from labkit import data, zoo
 from labkit.__main__ import main
+from labkit.file_errors import FileError
 from labkit.measure import accuracy
 
 pytest.importorskip("keras", reason="the extra `train` is not installed")
@@ -90,7 +91,7 @@ def test_a_student_alone_begins_with_the_same_weights(small, monkeypatch):
 
 def test_a_run_told_otherwise_is_refused(small, monkeypatch):
     distilling.run("mlp", "mlp", 0.9, small / "run", 0)
-    with pytest.raises(ValueError, match="a run with another alpha: delete"):
+    with pytest.raises(FileError, match="a run with another alpha: delete"):
         distilling.run("mlp", "mlp", 0.5, small / "run", 0)
 
 

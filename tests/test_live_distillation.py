@@ -88,7 +88,7 @@ def test_a_distillation_is_cancelled():
         ({"images": 5001}, "images is 5001: give 1 to 5,000"),
         ({"width": 0}, "width is 0: give 1 or more"),
         ({"temperature": 0}, "the temperature is 0: give a finite number above 0"),
-        ({"alpha": 2}, "alpha is 2: give 0"),
+        ({"alpha": 2}, "alpha is 2: give what the teacher weighs"),
     ],
 )
 def test_settings_that_make_no_sense(wrong, sentence):

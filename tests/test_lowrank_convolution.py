@@ -165,7 +165,7 @@ def test_a_depthwise_part_multiplies_channel_by_channel():
         (lambda: tucker.tucker(kernel(4, 1, 1, 4), (3, 2)), "more than 1 times"),
         (lambda: tucker.tucker(np.eye(3), (1, 1)), "one of a convolution"),
         (lambda: cp.cp(kernel(), 0), "rank is 0"),
-        (lambda: cp.cp(kernel(), 2, rounds=0), "1 or more"),
+        (lambda: cp.cp(kernel(), 2, rounds=0), "at least 1"),
         (lambda: convolution.spatial(np.eye(3)), "one of a convolution"),
     ],
 )
