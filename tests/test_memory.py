@@ -1,9 +1,13 @@
-"""Freed blocks go back to the system, where the C library is glibc."""
+"""Freed blocks go back to the system; what lessons take is seen, children too."""
 
 import subprocess
 import sys
 
+import nbformat
 import pytest
+from nbformat.v4 import new_code_cell, new_notebook
+
+from benchmarks import memory
 
 SCRIPT = """
 import sys
@@ -32,3 +36,29 @@ def test_large_blocks_are_returned():
         return float(subprocess.check_output(command, text=True))
 
     assert kept("returned") < 40 < kept("as usual")
+
+
+LESSON = """
+import subprocess, sys
+block = b"x" * 60_000_000
+code = "import time; block = b'x' * 100_000_000; print(len(block)); time.sleep(1)"
+subprocess.run([sys.executable, "-c", code], check=True)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux says so much")
+def test_a_lesson_s_kernel_and_its_child_are_seen(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(memory, "FOLDER", tmp_path)
+    cells = [new_code_cell(LESSON)]
+    nbformat.write(new_notebook(cells=cells), tmp_path / "09_x.ipynb")
+    monkeypatch.setattr(sys, "argv", ["memory", "09"])
+    memory.main()
+    row = capsys.readouterr().out.splitlines()[-1]
+    kernel, child, together = (int(cell) for cell in row.strip("| ").split(" | ")[1:])
+    assert kernel > 60 and 100 < child < 300
+    assert kernel + child >= together > kernel
+
+
+def test_a_lesson_that_is_not_there_is_named():
+    with pytest.raises(ValueError, match="'9' names no lesson: give some of 00, 01, "):
+        memory.chosen("9")

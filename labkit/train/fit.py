@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
+from zipfile import ZipFile
 
 import keras
 import numpy as np
@@ -185,12 +186,20 @@ def restore(
         raise FileError(f"{folder} holds a run with another {', '.join(other)}: {anew}")
     model.optimizer.build(model.trainable_variables)
     try:
+        _check_zip(folder / CHECKPOINT)
         model.load_weights(folder / CHECKPOINT)  # the optimizer's state too
     except Exception as error:  # zip, HDF5 and Keras have a dozen kinds of them
         raise FileError(
             f"{folder / CHECKPOINT} cannot be read ({error}): {anew}"
         ) from error
     return found
+
+
+def _check_zip(path: Path) -> None:
+    """Raise ValueError where a checksum inside does not fit: Keras looks at none."""
+    with ZipFile(path) as file:
+        if changed := file.testzip():
+            raise ValueError(f"{changed} in it is changed")
 
 
 def steps_per_epoch(recipe: Recipe, dataset: data.Dataset) -> int:
