@@ -47,14 +47,16 @@ class Size:
     """How much of it to run.
 
     networks: of parts that have a row a network. rounds: of turns, after a warm-up.
-    positions: of a panel, the first of which warms up where there are more. presses: of
-    keys. trained: the network of training, steps: how many of them, the first two of
-    which warm up where there are more, batch: the images of a step.
+    positions: of a panel, the first of which warms up where there are more. live: steps
+    of a panel that trains. presses: of keys. trained: the network of training. steps:
+    how many of them, the first two of which warm up where there are more. batch: the
+    images of a step.
     """
 
     networks: tuple[str, ...] = zoo.NAMES
     rounds: int = 9
     positions: int = 4
+    live: int = 20
     presses: int = 12
     trained: str = "resnet20"
     steps: int = 12
@@ -66,6 +68,7 @@ SMALLEST = Size(
     networks=("mlp",),
     rounds=1,
     positions=1,
+    live=1,
     presses=1,
     trained="resnet8",
     steps=1,
@@ -165,13 +168,19 @@ def panels(size: Size) -> str:
 
     Exact is all 10,000 test images; every figure includes deflated bytes and latency.
     """
-    from benchmarks.panel_times import PANELS, panel_times
+    from benchmarks.panel_times import PANELS, panel_times, with_steps
 
     rows = []
     for title, (module, settings) in PANELS.items():
-        times = panel_times(module, settings[: size.positions])
+        chosen = [with_steps(s, size.live) for s in settings[: size.positions]]
+        times = panel_times(module, chosen)
         columns = zip(*(times[1:] or times), strict=True)
-        rows.append([title, *(cell for pairs in columns for cell in cells(pairs))])
+        rows.append(
+            [
+                title.format(size.live),
+                *(cell for pairs in columns for cell in cells(pairs)),
+            ]
+        )
     header = "panel|first estimate, ms|limit|times|10,000 images, ms|limit|times"
     return markdown_table(f"{header}|every figure, ms|limit|times".split("|"), rows)
 

@@ -7,8 +7,8 @@ from benchmarks.limit import limit_milliseconds, recorded, so_far
 
 SPARSITIES, FRACTIONS = (0.3, 0.4, 0.5, 0.56), (0.1, 0.2, 0.3, 0.4)
 RANK_SHARES = (0.25, 0.35, 0.45, 0.55)
-RANK_STEPS = [percent / 100 for percent in range(20, 80)]  # no position comes twice
-# Row -> a panel's module and positions that no cache knows; the first warms up.
+# Row -> a panel's module and positions that no cache knows; the first warms up. A row
+# that trains has {} and ... where its steps belong (`with_steps`).
 PANELS = {
     "clipping, mlp": ("clipping", [{"clip": clip} for clip in (90, 80, 70, 60)]),
     "activations, resnet8, W8A8": (
@@ -20,9 +20,9 @@ PANELS = {
         "training",
         [{"activations": bits} for bits in (8, 7, 6, 5)],
     ),
-    "training, resnet8, 20 steps": (
+    "training, resnet8, {} steps": (
         "training",
-        [{"steps": 20, "seed": seed} for seed in range(4)],
+        [{"steps": ..., "seed": seed} for seed in range(4)],
     ),
     "pruning, resnet8, by magnitude": (
         "pruning",
@@ -71,6 +71,15 @@ PANELS = {
         [{"images": 500, "seed": seed} for seed in range(4)],
     ),
 }
+
+
+def with_steps(settings: dict, steps: int) -> dict:
+    """The settings with that many steps in place of `...`.
+
+    >>> with_steps({"steps": ..., "seed": 1}, 20)
+    {'steps': 20, 'seed': 1}
+    """
+    return {name: steps if value is ... else value for name, value in settings.items()}
 
 
 def panel_times(

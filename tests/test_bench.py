@@ -8,7 +8,7 @@ from panel_driving import few_images
 from test_browser import need_chromium
 
 from benchmarks import bench, browser, limit
-from benchmarks.panel_times import PANELS
+from benchmarks.panel_times import PANELS, with_steps
 from labkit import measure, zoo
 from labkit.runtime import BATCHES, Runner
 
@@ -104,6 +104,12 @@ def test_what_is_replayed_is_what_the_lab_has_run(monkeypatch):
 def test_a_ratio_is_the_median_of_the_rounds():
     assert limit.cells([(30, 20), (12, 10), (11, 10)]) == ["12", "10", "1.20"]
     assert limit.cells([(1.25, 0)], digits=1) == ["1.2", "0.0", ""]  # nothing ran
+
+
+def test_a_row_that_trains_gets_its_steps():
+    assert with_steps({"steps": ..., "seed": 1}, 20) == {"steps": 20, "seed": 1}
+    trains = [title for title, (_, s) in PANELS.items() if "steps" in s[0]]
+    assert trains == [title for title in PANELS if "{}" in title] != []
 
 
 def test_nothing_is_noted_after_recording():
