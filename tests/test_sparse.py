@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from scipy.sparse import csr_matrix
@@ -37,6 +37,7 @@ def sparse_matrix(rows, columns, sparsity, seed=0, bits=32):
 
 
 @ALL_STORAGES
+@settings(deadline=None)
 @given(tensors())
 def test_floats_come_back_bit_by_bit(storage, w):
     found = decode(encode(w, storage))
@@ -45,6 +46,7 @@ def test_floats_come_back_bit_by_bit(storage, w):
 
 
 @ALL_STORAGES
+@settings(deadline=None)
 @given(SHAPES, st.integers(2, 16), st.integers(0, 99), st.floats(0, 1))
 def test_codes_of_every_width_come_back(storage, shape, bits, seed, density):
     rng = np.random.default_rng(seed)
@@ -100,6 +102,7 @@ def test_relative_by_hand():
     assert places_after(gaps)[values != 0].tolist() == np.flatnonzero(codes).tolist()
 
 
+@settings(deadline=None)
 @given(st.sets(st.integers(0, 300), min_size=1), st.integers(0, 5))
 def test_fillers_bridge_every_gap_and_no_more(places, k):
     places = np.array(sorted(places))
@@ -206,6 +209,7 @@ def test_formulas_at_both_ends():
         bits_per_weight("bitmap", [0.5, 90])
 
 
+@settings(deadline=None)
 @given(tensors())
 def test_the_smallest_storage(w):
     found = sparse(w, "smallest")
