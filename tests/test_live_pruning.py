@@ -50,6 +50,14 @@ def test_pruning_removes_what_it_says():
         assert (kernel == 0).sum() == removed_count(0.9, kernel.size)
 
 
+@pytest.mark.parametrize("steps", [1, 2])
+def test_the_shortest_pruning_removes_all_that_it_says(steps):
+    kernels = unpack(live.result(live.pruning("mlp", 0.9, steps))).kernels
+    weights = sum(kernel.size for kernel in kernels.values())
+    zeros = sum(int((kernel == 0).sum()) for kernel in kernels.values())
+    assert zeros == removed_count(0.9, weights)
+
+
 def test_a_mask_of_another_shape_is_named():
     with pytest.raises(live.TrainingError, match="the mask of fc1 is bool"):
         live.result(live.fine_tuning("mlp", {"fc1": np.ones((3, 3), bool)}, 5))
