@@ -30,8 +30,9 @@ lab: $(INSTALLED) ## open the lab in JupyterLab (ARGS=--no-browser prints the UR
 test: $(INSTALLED) ## run every test: code, notebooks, and panels in a browser
 	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
-check: $(INSTALLED) ## run the arithmetic's tests as other machines compute (long; ARGS=--list)
+check: $(INSTALLED) ## what is long: arithmetic as other machines compute, 20,000 damaged files
 	$(BIN)/python tests/machines.py $(ARGS)
+	$(BIN)/python -m benchmarks.fuzz --inputs 20000 --seed 1
 
 notebooks: $(INSTALLED) ## build notebooks/*.ipynb from notebooks/src/*.py
 	$(BIN)/python notebooks/build.py $(ARGS)
