@@ -38,12 +38,12 @@ def few_and_nothing_kept(monkeypatch):
 def fake_trainings(monkeypatch):
     """Trainings that take no time: of QAT, and of two students."""
 
-    def quantized(name, setting, steps, seed, cancelled):
+    def quantized(name, setting, steps, seed, cancelled, seconds):
         yield live.Progress(steps, steps, 1.0)
         eight = compress.quantize_network(zoo.load(name), 8, "channel").packed
         yield live.Progress(steps, steps, 1.0, eight)
 
-    def distilled(teacher, width, t, alpha, images, steps, seed, cancelled):
+    def distilled(teacher, width, t, alpha, images, steps, *_):
         yield live.Progress(steps, steps, 1.0, student="alone")
         rng, content, arrays = np.random.default_rng(width), io.BytesIO(), {}
         shapes = {"fc1": (width, 784), "fc2": (width, width), "fc3": (10, width)}

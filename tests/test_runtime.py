@@ -166,5 +166,5 @@ def test_no_batch(batch):
 
 
 def test_images_of_another_size():
-    with pytest.raises(NetworkError, match=r"shape \(28, 28\), and the network reads"):
+    with pytest.raises(ValueError, match=r"the shape \(28, 28\): give \(n, 784\)"):
         zoo.load("mlp").predict(IMAGES[0])
