@@ -21,7 +21,7 @@ finds in up to some thousand times the time, in the kernels of mlp, lenet5 and r
     2      all                     at most 0.5 %
     4      1,000 or more           at most 3 %
     4      432 to 1,000            at most 13 %
-    8      5,000 or more           at most 12 %
+    8      5,000 to 40,000         at most 12 %
     8      fewer                   up to ten times the least error: no more than twenty
                                    weights a centroid, each of which matters
 

@@ -74,9 +74,9 @@ def least_squares_scale(groups: np.ndarray, qmax: int) -> np.ndarray:
 
     `labkit.optima.scales` has the least error. In the kernels of mlp, lenet5 and
     resnet8, one scale a channel, a kernel's error is at most 0.3 % above it at 2 to 4
-    bits. At 8 bits, where minima are many and narrow, it is at most 3 % above it (0.13
-    dB) where a channel has 50 weights or more and 13 % where it has fewer; that of a
-    single small channel or block of 32 up to 70 %.
+    bits. At 8 bits, where minima are many and narrow, it is in kernels of up to 40,000
+    weights at most 3 % above it (0.13 dB) where a channel has 50 weights or more and
+    13 % where it has fewer; that of a single small channel or block of 32 up to 70 %.
 
     >>> group = np.array([[[1.0, 1.25, 1.0, 1.25, 1.75]]], np.float32)
     >>> least_squares_scale(group, 1).tolist()    # every code is 1: the mean fits best
