@@ -185,10 +185,12 @@ def test_distill_passes_its_options_on(monkeypatch):
     distilling = SimpleNamespace(main=lambda *given: calls.append(given))
     monkeypatch.setattr(labkit.train, "distilling_command", distilling, raising=False)
     command.main(["distill", "resnet8", "--teacher", "resnet20", "--seed", "2"])
-    command.main(["distill", "resnet20", "--teacher", "resnet20", "--alone"])
+    command.main(
+        ["distill", "resnet20", "--teacher", "resnet20", "--alone", "--epochs", "3"]
+    )
     assert calls == [
-        ("resnet8", "resnet20", 2, False),
-        ("resnet20", "resnet20", 0, True),
+        ("resnet8", "resnet20", 2, False, None),
+        ("resnet20", "resnet20", 0, True, 3),
     ]
     with pytest.raises(SystemExit):
         command.main(["distill", "mlp"])

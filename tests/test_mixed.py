@@ -113,7 +113,9 @@ def test_committed_runs_are_read_by_digest(tmp_path, monkeypatch):
     run = mixed.Run("uniform", None, {"fc1": 2}, 10, 20, 0.5, 0.4, 0.9, 0.8, [0.7, 0.9])
     entry = {"digest": network.digest, "assignments": [vars(run)]}
     file = tmp_path / "sensitivity.json"
-    file.write_text(json.dumps({"networks": [{"digest": "0"}, entry]}))
+    file.write_text(
+        json.dumps({"networks": [{"digest": "0", "assignments": []}, entry]})
+    )
     monkeypatch.setattr(sensitivity, "FILE", file)
     assert mixed.committed_runs(network) == (run,)
     assert replace(run, method="exact") != run
