@@ -60,7 +60,9 @@ def taylor(
     [1.0]
     """
     named = {"kernel": kernel, "gradient": gradient}
-    if bias is not None or bias_gradient is not None:
+    if (bias is None) != (bias_gradient is None):
+        raise ValueError("give both bias and bias_gradient, or none of them")
+    if bias is not None:
         named |= {"bias": bias, "bias_gradient": bias_gradient}
     arrays = [finite(name, array) for name, array in named.items()]
     pairs = list(zip(arrays[::2], arrays[1::2], strict=True))
