@@ -75,7 +75,8 @@ def test_load_goes_through_the_child(tmp_path, monkeypatch):
 def test_unpack_goes_through_the_child(monkeypatch):
     """A packed file that this process neither made nor had from the zoo."""
     network = zoo.load("mlp")
-    packed = codec.encode(network.skeleton(), dict(network.weights))
+    weights = network.weights | {"fc3/bias": np.arange(10, dtype=np.float32) / 7}
+    packed = codec.encode(network.skeleton(), weights)
     monkeypatch.setattr(probe, "check", lambda paths: ["the child says no"])
     for read in (compress.unpack, compress.read_packed):
         with pytest.raises(CodecError) as refused:

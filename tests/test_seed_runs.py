@@ -184,11 +184,12 @@ def test_schedules_from_begin_to_end(small):
 
 
 def test_a_run_with_other_settings_is_not_gone_on_with(tmp_path):
-    path, head = tmp_path / "run.json", {"settings": {"steps": 1}}
+    path = tmp_path / "run.json"
+    head = {"command": "python -m it", "settings": {"steps": 1}}
     wanted = [{"seed": 0}, {"seed": 1}]
     made = resumed.complete(path, head, wanted, lambda entry, rows: {"seconds": 1})
     assert json.loads(path.read_text()) == made
     assert [row["seed"] for row in made["rows"]] == [0, 1] and made["seconds"] == 2
     resumed.complete(path, head, wanted, None)
     with pytest.raises(ValueError, match="run.json was made with other settings"):
-        resumed.complete(path, {"settings": {"steps": 2}}, wanted, None)
+        resumed.complete(path, head | {"settings": {"steps": 2}}, wanted, None)
