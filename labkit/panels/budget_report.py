@@ -106,7 +106,8 @@ offered = mixed.choices(
     network, found, method={settings["method"]!r},
     granularity={settings["granularity"]!r}, free={settings["free"]!r},
 )
-chosen = mixed.mixed(network, offered, len(network) * {settings["budget"]!r} / 100)
+budget = len(network) * {settings["budget"]!r} / 100
+chosen = mixed.mixed(network, offered, budget)
 accuracy = measure.accuracy(chosen.compressed.network, data.test)
 loss = sensitivity.score(chosen.compressed.network, data.validation).loss
 print(chosen.bits)
