@@ -21,8 +21,8 @@ from tempfile import TemporaryDirectory
 import nbformat
 from playwright.sync_api import Page, sync_playwright
 
-from labkit.file_errors import FileError
-from labkit.reading import read_json
+from labkit.common.file_errors import FileError
+from labkit.common.reading import read_json
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 FLAGS = (

@@ -15,11 +15,12 @@ from typing import Any
 import numpy as np
 
 from labkit import data, structured, zoo
-from labkit.files import write_bytes
+from labkit.common import split
+from labkit.common.files import write_bytes
+from labkit.common.reading import read_arrays
 from labkit.network import Network
 from labkit.prune.masking import masks
 from labkit.prune.schedules import SCHEDULES
-from labkit.reading import read_arrays
 
 RUNS = data.ROOT / "runs" / "dense"
 SEEDS = 5
@@ -45,7 +46,7 @@ def rates(steps: int) -> np.ndarray:
 
 def phase(
     start,
-    split: data.Split,
+    split: split.Split,
     steps: int,
     seed,
     prune: Pruner | None = None,

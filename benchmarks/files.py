@@ -4,8 +4,9 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from labkit import data, reading, zoo
-from labkit.files import write_json
+from labkit import data, zoo
+from labkit.common import reading
+from labkit.common.files import write_json
 from labkit.latency import machine
 
 RESULTS = data.FOLDER / "results"

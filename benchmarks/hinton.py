@@ -31,7 +31,7 @@ from benchmarks import resumed
 from benchmarks.files import RESULTS, read_json
 from benchmarks.scores import best_rate
 from labkit import data
-from labkit.data import Split
+from labkit.common.split import Split
 
 FILE, RATES_FILE = RESULTS / "hinton.json", RESULTS / "hinton_rates.json"
 RUNS = data.ROOT / "runs" / "hinton"

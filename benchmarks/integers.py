@@ -18,8 +18,8 @@ from tqdm import tqdm
 
 from benchmarks.files import RESULTS, read_json
 from labkit import zoo
+from labkit.common.files import write_json
 from labkit.deploy import deployable
-from labkit.files import write_json
 from labkit.integer import IntegerNetwork, Tally, open_network
 from labkit.latency import machine
 

@@ -19,9 +19,9 @@ import numpy as np
 from benchmarks import resumed
 from benchmarks.files import RESULTS, read_json
 from labkit import data
-from labkit.files import write_bytes, write_json
+from labkit.common.files import write_bytes, write_json
+from labkit.common.reading import read_arrays
 from labkit.prune.masking import mask
-from labkit.reading import read_arrays
 
 FILE = RESULTS / "lottery.json"
 RUNS = data.ROOT / "runs" / "lottery"

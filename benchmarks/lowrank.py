@@ -16,7 +16,7 @@ from tqdm import tqdm
 from benchmarks.files import RESULTS
 from benchmarks.scores import accuracy_of
 from labkit import factorized, rank_choice, zoo
-from labkit.files import write_json
+from labkit.common.files import write_json
 from labkit.latency import machine
 from labkit.measure import Accuracy, compare
 from labkit.network import Network

@@ -20,8 +20,8 @@ from benchmarks.browser import (
     jupyter_lab,
     write_notebook,
 )
+from labkit.common.files import write_whole
 from labkit.data import ROOT
-from labkit.files import write_whole
 
 CELL = """from labkit.panels import {panel}
 {panel}({arguments})"""

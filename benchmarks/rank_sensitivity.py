@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from benchmarks.files import NETWORKS, read_json
 from labkit import factorized, zoo
-from labkit.files import write_json
+from labkit.common.files import write_json
 from labkit.latency import machine
 from labkit.panels.lowrank import IMAGES
 from labkit.rank_sensitivity import FILE, rank_losses

@@ -26,10 +26,10 @@ from benchmarks import feedback
 from benchmarks.files import RESULTS, read_json
 from benchmarks.scores import accuracy_of, scores
 from labkit import zoo
+from labkit.common.files import write_json
 from labkit.compress import quantize_network
 from labkit.deploy import BITS as DEPLOYED_BITS
 from labkit.deploy import Deployed, deployable
-from labkit.files import write_json
 from labkit.latency import machine
 from labkit.network import Network
 from labkit.repair.batch_norm import reestimate_batch_norm

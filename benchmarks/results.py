@@ -16,7 +16,7 @@ from benchmarks import (
 )
 from benchmarks.files import RESULTS, markdown_table, read_json
 from labkit import data, zoo
-from labkit.files import write_text
+from labkit.common.files import write_text
 
 # Test error in per cent: what each network is compared with.
 PUBLISHED = {

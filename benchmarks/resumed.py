@@ -6,9 +6,9 @@ from pathlib import Path
 from tqdm import tqdm
 
 from benchmarks.files import RUN, read_json
-from labkit.ending import in_one_sentence
-from labkit.file_errors import FileError
-from labkit.files import write_json
+from labkit.common.exits import in_one_sentence
+from labkit.common.file_errors import FileError
+from labkit.common.files import write_json
 from labkit.latency import machine
 
 

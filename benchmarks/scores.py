@@ -4,7 +4,8 @@ from collections import Counter
 from types import SimpleNamespace
 
 from labkit import zoo
-from labkit.data import Dataset, Split
+from labkit.common.split import Split
+from labkit.data import Dataset
 from labkit.measure import BATCH, Accuracy, accuracy, compare
 from labkit.runtime import Runner
 

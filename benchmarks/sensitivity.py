@@ -17,9 +17,9 @@ from tqdm import tqdm
 
 from benchmarks.files import NETWORKS, read_json
 from labkit import zoo
-from labkit.allocation import Frontier, exact, greedy
+from labkit.common.files import write_json
+from labkit.common.knapsack import Frontier, exact, greedy
 from labkit.compress import quantize_network
-from labkit.files import write_json
 from labkit.intervals import wilson
 from labkit.latency import machine
 from labkit.sensitivity import FILE, Sensitivity, score, sensitivity

@@ -7,11 +7,11 @@ from math import nan
 from pathlib import Path
 
 from labkit import data, zoo
-from labkit.ending import in_one_sentence
-from labkit.file_errors import FileError
+from labkit.common.exits import in_one_sentence
+from labkit.common.file_errors import FileError
+from labkit.common.reading import read_json
 from labkit.network import NetworkError
 from labkit.post_training import Setting
-from labkit.reading import read_json
 
 NOTEBOOKS = data.ROOT / "notebooks"
 SOURCES = """\

@@ -18,7 +18,7 @@ Source: Banner et al. 2018, arXiv:1810.05723, sec. 3.
 import math
 from functools import lru_cache
 
-from labkit.arguments import whole
+from labkit.common.arguments import whole
 
 
 @lru_cache(typed=True)

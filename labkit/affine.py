@@ -11,7 +11,7 @@ import sys
 
 import numpy as np
 
-from labkit.arguments import finite, positive, whole
+from labkit.common.arguments import finite, positive, whole
 
 MIN_BITS, MAX_BITS = 2, 16
 

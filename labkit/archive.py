@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from labkit.file_errors import FileError
+from labkit.common.file_errors import FileError
 
 CIFAR10_ARCHIVE = "cifar-10-python.tar.gz"
 URL = f"https://www.cs.toronto.edu/~kriz/{CIFAR10_ARCHIVE}"

@@ -9,7 +9,7 @@ from types import MappingProxyType
 import numpy as np
 
 from labkit.affine import code_type, largest_code
-from labkit.arguments import positive
+from labkit.common.arguments import positive
 from labkit.compress import Compressed, pack
 from labkit.groups import checked
 from labkit.network import Network

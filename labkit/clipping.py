@@ -22,7 +22,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from labkit.arguments import finite, positive, whole
+from labkit.common.arguments import finite, positive, whole
 
 Source = Callable[[np.ndarray], np.ndarray]
 

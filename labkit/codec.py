@@ -26,8 +26,8 @@ from math import prod
 
 import numpy as np
 
-from labkit.children import one_line
 from labkit.coded import Coded, parameter_counts, restored
+from labkit.common.children import one_line
 from labkit.groups import BLOCK, GRANULARITIES, Groups
 from labkit.packing import CodecError, pack_bits, packed_size, room, unpack_bits
 from labkit.quantize import Quantized

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from labkit.arguments import finite
+from labkit.common.arguments import finite
 from labkit.grids import GRIDS, Grid
 from labkit.groups import BLOCK, Groups, checked
 

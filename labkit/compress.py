@@ -14,8 +14,8 @@ from types import MappingProxyType
 import numpy as np
 
 from labkit import codec, probe
-from labkit.cache import cached
 from labkit.coded import Coded, quantize_to
+from labkit.common.cache import cached
 from labkit.graph import NetworkError
 from labkit.grids import GRIDS
 from labkit.groups import BLOCK

@@ -11,7 +11,7 @@ the others can make up for that (`labkit.repair.error_feedback`,
 
 import numpy as np
 
-from labkit.arguments import finite, positive, shaped
+from labkit.common.arguments import finite, positive, shaped
 
 DAMPING = 0.01
 

@@ -13,7 +13,6 @@ import hashlib
 import io
 import os
 import threading
-import zlib
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -22,10 +21,10 @@ import numpy as np
 from PIL import Image
 
 from labkit.archive import CIFAR10_ARCHIVE, DataError, read_training_images
-from labkit.file_errors import FileError
-from labkit.keys import sha256
-from labkit.memory import return_large_blocks
-from labkit.reading import read_json
+from labkit.common.file_errors import FileError
+from labkit.common.memory import return_large_blocks
+from labkit.common.reading import read_json
+from labkit.common.split import Split
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "data"
@@ -43,42 +42,7 @@ VALIDATION = {"mnist": range(55_000, 60_000), "cifar10": range(5_000, 10_000)}
 CALIBRATION = range(5_000)
 TEST_ORDER_SEED = 20_260_101
 
-__all__ = ["CLASSES", "FOLDER", "ROOT", "DataError", "Dataset", "Split", "cut", "load"]
-
-
-@dataclass(frozen=True)
-class Split:
-    """Images with their labels; the arrays are read-only.
-
-    images: uint8, (n, 28, 28) or (n, 32, 32, 3). labels: uint8, (n,), 0 to 9.
-    index: int, (n,), where each image stands in the published data set.
-    """
-
-    images: np.ndarray
-    labels: np.ndarray
-    index: np.ndarray
-
-    def __post_init__(self):
-        for array in (self.images, self.labels, self.index):
-            array.flags.writeable = False
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    @cached_property
-    def digest(self) -> str:
-        """What a result of these images is cached under.
-
-        The sha256 of labels, index and the pixels' CRC-32, which takes a sixth of the
-        time that a sha256 of 31 MB would.
-        """
-        pixels = np.ascontiguousarray(self.images)
-        told = f"{pixels.shape} {zlib.crc32(pixels)}".encode()
-        return sha256(told + self.labels.tobytes() + self.index.tobytes())
-
-    def take(self, n: int) -> "Split":
-        """The first n images (views, not copies), or all if there are fewer."""
-        return Split(self.images[:n], self.labels[:n], self.index[:n])
+__all__ = ["CLASSES", "FOLDER", "ROOT", "DataError", "Dataset", "cut", "load"]
 
 
 class _decoded_once(cached_property):

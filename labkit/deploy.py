@@ -40,7 +40,7 @@ from ai_edge_quantizer.calibrator import CalibrationMode
 from ai_edge_quantizer.utils import tfl_interpreter_utils
 
 from labkit import data, recipes
-from labkit.cache import cached
+from labkit.common.cache import cached
 from labkit.contents import stored_weights
 from labkit.graph import NetworkError
 from labkit.inputs import as_inputs, checked

@@ -18,7 +18,7 @@ student of different shapes.
 
 import numpy as np
 
-from labkit.arguments import finite, fraction, positive, whole
+from labkit.common.arguments import finite, fraction, positive, whole
 
 
 def soften(logits: np.ndarray, temperature: float = 1.0) -> np.ndarray:

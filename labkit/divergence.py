@@ -25,7 +25,7 @@ details that the slides leave open the traps of the programs that follow it:
 
 import numpy as np
 
-from labkit.arguments import shaped, whole
+from labkit.common.arguments import shaped, whole
 
 MOST_BINS, PER_BIN, MOST_CLIPS = 2048, 16, 256
 _AT_ONCE = 1 << 18  # array elements, to stay in the processor's cache

@@ -20,7 +20,7 @@ from collections.abc import Hashable, Mapping, Sequence
 
 import numpy as np
 
-from labkit.cache import cached
+from labkit.common.cache import cached
 from labkit.graph import NetworkError
 from labkit.lowrank import convolution, data_aware
 from labkit.lowrank.cp import cp

@@ -18,7 +18,7 @@ from functools import lru_cache
 import ml_dtypes
 import numpy as np
 
-from labkit.arguments import finite
+from labkit.common.arguments import finite
 
 FORMATS = {
     "float8_e4m3": ml_dtypes.float8_e4m3fn,

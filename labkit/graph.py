@@ -13,7 +13,7 @@ from math import prod
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from labkit.children import one_line
+from labkit.common.children import one_line
 
 KERNEL_KINDS = {
     "FULLY_CONNECTED": "fc",

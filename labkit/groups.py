@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from labkit.arguments import finite
+from labkit.common.arguments import finite
 
 GRANULARITIES = ("tensor", "channel", "block")
 BLOCKS = (32, 64)

@@ -33,7 +33,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from labkit.arguments import finite, shaped, whole
+from labkit.common.arguments import finite, shaped, whole
 
 ROUNDS = 100
 _CELLS = 16  # runs of the sorted numbers a centroid, to read the density from

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from labkit.arguments import finite, shaped
+from labkit.common.arguments import finite, shaped
 
 
 def input_slopes(

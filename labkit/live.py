@@ -19,9 +19,9 @@ from threading import Thread
 
 import numpy as np
 
-from labkit.children import environment
+from labkit.common.children import environment
+from labkit.common.files import write_whole
 from labkit.distill import check_mixture
-from labkit.files import write_whole
 from labkit.vouched import vouch
 
 LOOK_SECONDS = 0.1

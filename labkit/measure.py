@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from labkit.data import Split
+from labkit.common.split import Split
 from labkit.graph import NetworkError
 from labkit.intervals import mcnemar, newcombe, wilson
 from labkit.runtime import Runner

@@ -1,8 +1,8 @@
 """A budget of bytes for a whole packed file, turned into a network of mixed bits.
 
-`labkit.allocation` shares bytes out over layers by the losses that `labkit.sensitivity`
-has measured. Here the budget is the file's length: the graph, the header, the biases
-and the layers that keep their bits take their part of it first.
+`labkit.common.knapsack` shares bytes out over layers by the losses that
+`labkit.sensitivity` has measured. Here the budget is the file's length: the graph, the
+header, the biases and the layers that keep their bits take their part of it first.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,13 +11,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from labkit import data, sensitivity
-from labkit.allocation import Frontier, exact, greedy
 from labkit.codec import packed_size
+from labkit.common.knapsack import Frontier, exact, greedy
+from labkit.common.reading import read_json
 from labkit.compress import Compressed, quantize_network
 from labkit.graph import NetworkError
 from labkit.groups import BLOCK, Groups
 from labkit.network import Network
-from labkit.reading import read_json
 from labkit.sensitivity import Sensitivity
 
 METHODS = {"exact": exact, "greedy": greedy}

@@ -15,11 +15,11 @@ from types import MappingProxyType
 import numpy as np
 
 from labkit import branches, folding, insertion, probe, removal, surgery
-from labkit.files import write_bytes
+from labkit.common.files import write_bytes
+from labkit.common.keys import sha256
 from labkit.graph import Graph, Layer, NetworkError, Span, read_graph
 from labkit.inputs import as_inputs
 from labkit.insertion import ActivationGrid
-from labkit.keys import sha256
 from labkit.lowrank.parts import Part
 from labkit.runtime import Runner
 

@@ -7,7 +7,7 @@ in a time that grows with the number of levels: seconds for a large layer at 8 b
 
 import numpy as np
 
-from labkit.arguments import finite, shaped, whole
+from labkit.common.arguments import finite, shaped, whole
 
 
 def centroids(x: np.ndarray, count: int) -> np.ndarray:

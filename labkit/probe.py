@@ -13,7 +13,7 @@ from queue import Empty, Queue
 from tempfile import TemporaryDirectory, TemporaryFile
 from threading import Thread
 
-from labkit.children import ending, environment, last_line
+from labkit.common.children import ending, environment, last_line
 from labkit.graph import NetworkError
 from labkit.vouched import is_vouched, vouch
 

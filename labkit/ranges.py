@@ -12,7 +12,7 @@ from functools import wraps
 import numpy as np
 
 from labkit.aciq import gauss_clip, laplace_clip
-from labkit.arguments import shaped, whole
+from labkit.common.arguments import shaped, whole
 from labkit.divergence import kl_clip
 
 PERCENTILE = 99.9

@@ -11,7 +11,7 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from labkit import factorized, modelfile
-from labkit.cache import cached
+from labkit.common.cache import cached
 from labkit.lowrank import parts as layer_parts
 from labkit.lowrank.parts import Part, Sides
 from labkit.network import Network

@@ -12,13 +12,13 @@ from functools import cached_property
 import numpy as np
 
 from labkit import data, factorized, rank_choice
-from labkit.data import Split
+from labkit.common.keys import sha256
+from labkit.common.reading import read_json
+from labkit.common.split import Split
 from labkit.graph import NetworkError
-from labkit.keys import sha256
 from labkit.lowrank.ranks import Choices, thinned
 from labkit.measure import BATCH, THREADS
 from labkit.network import Network
-from labkit.reading import read_json
 from labkit.responses import Observed
 from labkit.sensitivity import score_of
 from labkit.splitting import split_before

@@ -13,7 +13,7 @@ from types import MappingProxyType
 import numpy as np
 
 from labkit import modelfile
-from labkit.keys import key_of, sha256
+from labkit.common.keys import key_of, sha256
 from labkit.lowrank.moments import Moments, Sums
 from labkit.network import Network
 from labkit.runtime import Runner

@@ -18,7 +18,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from labkit.arguments import finite
+from labkit.common.arguments import finite
 
 
 def half_even(x: np.ndarray) -> np.ndarray:

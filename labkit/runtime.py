@@ -9,7 +9,7 @@ from threading import Lock
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
-from labkit.children import one_line
+from labkit.common.children import one_line
 from labkit.graph import NetworkError
 from labkit.inputs import checked, divisor
 

@@ -2,7 +2,8 @@
 
 One layer at a time is quantized and the others stay float. The mean cross-entropy rises
 smoothly with the damage, where the accuracy of a few thousand images moves in steps; so
-the loss is what bits are assigned by (`labkit.allocation`), and the accuracy is shown.
+the loss is what bits are assigned by (`labkit.common.knapsack`), and the accuracy is
+shown.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -12,12 +13,12 @@ import numpy as np
 
 from labkit import data
 from labkit.codec import payload_bytes
+from labkit.common.reading import read_json
+from labkit.common.split import Split
 from labkit.compress import quantize_network
-from labkit.data import Split
 from labkit.graph import NetworkError
 from labkit.measure import BATCH, THREADS
 from labkit.network import Network
-from labkit.reading import read_json
 from labkit.splitting import split_before
 
 BITS = (2, 3, 4, 5, 6, 8)
@@ -81,7 +82,7 @@ class Sensitivity:
     def table(self, field: str) -> np.ndarray:
         """One field of the cells as an array (layers, widths): "loss_increase", …
 
-        `labkit.allocation` takes those of "loss_increase" and "size_bytes".
+        `labkit.common.knapsack` takes those of "loss_increase" and "size_bytes".
         """
         values = {(cell.layer, cell.bits): getattr(cell, field) for cell in self.cells}
         return np.array(

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from labkit import codec, compress
-from labkit.children import one_line
+from labkit.common.children import one_line
 from labkit.graph import NetworkError, read_graph
 from labkit.measure import BATCH
 from labkit.network import Network

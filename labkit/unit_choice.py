@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from labkit import structured, zoo
-from labkit.cache import cached
-from labkit.data import Split
+from labkit.common.cache import cached
+from labkit.common.split import Split
 from labkit.network import Network
 from labkit.prune import units
 from labkit.repair.batch_norm import reestimate_channels

@@ -3,13 +3,13 @@
 from pathlib import Path
 
 from labkit import data
-from labkit.cache import CACHE
+from labkit.common.cache import CACHE
+from labkit.common.file_errors import FileError
+from labkit.common.keys import sha256
+from labkit.common.reading import read_arrays, read_file, read_json
 from labkit.compress import unpack
-from labkit.file_errors import FileError
 from labkit.gradients import Gradients
-from labkit.keys import sha256
 from labkit.network import Network, NetworkError
-from labkit.reading import read_arrays, read_file, read_json
 from labkit.vouched import vouch
 
 NAMES = ("mlp", "lenet5", "resnet8", "resnet20")
@@ -21,7 +21,7 @@ GRADIENTS_FOLDER = FOLDER / "gradients"
 DISTILLED_FOLDER = FOLDER / "distilled"
 RUNS = data.ROOT / "runs"
 
-# What the records say, see `labkit.reading.read_json`.
+# What the records say, see `labkit.common.read_json`.
 RECORD = {
     **dict.fromkeys(("name", "dataset", "command", "sha256"), str),
     **dict.fromkeys(("seed", "epochs", "training_images", "size_bytes"), int),

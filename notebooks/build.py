@@ -25,7 +25,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from PIL import Image
 
-from labkit.files import write_text
+from labkit.common.files import write_text
 
 FOLDER = Path(__file__).resolve().parent
 SOURCES = FOLDER / "src"

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from few import Few
 
 from labkit import zoo
-from labkit.cache import CACHE
+from labkit.common.cache import CACHE
 from labkit.plots.plane import height
 
 WAIT = 300  # seconds

@@ -5,7 +5,7 @@ from itertools import product
 import numpy as np
 import pytest
 
-from labkit.allocation import bits_of, exact, greedy
+from labkit.common.knapsack import bits_of, exact, greedy
 
 
 def brute_force(loss, size_bytes, budget):

@@ -9,11 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labkit import cache, zoo
-from labkit.cache import CACHE, LIMIT_BYTES, Cache, cached
-from labkit.data import Split
-from labkit.footprint import footprint
-from labkit.keys import key_of
+from labkit import zoo
+from labkit.common import cache
+from labkit.common.cache import CACHE, LIMIT_BYTES, Cache, cached
+from labkit.common.footprint import footprint
+from labkit.common.keys import key_of
+from labkit.common.split import Split
 from labkit.network import Network
 
 MB = 1_000_000

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from labkit import codec, compress, ledger, zoo
-from labkit.cache import CACHE, LIMIT_BYTES
 from labkit.codec import CodecError
 from labkit.coded import Coded, quantize_to
+from labkit.common.cache import CACHE, LIMIT_BYTES
 from labkit.compress import pack, quantize_network, unpack
 from labkit.grids import GRIDS
 from labkit.quantize import GRANULARITIES, RANGES, Quantized, quantize

@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from labkit import data
+from labkit.archive import CIFAR10_ARCHIVE
 from labkit.data import DataError, load
 
 # sha256 of the decoded arrays (uint8, C order) in the published order.
@@ -266,7 +267,7 @@ def test_full_cifar10_from_the_archive(tmp_path, monkeypatch, named):
         return everything
 
     monkeypatch.setattr(data, "read_training_images", read)
-    archive = tmp_path / data.CIFAR10_ARCHIVE
+    archive = tmp_path / CIFAR10_ARCHIVE
     archive.touch()
     monkeypatch.setenv("LABKIT_DATA", str(tmp_path) if named else "")
     train = data.Dataset("cifar10", full=True).train

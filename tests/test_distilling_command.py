@@ -10,7 +10,7 @@ from judging import assert_reaches
 
 from labkit import data, zoo
 from labkit.__main__ import main
-from labkit.file_errors import FileError
+from labkit.common.file_errors import FileError
 from labkit.measure import accuracy
 
 pytest.importorskip("keras", reason="the extra `train` is not installed")

@@ -6,18 +6,13 @@ import numpy as np
 import pytest
 
 from labkit import data, distill
+from labkit.common.split import Split
 
 keras = pytest.importorskip("keras", reason="the extra `train` is not installed")
 import tensorflow as tf  # noqa: E402
 
 from labkit.train import fast, moves  # noqa: E402
-from labkit.train.fast import (  # noqa: E402
-    STEPS,
-    Dense,
-    SoftTargets,
-    Training,
-    _batches,
-)
+from labkit.train.fast import STEPS, Dense, SoftTargets, Training, _batches  # noqa: E402
 
 WIDTHS = (784, 30, 10)
 RATES = np.full(2 * STEPS, 1e-3)
@@ -101,7 +96,7 @@ def test_loss_and_accuracy_by_hand():
     network = Dense((kernel,), (np.zeros(2, np.float32),))
     images = np.zeros((2, 28, 28), np.uint8)
     images[1, 0, 0] = 255
-    split = data.Split(images, np.array([1, 1], np.uint8), np.arange(2))
+    split = Split(images, np.array([1, 1], np.uint8), np.arange(2))
     assert network.logits(images).tolist() == [[0, 0], [0, 1]]
     assert network.accuracy(split) == 0.5
     expected = (np.log(2) + np.log(1 + np.exp(-1))) / 2

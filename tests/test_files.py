@@ -9,8 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from labkit.file_errors import FileError
-from labkit.files import write_all, write_bytes, write_text, write_whole
+from labkit.common.file_errors import FileError
+from labkit.common.files import write_all, write_bytes, write_text, write_whole
 
 
 def names(folder):
@@ -100,7 +100,7 @@ def test_what_the_system_refuses_is_told_with_a_remedy(tmp_path, code, words):
 
 LIMITED = """
 import resource, sys
-from labkit.files import write_all
+from labkit.common import write_all
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
 write_all({f"{sys.argv[1]}/a": b"x", f"{sys.argv[1]}/b": b"x" * 2000})
 """
@@ -113,7 +113,8 @@ def test_of_several_files_all_are_written_or_none(tmp_path):
     command = [sys.executable, "-c", LIMITED, tmp_path]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.stderr.splitlines()[-1].startswith(
-        f"labkit.file_errors.FileError: {tmp_path}/b cannot be written: it is larger"
+        f"labkit.common.file_errors.FileError: {tmp_path}/b cannot be written: "
+        "it is larger"
     )
     assert (tmp_path / "a").read_bytes() == b"old" and names(tmp_path) == ["a"]
 
@@ -152,7 +153,7 @@ def test_a_link_stays_one_and_its_file_is_written(tmp_path):
 
 WRITER = """
 import sys, time
-from labkit.files import write_whole
+from labkit.common import write_whole
 def save(path):
     path.write_text("half")
     print("begun", flush=True)

@@ -10,7 +10,7 @@ from few import few_digits
 
 from benchmarks import distillation, hinton
 from labkit import data
-from labkit.file_errors import FileError
+from labkit.common.file_errors import FileError
 
 keras = pytest.importorskip("keras", reason="the extra `train` is not installed")
 from labkit.train import fit, moves, students, teacher  # noqa: E402

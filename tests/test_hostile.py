@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from labkit import codec, compress, zoo
-from labkit.children import environment
 from labkit.codec import CodecError
 from labkit.coded import quantize_to
+from labkit.common.children import environment
 from labkit.sparse.storage import sparse
 
 FILES = hostile.hostile_files()

@@ -12,7 +12,7 @@ import pytest
 import labkit.train
 from labkit import __main__ as command
 from labkit import zoo
-from labkit.file_errors import FileError
+from labkit.common.file_errors import FileError
 from labkit.network import NetworkError
 from labkit.post_training import Setting
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from labkit import measure, zoo
-from labkit.data import Split
+from labkit.common.split import Split
 from labkit.graph import NetworkError
 from labkit.measure import Accuracy, accuracy, compare, refine
 

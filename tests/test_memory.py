@@ -13,7 +13,7 @@ SCRIPT = """
 import sys
 import numpy as np
 import psutil
-from labkit.memory import return_large_blocks
+from labkit.common import return_large_blocks
 
 def resident():
     return psutil.Process().memory_info().rss / 2**20

@@ -16,7 +16,7 @@ from nbclient import NotebookClient
 from panel_driving import TURNED, WAIT, few_images, turn, turns
 
 from labkit import compress, deploy, grids, measure, zoo
-from labkit.file_errors import FileError
+from labkit.common.file_errors import FileError
 from labkit.panels import base, measuring, page, quantization_panel
 from labkit.panels.base import Panel
 from labkit.panels.controls import Control

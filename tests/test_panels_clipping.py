@@ -215,7 +215,9 @@ def test_one_layer_leaves_the_others():
 
 @pytest.mark.parametrize("share", [0, -0.5, 1.01, float("nan")])
 def test_a_share_is_above_0_and_at_most_1(share):
-    with pytest.raises(ValueError, match="share is .*: give a (finite )?number above 0"):
+    with pytest.raises(
+        ValueError, match="share is .*: give a (finite )?number above 0"
+    ):
         quantize_clipped(np.ones(3), 4, share)
 
 

@@ -330,7 +330,7 @@ def test_a_run_in_a_cell_keeps_its_picture_without_tensorflow():
     notebook.cells = [
         nbformat.v4.new_code_cell(source)
         for source in (
-            "from labkit.panels import temperature_panel, distillation_panel",
+            "from labkit.panels import distillation_panel, temperature_panel",
             "temperature_panel('mlp', temperature=4)",
             "distillation_panel('mlp')",
             "import sys\nprint('keras' in sys.modules)",

@@ -12,7 +12,7 @@ import pytest
 from panel_driving import TURNED, WAIT, few_images, turns
 
 from labkit import compress, measure, pruned, zoo
-from labkit.cache import CACHE
+from labkit.common.cache import CACHE
 from labkit.layer_inputs import input_norms, layer_hessian
 from labkit.panels import pruning_panel
 from labkit.panels.pruning import CHANNELS, SPARSITIES, compute

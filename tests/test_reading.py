@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import labkit
-from labkit.file_errors import FileError
-from labkit.reading import read_arrays, read_json
+from labkit.common.file_errors import FileError
+from labkit.common.reading import read_arrays, read_json
 
 ROOT = Path(labkit.__file__).resolve().parent.parent
 SHAPE = {"name": str, "accuracy": float, "rows": [{"n": int}], "ranks": {str: list}}
@@ -134,4 +134,4 @@ def test_json_files_are_read_here_alone():
         for path in (ROOT / folder).rglob("*.py")
         for line in reads_json(path.read_text("utf-8"))
     }
-    assert {place.partition(":")[0] for place in found} == {"labkit/reading.py"}
+    assert {place.partition(":")[0] for place in found} == {"labkit/common/reading.py"}

@@ -8,7 +8,7 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 
 from labkit import modelfile, runtime, trial, zoo
-from labkit.children import environment
+from labkit.common.children import environment
 from labkit.measure import accuracy
 from labkit.network import Network, NetworkError
 from labkit.runtime import Runner
@@ -119,8 +119,8 @@ def test_large_outputs_run_in_steps(monkeypatch):
 PREDICT = """
 import sys
 from pathlib import Path
-from labkit.network import Network
 from labkit import zoo
+from labkit.network import Network
 network = Network.from_bytes(Path(sys.argv[1]).read_bytes())
 print(network.predict(zoo.dataset("mlp").test.images[:125]).shape)
 status = Path("/proc/self/status")

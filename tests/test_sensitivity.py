@@ -7,18 +7,12 @@ import pytest
 
 from labkit import sensitivity as module
 from labkit import zoo
-from labkit.allocation import bits_of, exact, greedy
 from labkit.codec import payload_bytes
+from labkit.common.knapsack import bits_of, exact, greedy
 from labkit.compress import quantize_network
 from labkit.graph import NetworkError
 from labkit.quantize import quantize
-from labkit.sensitivity import (
-    Sensitivity,
-    committed,
-    cross_entropy,
-    score,
-    sensitivity,
-)
+from labkit.sensitivity import Sensitivity, committed, cross_entropy, score, sensitivity
 
 
 @pytest.fixture(scope="module")

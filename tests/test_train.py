@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from labkit import data, zoo
-from labkit.file_errors import FileError
+from labkit.common.file_errors import FileError
 
 keras = pytest.importorskip("keras", reason="the extra `train` is not installed")
 from labkit.train import architectures, batches, command, convert, fit  # noqa: E402

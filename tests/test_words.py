@@ -1,6 +1,6 @@
 """The table of words: each term once, each with one sentence."""
 
-from labkit.words import TERMS, WORDS, explain, markdown
+from labkit.common.words import TERMS, WORDS, explain, markdown
 
 
 def test_each_term_stands_once_and_no_term_is_another_ones_forbidden_word():

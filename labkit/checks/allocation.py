@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from labkit.allocation import exact
 from labkit.checks.base import Verdict, Wrong, answer, numbers, verdict
+from labkit.common.knapsack import exact
 
 
 def check_centroid_gradients(fn: Callable) -> Verdict:

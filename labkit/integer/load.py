@@ -9,7 +9,7 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from labkit import modelfile
-from labkit.children import one_line
+from labkit.common.children import one_line
 from labkit.graph import DTYPES, LayerNames, NetworkError
 from labkit.integer.program import Operation, Program, Tensor
 

@@ -13,7 +13,7 @@ Spatial: Jaderberg et al. 2014 (arXiv:1405.3866), scheme 2.
 
 import numpy as np
 
-from labkit.arguments import finite
+from labkit.common.arguments import finite
 from labkit.lowrank import data_aware
 from labkit.lowrank.decomposition import Decomposition, from_svd
 from labkit.lowrank.moments import Moments

@@ -23,7 +23,7 @@ responses that have low rank).
 
 import numpy as np
 
-from labkit.arguments import shaped
+from labkit.common.arguments import shaped
 from labkit.lowrank.decomposition import Decomposition
 from labkit.lowrank.moments import Moments
 from labkit.lowrank.svd import check_matrix

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from labkit.arguments import finite, shaped
+from labkit.common.arguments import finite, shaped
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,7 +8,7 @@ iterations for singular values that fall slowly) and 5.1 (the SVD).
 
 import numpy as np
 
-from labkit.arguments import whole
+from labkit.common.arguments import whole
 from labkit.lowrank.svd import Svd, check_matrix, check_rank
 
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from labkit import allocation
-from labkit.arguments import positive, shaped, whole
+from labkit.common import knapsack
+from labkit.common.arguments import positive, shaped, whole
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,7 +119,7 @@ def by_loss(
     """Layer -> rank: the least sum of measured increases of the loss, exactly.
 
     loss: layer -> one increase for each of its choices, the other layers being whole:
-    0 for the last one. Solved as `labkit.allocation.exact` does. Raises ValueError
+    0 for the last one. Solved as `labkit.common.exact` does. Raises ValueError
     where not even the cheapest ranks fit.
 
     >>> one = choices([1, 2], [10, 20], [0.5, 0.9], whole=30)
@@ -140,7 +140,7 @@ def by_loss(
         [_filled(table[name], most) for name in layers]
         for table in (loss, {name: found.costs for name, found in layers.items()})
     ]
-    frontier = allocation.exact(*map(np.array, tables))
+    frontier = knapsack.exact(*map(np.array, tables))
     best = frontier.choice[frontier.within(budget)]
     return _ranks(
         layers,

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from labkit.arguments import finite, fraction, shaped, whole
+from labkit.common.arguments import finite, fraction, shaped, whole
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from labkit.arguments import whole
+from labkit.common.arguments import whole
 from labkit.lowrank.convolution import check_kernel
 from labkit.lowrank.parts import Part
 

@@ -15,7 +15,7 @@ from threading import RLock, Thread
 import ipywidgets as widgets
 from IPython.display import DisplayHandle, display
 
-from labkit.files import write_all
+from labkit.common.files import write_all
 from labkit.panels import fields, measuring, page
 from labkit.panels.controls import Settings, complete
 from labkit.panels.lesson import Lesson

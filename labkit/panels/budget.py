@@ -18,7 +18,7 @@ import numpy as np
 
 from labkit import mixed as planning
 from labkit import sensitivity, zoo
-from labkit.cache import CACHE, cached
+from labkit.common.cache import CACHE, cached
 from labkit.latency import Latency
 from labkit.measure import BATCH, THREADS, Accuracy
 from labkit.mixed import Choices, Mixed
@@ -28,12 +28,7 @@ from labkit.panels import measuring
 from labkit.panels.base import Panel
 from labkit.panels.controls import Control, Settings
 from labkit.panels.lesson import Lesson, told_by
-from labkit.panels.positions import (
-    NetworkPosition,
-    layer_names,
-    stages,
-    test_images,
-)
+from labkit.panels.positions import NetworkPosition, layer_names, stages, test_images
 from labkit.panels.worker import Cancelled, never
 from labkit.plots import budget as plots
 from labkit.plots.plane import Point

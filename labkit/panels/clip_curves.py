@@ -7,7 +7,7 @@ kept under the network's digest: a slider only looks it up.
 import numpy as np
 
 from labkit import clipping
-from labkit.cache import cached
+from labkit.common.cache import cached
 from labkit.network import Network
 from labkit.panels.quantization_report import RULE_TEXTS
 from labkit.plots.clipping import OPTIMUM, Choice, Curves, Errors

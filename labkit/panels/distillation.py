@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from labkit import live, students, zoo
-from labkit.cache import CACHE
+from labkit.common.cache import CACHE
 from labkit.latency import Latency
 from labkit.measure import Accuracy
 from labkit.network import Network

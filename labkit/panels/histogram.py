@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from labkit.cache import cached
 from labkit.coded import Coded
+from labkit.common.cache import cached
 from labkit.compress import Compressed
 from labkit.network import Network
 from labkit.plots.quantization import Grid, Histogram

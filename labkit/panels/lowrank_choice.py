@@ -4,8 +4,8 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 
 from labkit import factorized, rank_choice, zoo
-from labkit.cache import cached
-from labkit.data import Split
+from labkit.common.cache import cached
+from labkit.common.split import Split
 from labkit.graph import NetworkError
 from labkit.lowrank.parts import Part
 from labkit.network import Network

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator, Mapping
 from threading import Lock
 
 from labkit import latency, ledger, measure
-from labkit.cache import CACHE, cached
-from labkit.data import Split
-from labkit.keys import file_digest
+from labkit.common.cache import CACHE, cached
+from labkit.common.keys import file_digest
+from labkit.common.split import Split
 from labkit.latency import Latency
 from labkit.measure import Accuracy
 from labkit.panels import one_by_one

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from labkit.cache import CACHE
-from labkit.data import Split
-from labkit.keys import file_digest
+from labkit.common.cache import CACHE
+from labkit.common.keys import file_digest
+from labkit.common.split import Split
 from labkit.latency import MIN_RUNS, Latency, summary
 from labkit.measure import Accuracy
 from labkit.network import Network

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 from labkit import zoo
-from labkit.data import Split
+from labkit.common.split import Split
 from labkit.latency import Latency
 from labkit.measure import Accuracy
 from labkit.network import Network

@@ -21,9 +21,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from labkit import pruned, zoo
-from labkit.cache import cached
+from labkit.common.cache import cached
+from labkit.common.split import Split
 from labkit.compress import Compressed
-from labkit.data import Split
 from labkit.latency import Latency
 from labkit.measure import Accuracy
 from labkit.network import Network

@@ -4,7 +4,7 @@ from math import ceil
 
 import numpy as np
 
-from labkit.cache import cached
+from labkit.common.cache import cached
 from labkit.network import Network
 from labkit.plots.pruning import Cut, MaskMap
 from labkit.prune.thresholds import threshold_of

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from labkit import zoo
-from labkit.cache import cached
-from labkit.data import Split
+from labkit.common.cache import cached
+from labkit.common.split import Split
 from labkit.layer_inputs import HESSIAN_KINDS, input_norms, layer_hessian
 from labkit.network import Network
 from labkit.panels.controls import Settings

@@ -9,9 +9,9 @@ import numpy as np
 from labkit import post_training, zoo
 from labkit.activations import inner_layers
 from labkit.affine import affine_params, fake_quantize, sqnr_db
-from labkit.cache import cached
+from labkit.common.cache import cached
+from labkit.common.split import Split
 from labkit.compress import Compressed
-from labkit.data import Split
 from labkit.insertion import inserted_grids
 from labkit.network import Network
 from labkit.plots.activations import Reading

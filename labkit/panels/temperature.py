@@ -15,8 +15,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from labkit import dark_knowledge, zoo
-from labkit.cache import cached
-from labkit.data import Split
+from labkit.common.cache import cached
+from labkit.common.split import Split
 from labkit.latency import Latency
 from labkit.measure import Accuracy
 from labkit.network import Network

@@ -15,9 +15,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from labkit import compress, live, zoo
-from labkit.cache import CACHE, cached
+from labkit.common.cache import CACHE, cached
+from labkit.common.split import Split
 from labkit.compress import Compressed
-from labkit.data import Split
 from labkit.latency import Latency
 from labkit.measure import Accuracy
 from labkit.network import Network

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from labkit import arguments
-from labkit.arguments import fraction, whole
+from labkit.common import arguments
+from labkit.common.arguments import fraction, whole
 from labkit.rounding import half_away
 
 SCOPES = ("layer", "global", "output")

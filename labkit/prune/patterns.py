@@ -6,7 +6,7 @@ and 2 bits say where a kept weight stood. Source: Mishra et al. 2021, arXiv:2104
 
 import numpy as np
 
-from labkit.arguments import whole
+from labkit.common.arguments import whole
 from labkit.prune.masking import finite
 
 

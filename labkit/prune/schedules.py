@@ -7,7 +7,7 @@ last pruning broke. A schedule says how much; `labkit.prune.masking` says which.
 
 from types import MappingProxyType
 
-from labkit.arguments import fraction, whole
+from labkit.common.arguments import fraction, whole
 
 
 def one_shot(step: int, steps: int, sparsity: float, prunings: int = 1) -> float:

@@ -14,7 +14,7 @@ arXiv:2003.03033).
 
 import numpy as np
 
-from labkit.arguments import finite
+from labkit.common.arguments import finite
 
 
 def random(w: np.ndarray, rng: np.random.Generator) -> np.ndarray:

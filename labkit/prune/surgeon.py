@@ -18,7 +18,7 @@ elimination, and then the ranking over all outputs.
 
 import numpy as np
 
-from labkit.arguments import finite
+from labkit.common.arguments import finite
 from labkit.prune.masking import a_mask
 
 _BLOCK = 64

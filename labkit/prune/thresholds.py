@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from labkit.arguments import finite, positive
+from labkit.common.arguments import finite, positive
 from labkit.prune.masking import a_mask, mask
 
 

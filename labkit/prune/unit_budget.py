@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from labkit.arguments import fraction, positive, shaped
+from labkit.common.arguments import fraction, positive, shaped
 
 
 def choose_units(

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from labkit import arguments
-from labkit.arguments import finite, shaped
+from labkit.common import arguments
+from labkit.common.arguments import finite, shaped
 from labkit.prune.masking import masks
 
 

@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from labkit.data import Split
+from labkit.common.split import Split
 from labkit.inputs import as_inputs
 
 

@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 from types import MappingProxyType
 
 from labkit import data, zoo
-from labkit.files import json_bytes, write_all, write_json, write_whole
+from labkit.common.files import json_bytes, write_all, write_json, write_whole
 from labkit.measure import accuracy
 from labkit.network import Network
 from labkit.train import convert, fit, qat, quantized

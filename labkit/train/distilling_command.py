@@ -3,7 +3,7 @@
 from dataclasses import asdict
 
 from labkit import data, zoo
-from labkit.files import json_bytes, write_all
+from labkit.common.files import json_bytes, write_all
 from labkit.measure import Accuracy, accuracy
 from labkit.network import Network
 from labkit.train import convert, distilling

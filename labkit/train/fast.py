@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import tensorflow as tf
 
-from labkit.data import Split
+from labkit.common.split import Split
 from labkit.distill import check_logits, check_mixture
 from labkit.inputs import checked, divisor
 from labkit.train import moves

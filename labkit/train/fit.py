@@ -19,10 +19,11 @@ import keras
 import numpy as np
 
 from labkit import data
-from labkit.file_errors import FileError
-from labkit.files import write_text, write_whole
+from labkit.common import split
+from labkit.common.file_errors import FileError
+from labkit.common.files import write_text, write_whole
+from labkit.common.reading import read_json
 from labkit.inputs import as_inputs
-from labkit.reading import read_json
 from labkit.train import architectures
 from labkit.train.batch_norm import FusedBatchNormalization
 from labkit.train.batches import Batches
@@ -271,7 +272,7 @@ def with_weights_of(trained: keras.Model, model: keras.Model) -> keras.Model:
     return model
 
 
-def accuracy(model: keras.Model, split: data.Split) -> float:
+def accuracy(model: keras.Model, split: split.Split) -> float:
     """Fraction of the split's images classified right (0 to 1)."""
     logits = model.predict(
         as_inputs(split.images, model.input_shape[1:]), batch_size=500, verbose=0

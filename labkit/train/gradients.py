@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from labkit.data import Split
+from labkit.common.split import Split
 from labkit.gradients import Gradients
 from labkit.inputs import as_inputs
 from labkit.network import Network

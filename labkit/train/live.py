@@ -17,14 +17,14 @@ import keras
 import numpy as np
 
 from labkit import data, zoo
-from labkit.ending import in_one_sentence
-from labkit.file_errors import FileError
-from labkit.files import write_bytes
+from labkit.common.exits import in_one_sentence
+from labkit.common.file_errors import FileError
+from labkit.common.files import write_bytes
+from labkit.common.reading import read_arrays
 from labkit.network import Network, NetworkError
 from labkit.prune.masking import SCOPES
 from labkit.prune.schedules import SCHEDULES
 from labkit.pruned import check_mask, pack_zeros
-from labkit.reading import read_arrays
 from labkit.train import convert, fit, masked, pruning, qat, quantized
 from labkit.train.batches import Batches
 from labkit.train.folded import to_keras

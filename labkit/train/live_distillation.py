@@ -14,9 +14,10 @@ from pathlib import Path
 import numpy as np
 
 from labkit import data, zoo
-from labkit.ending import in_one_sentence
-from labkit.file_errors import FileError
-from labkit.files import write_bytes
+from labkit.common import split
+from labkit.common.exits import in_one_sentence
+from labkit.common.file_errors import FileError
+from labkit.common.files import write_bytes
 from labkit.network import NetworkError
 from labkit.train import moves, students
 from labkit.train.fast import STEPS, Dense, SoftTargets
@@ -71,7 +72,7 @@ def train(
     return trained
 
 
-def _steps(widths, split: data.Split, budget: Budget, soft: SoftTargets) -> int:
+def _steps(widths, split: split.Split, budget: Budget, soft: SoftTargets) -> int:
     """How many steps each of the two students has."""
     if budget.seconds is None:
         return budget.steps

@@ -11,7 +11,7 @@ from functools import lru_cache
 import numpy as np
 import tensorflow as tf
 
-from labkit.data import Split
+from labkit.common.split import Split
 
 SIDE = 28
 AT_ONCE = 5000

@@ -5,7 +5,7 @@ from dataclasses import asdict
 import numpy as np
 
 from labkit import zoo
-from labkit.files import write_bytes
+from labkit.common.files import write_bytes
 from labkit.network import Network, NetworkError
 from labkit.pruned import pack_zeros
 from labkit.train import convert, filters, pruning

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from labkit.data import Split
+from labkit.common.split import Split
 from labkit.train.fast import Dense, SoftTargets, Training
 
 BATCH_SIZE, LEARNING_RATE = 128, 1e-3

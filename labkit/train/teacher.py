@@ -21,9 +21,9 @@ import keras
 import numpy as np
 
 from labkit import data
-from labkit.file_errors import FileError
-from labkit.files import write_bytes
-from labkit.reading import read_arrays
+from labkit.common.file_errors import FileError
+from labkit.common.files import write_bytes
+from labkit.common.reading import read_arrays
 from labkit.train import fit
 from labkit.train.fast import Dense
 from labkit.train.recipes import Recipe

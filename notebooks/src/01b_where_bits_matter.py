@@ -750,7 +750,7 @@ no other beats in both bytes and loss. A case where the two differ:
 """
 
 # %%
-from labkit.allocation import exact, greedy
+from labkit.common import exact, greedy
 
 costs = np.array([[0.1, 0.0], [0.6, 0.0]])  # narrow, wide
 sizes = np.array([[10, 20], [40, 80]])

@@ -801,8 +801,8 @@ and of the values left, and a loss from the scan. If losses add up, the best cho
 """
 
 # %%
-from labkit.allocation import exact
 from labkit.codec import payload_bytes
+from labkit.common import exact
 from labkit.sparse.storage import sparse
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
-from labkit.file_errors import writing
+from labkit.common.file_errors import writing
 
 try:
     import fcntl

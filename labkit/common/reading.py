@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.lib.npyio import NpzFile
 
-from labkit.file_errors import FileError
+from labkit.common.file_errors import FileError
 
 _NAMES = {
     dict: "an object",

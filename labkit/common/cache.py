@@ -9,8 +9,8 @@ from collections.abc import Callable, Hashable
 from functools import update_wrapper
 from threading import Lock, RLock
 
-from labkit.footprint import footprint
-from labkit.keys import key_of
+from labkit.common.footprint import footprint
+from labkit.common.keys import key_of
 
 LIMIT_BYTES = 200_000_000
 
