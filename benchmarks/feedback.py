@@ -12,7 +12,8 @@ import numpy as np
 from benchmarks.scores import accuracy_of, scores
 from labkit import zoo
 from labkit.compress import quantize_network
-from labkit.quantize import Quantized, largest_code, quantize
+from labkit.quantize.affine import largest_code
+from labkit.quantize.symmetric import Quantized, quantize
 from labkit.repair.batch_norm import reestimate_batch_norm
 from labkit.repair.error_feedback import (
     feed_back_errors,

@@ -1,19 +1,19 @@
 """Weights clipped where one says, not where a rule does: a slider on the clip.
 
 The symmetric grid ends at the clip, qmax * scale = clip, and weights beyond it go to
-its ends. `labkit.clipping` tells the error of that without rounding anything.
+its ends. `labkit.quantize.clipping` tells the error of that without rounding anything.
 """
 
 from types import MappingProxyType
 
 import numpy as np
 
-from labkit.affine import code_type, largest_code
 from labkit.common.arguments import positive
 from labkit.compress import Compressed, pack
-from labkit.groups import checked
 from labkit.network import Network
-from labkit.quantize import Quantized
+from labkit.quantize.affine import code_type, largest_code
+from labkit.quantize.granularity import checked
+from labkit.quantize.symmetric import Quantized
 
 
 def quantize_clipped(w: np.ndarray, bits: int, share: float) -> Quantized:

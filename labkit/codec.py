@@ -26,11 +26,11 @@ from math import prod
 
 import numpy as np
 
-from labkit.coded import Coded, parameter_counts, restored
 from labkit.common.children import one_line
-from labkit.groups import BLOCK, GRANULARITIES, Groups
 from labkit.packing import CodecError, pack_bits, packed_size, room, unpack_bits
-from labkit.quantize import Quantized
+from labkit.quantize.codebook import Coded, parameter_counts, restored
+from labkit.quantize.granularity import BLOCK, GRANULARITIES, Groups
+from labkit.quantize.symmetric import Quantized
 from labkit.sparse.storage import Sparse, body, from_body, sparse
 
 __all__ = [

@@ -14,14 +14,14 @@ from types import MappingProxyType
 import numpy as np
 
 from labkit import codec, probe
-from labkit.coded import Coded, quantize_to
 from labkit.common.cache import cached
 from labkit.graph import NetworkError
-from labkit.grids import GRIDS
-from labkit.groups import BLOCK
 from labkit.network import Network
 from labkit.packing import CodecError
-from labkit.quantize import Quantized, quantize
+from labkit.quantize.codebook import Coded, quantize_to
+from labkit.quantize.granularity import BLOCK
+from labkit.quantize.level_grids import GRIDS
+from labkit.quantize.symmetric import Quantized, quantize
 from labkit.sparse.storage import Sparse
 from labkit.vouched import vouch
 
@@ -66,11 +66,11 @@ def quantize_network(
     bits, granularity, rule, block: as for `labkit.quantize.quantize`; bits may also be
     a mapping, layer name -> its bits (mixed precision), and then `layers` is its names
     where it is None. layers: names as in `network.kernels`; the others stay float32.
-    grid: "uniform" or a name of `labkit.grids.GRIDS`, which has its own widths and its
-    own way to a scale: `rule` is "minmax" then.
-    Results are cached by content: the network's digest and the settings, for the whole
-    network and for each tensor. Raises ValueError for an unknown layer, a layer without
-    bits, a setting out of range, or kernels that are not float32.
+    grid: "uniform" or a name of `labkit.quantize.GRIDS`, which has its own widths and
+    its own way to a scale: `rule` is "minmax" then. Results are cached by content: the
+    network's digest and the settings, for the whole network and for each tensor. Raises
+    ValueError for an unknown layer, a layer without bits, a setting out of range, or
+    kernels that are not float32.
     """
     if grid not in GRID_NAMES:
         raise ValueError(f"grid is {grid!r}: choose one of {', '.join(GRID_NAMES)}")

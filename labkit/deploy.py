@@ -45,7 +45,7 @@ from labkit.contents import stored_weights
 from labkit.graph import NetworkError
 from labkit.inputs import as_inputs, checked
 from labkit.network import Network
-from labkit.quantize import GRANULARITIES
+from labkit.quantize.granularity import GRANULARITIES
 from labkit.recipes import ALGORITHMS, BITS, MODES
 from labkit.runtime import Runner
 

@@ -16,8 +16,8 @@ from labkit.common.knapsack import Frontier, exact, greedy
 from labkit.common.reading import read_json
 from labkit.compress import Compressed, quantize_network
 from labkit.graph import NetworkError
-from labkit.groups import BLOCK, Groups
 from labkit.network import Network
+from labkit.quantize.granularity import BLOCK, Groups
 from labkit.sensitivity import Sensitivity
 
 METHODS = {"exact": exact, "greedy": greedy}

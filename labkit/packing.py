@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from labkit.affine import MAX_BITS, code_type, largest_code
 from labkit.common.arguments import finite
+from labkit.quantize.affine import MAX_BITS, code_type, largest_code
 
 _AT_ONCE = 1 << 16  # codes; a multiple of 8, so that each piece starts on a byte
 _ROOM, _RATIO = 1 << 24, 64

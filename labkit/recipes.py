@@ -25,7 +25,7 @@ from ai_edge_quantizer.algorithm_manager import AlgorithmName
 
 from labkit.graph import KERNEL_KINDS
 from labkit.network import Network
-from labkit.quantize import BLOCK, GRANULARITIES
+from labkit.quantize.granularity import BLOCK, GRANULARITIES
 
 BITS = (8, 4, 2)
 MODES = ("weight_only", "dynamic", "static")

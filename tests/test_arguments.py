@@ -7,24 +7,13 @@ import numpy as np
 import pytest
 
 from labkit import (
-    aciq,
-    affine,
     clipped,
-    clipping,
-    coded,
     curvature,
     dark_knowledge,
     distill,
-    divergence,
-    formats,
-    grids,
-    kmeans,
     likeness,
-    optima,
     packing,
     quantize,
-    ranges,
-    rounding,
 )
 from labkit.lowrank import convolution, cp, data_aware, randomized, ranks, svd, tucker
 from labkit.lowrank.moments import moments
@@ -38,6 +27,19 @@ from labkit.prune import (
     unit_budget,
     units,
 )
+from labkit.quantize import (
+    aciq,
+    affine,
+    clipping,
+    codebook,
+    float_formats,
+    kl_calibration,
+    kmeans,
+    level_grids,
+    optima,
+    range_rules,
+    rounding,
+)
 
 NAN, INF = math.nan, math.inf
 ROW = np.array([0.5, -1.0, 2.0, 0.25])
@@ -47,7 +49,7 @@ GROUPS = np.float32(MATRIX)[:, None, :]
 LOGITS = np.array([[2.0, 1.0, 0.0], [0.0, 3.0, -1.0]])
 LABELS = np.array([0, 1])
 H = curvature.hessian(np.random.default_rng(0).normal(size=(9, 4)))
-CODES = coded.quantize_to(MATRIX, "kmeans", 2)
+CODES = codebook.quantize_to(MATRIX, "kmeans", 2)
 KEPT = MATRIX > 0.5
 DECOMPOSED = svd.svd(MATRIX)
 CHOICES = {"fc1": ranks.choices([1, 2], [10, 20], [0.5, 0.9], whole=30)}
@@ -135,17 +137,17 @@ CASES = [
         {"w": filled(MATRIX), "bits": BITS, "share": [0, -1, 1.5, NAN, INF, None]},
     ),
     (
-        coded.quantize_to,
+        codebook.quantize_to,
         {"w": MATRIX, "kind": "kmeans", "bits": 2},
         {"w": filled(MATRIX), "bits": BITS},
     ),
     (
-        coded.level_gradient,
+        codebook.level_gradient,
         {"coded": CODES, "gradient": MATRIX},
         {"gradient": [*filled(MATRIX), MATRIX[:2]]},
     ),
     (
-        coded.with_levels,
+        codebook.with_levels,
         {"coded": CODES, "levels": CODES.levels},
         {"levels": [*filled(CODES.levels), CODES.levels[:3]]},
     ),
@@ -182,10 +184,10 @@ CASES = [
     ),
     *(
         (rule, {"groups": GROUPS, "qmax": 7}, {"groups": filled(GROUPS), "qmax": COUNT})
-        for rule in map(ranges.range_rule, ranges.RANGES)
+        for rule in map(range_rules.range_rule, range_rules.RANGES)
     ),
     (
-        ranges.squared_error,
+        range_rules.squared_error,
         {"groups": GROUPS, "scale": np.ones((3, 1)), "qmax": 7},
         {
             "groups": filled(GROUPS),
@@ -194,7 +196,7 @@ CASES = [
         },
     ),
     (
-        divergence.kl_clip,
+        kl_calibration.kl_clip,
         {"groups": GROUPS, "qmax": 7},
         {"groups": filled(GROUPS), "qmax": COUNT},
     ),
@@ -207,7 +209,7 @@ CASES = [
         {"end": POSITIVE, "levels": [1, *COUNT]},
     ),
     (
-        clipping.clip_error,
+        clipping.expected_clip_error,
         {"source": clipping.gauss, "end": 2.0},
         {"end": POSITIVE},
     ),
@@ -227,11 +229,11 @@ CASES = [
         {"x": filled(ROW), "rounding": WORD},
     ),
     (
-        formats.to_bits,
+        float_formats.to_bits,
         {"x": ROW, "name": "float4_e2m1"},
         {"x": arrays(ROW), "name": WORD},
     ),
-    (grids.ternary_scale, {"groups": GROUPS, "bits": 2}, {}),
+    (level_grids.ternary_scale, {"groups": GROUPS, "bits": 2}, {}),
     (
         packing.pack_bits,
         {"q": np.array([1, -2]), "bits": 4},

@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import integrate, optimize, special, stats
 
-from labkit import aciq
-from labkit.affine import sqnr_db
-from labkit.clipping import (
+from labkit.quantize import aciq
+from labkit.quantize.affine import sqnr_db
+from labkit.quantize.clipping import (
     SOURCES,
     Optimum,
-    clip_error,
     curve,
+    expected_clip_error,
     gauss,
     grid_sqnr_db,
     laplace,
@@ -25,8 +25,8 @@ from labkit.clipping import (
     optimum,
     uniform,
 )
-from labkit.quantize import quantize
-from labkit.ranges import squared_error
+from labkit.quantize.range_rules import squared_error
+from labkit.quantize.symmetric import quantize
 
 DENSITIES = {
     "uniform": stats.uniform(-math.sqrt(3), 2 * math.sqrt(3)),
@@ -66,7 +66,7 @@ def test_equal_to_the_integrals(name, levels, end):
     assert found.clip == pytest.approx(clip, abs=1e-9)
     assert found.roundoff == pytest.approx(roundoff, abs=1e-9)
     assert found.total == found.clip + found.roundoff
-    assert clip_error(SOURCES[name], end) == found.clip
+    assert expected_clip_error(SOURCES[name], end) == found.clip
 
 
 @pytest.mark.parametrize("name", SOURCES)
@@ -87,10 +87,14 @@ def test_tail_moments_are_those_of_the_density(name):
 def test_closed_forms_of_the_papers():
     b, sigma = math.sqrt(0.5), 1.0
     for end in (0.2, 1.0, 3.0):
-        assert clip_error(laplace, end) == pytest.approx(2 * b**2 * math.exp(-end / b))
+        assert expected_clip_error(laplace, end) == pytest.approx(
+            2 * b**2 * math.exp(-end / b)
+        )
         outside = 1 - math.erf(end / math.sqrt(2) / sigma)
         bell = math.sqrt(2 / math.pi) * end * sigma * math.exp(-(end**2) / 2)
-        assert clip_error(gauss, end) == pytest.approx((1 + end**2) * outside - bell)
+        assert expected_clip_error(gauss, end) == pytest.approx(
+            (1 + end**2) * outside - bell
+        )
 
 
 @settings(deadline=None)
@@ -232,7 +236,7 @@ def test_aciq_is_the_minimum_of_its_model(intervals):
     ):
 
         def model(end, source=source):
-            return clip_error(source, end) + (2 * end / intervals) ** 2 / 12
+            return expected_clip_error(source, end) + (2 * end / intervals) ** 2 / 12
 
         best = optimize.minimize_scalar(model, bracket=(clip / 2, clip, clip * 2))
         assert clip == pytest.approx(best.x, rel=1e-5)

@@ -13,9 +13,11 @@ from hypothesis.extra.numpy import array_shapes, arrays
 
 from labkit import codec
 from labkit.codec import CodecError, decode, encode, pack_bits, unpack_bits
-from labkit.coded import Coded, quantize_to, with_levels
-from labkit.grids import GRIDS
-from labkit.quantize import BLOCKS, GRANULARITIES, RANGES, quantize
+from labkit.quantize.codebook import Coded, quantize_to, with_levels
+from labkit.quantize.granularity import BLOCKS, GRANULARITIES
+from labkit.quantize.level_grids import GRIDS
+from labkit.quantize.range_rules import RANGES
+from labkit.quantize.symmetric import quantize
 from labkit.sparse.storage import STORAGES, Sparse, sparse
 
 FLOATS = arrays(

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from labkit.affine import sqnr_db
-from labkit.coded import (
+from labkit.quantize.affine import sqnr_db
+from labkit.quantize.codebook import (
     Coded,
     grid_of,
     level_gradient,
@@ -19,11 +19,11 @@ from labkit.coded import (
     restored,
     with_levels,
 )
-from labkit.entropy import code_entropy, entropy_bytes
-from labkit.grids import GRIDS, power_of_two_scale, ternary_scale
-from labkit.groups import BLOCKS, GRANULARITIES
-from labkit.kmeans import lloyd
-from labkit.quantize import quantize
+from labkit.quantize.entropy import code_entropy, entropy_bytes
+from labkit.quantize.granularity import BLOCKS, GRANULARITIES
+from labkit.quantize.kmeans import lloyd
+from labkit.quantize.level_grids import GRIDS, power_of_two_scale, ternary_scale
+from labkit.quantize.symmetric import quantize
 
 SHAPES = st.sampled_from([(1,), (12,), (3, 5), (2, 70), (3, 64), (4, 3, 3, 2)])
 WEIGHTS = arrays(np.float32, SHAPES, elements=st.floats(-100, 100, width=32))

@@ -8,11 +8,13 @@ import pytest
 
 from labkit import codec, compress, ledger, zoo
 from labkit.codec import CodecError
-from labkit.coded import Coded, quantize_to
 from labkit.common.cache import CACHE, LIMIT_BYTES
 from labkit.compress import pack, quantize_network, unpack
-from labkit.grids import GRIDS
-from labkit.quantize import GRANULARITIES, RANGES, Quantized, quantize
+from labkit.quantize.codebook import Coded, quantize_to
+from labkit.quantize.granularity import GRANULARITIES
+from labkit.quantize.level_grids import GRIDS
+from labkit.quantize.range_rules import RANGES
+from labkit.quantize.symmetric import Quantized, quantize
 
 NETWORKS = [name for name in zoo.NAMES if (zoo.FOLDER / f"{name}.tflite").exists()]
 

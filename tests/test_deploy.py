@@ -16,7 +16,8 @@ from labkit.compress import quantize_network
 from labkit.contents import stored_weights
 from labkit.deploy import Deployed, Unavailable, deployable
 from labkit.network import Network, NetworkError
-from labkit.quantize import GRANULARITIES, quantize
+from labkit.quantize.granularity import GRANULARITIES
+from labkit.quantize.symmetric import quantize
 from labkit.repair.error_feedback import feed_back_errors, round_with_feedback
 from labkit.runtime import Runner
 

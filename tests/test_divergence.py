@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.stats import entropy
 
-from labkit.divergence import MOST_CLIPS, PER_BIN, divergences, kl_clip
-from labkit.quantize import quantize, sqnr_db
-from labkit.ranges import kl_scale
+from labkit.quantize.affine import sqnr_db
+from labkit.quantize.kl_calibration import MOST_CLIPS, PER_BIN, divergences, kl_clip
+from labkit.quantize.range_rules import kl_scale
+from labkit.quantize.symmetric import quantize
 
 COUNTS = arrays(np.int64, st.integers(10, 40), elements=st.integers(0, 50)).filter(
     lambda counts: counts.any()

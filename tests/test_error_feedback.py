@@ -6,7 +6,8 @@ import pytest
 from labkit import zoo
 from labkit.codec import payload_bytes
 from labkit.compress import quantize_network, unpack
-from labkit.quantize import GRANULARITIES, quantize
+from labkit.quantize.granularity import GRANULARITIES
+from labkit.quantize.symmetric import quantize
 from labkit.repair.error_feedback import (
     feed_back_errors,
     feedback_cholesky,

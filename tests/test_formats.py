@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from labkit.coded import quantize_to
-from labkit.formats import FORMATS, bits_of, largest, levels, to_bits
+from labkit.quantize.codebook import quantize_to
+from labkit.quantize.float_formats import FORMATS, bits_of, largest, levels, to_bits
 
 FIELDS = {  # exponent bits, mantissa bits, bias
     "float8_e4m3": (4, 3, 7),

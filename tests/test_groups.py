@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes
 
-from labkit.groups import BLOCKS, GRANULARITIES, Groups
+from labkit.quantize.granularity import BLOCKS, GRANULARITIES, Groups
 
 
 @st.composite

@@ -10,8 +10,8 @@ import pytest
 
 from labkit import codec, compress, zoo
 from labkit.codec import CodecError
-from labkit.coded import quantize_to
 from labkit.common.children import environment
+from labkit.quantize.codebook import quantize_to
 from labkit.sparse.storage import sparse
 
 FILES = hostile.hostile_files()

@@ -1,12 +1,12 @@
-"""FAKE_QUANT operators in a graph: LiteRT rounds as labkit.affine does."""
+"""FAKE_QUANT operators in a graph: LiteRT rounds as labkit.quantize.affine does."""
 
 import numpy as np
 import pytest
 
 from labkit import zoo
-from labkit.affine import affine_params, fake_quantize
 from labkit.insertion import ActivationGrid, inserted_grids
 from labkit.network import NetworkError
+from labkit.quantize.affine import affine_params, fake_quantize
 
 
 @pytest.fixture(scope="module")

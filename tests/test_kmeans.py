@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.cluster.vq import kmeans2
 
-from labkit.affine import sqnr_db
-from labkit.clipping import gauss, optimum
-from labkit.kmeans import STARTS, linear_start, lloyd, middles, nearest
+from labkit.quantize.affine import sqnr_db
+from labkit.quantize.clipping import gauss, optimum
+from labkit.quantize.kmeans import STARTS, linear_start, lloyd, middles, nearest
 
 NUMBERS = arrays(np.float64, st.integers(1, 40), elements=st.floats(-50, 50))
 

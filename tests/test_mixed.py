@@ -10,7 +10,7 @@ from labkit import mixed, sensitivity, zoo
 from labkit.codec import payload_bytes
 from labkit.compress import quantize_network
 from labkit.graph import NetworkError
-from labkit.groups import GRANULARITIES
+from labkit.quantize.granularity import GRANULARITIES
 
 BITS = (2, 3, 4, 8)
 

@@ -15,7 +15,7 @@ import pytest
 from nbclient import NotebookClient
 from panel_driving import TURNED, WAIT, few_images, turn, turns
 
-from labkit import compress, deploy, grids, measure, zoo
+from labkit import compress, deploy, measure, zoo
 from labkit.common.file_errors import FileError
 from labkit.panels import base, measuring, page, quantization_panel
 from labkit.panels.base import Panel
@@ -25,6 +25,7 @@ from labkit.panels.quantization import compute
 from labkit.panels.quantization_report import lines
 from labkit.panels.worker import LatestWins
 from labkit.plots.plane import Point
+from labkit.quantize import level_grids
 
 NETWORKS = [name for name in zoo.NAMES if (zoo.FOLDER / f"{name}.tflite").exists()]
 SMALL = 300
@@ -78,14 +79,16 @@ def test_every_control_to_its_ends(name, small_test_set):
         assert "exact on all" in panel._report.value
 
 
-GRIDS = [(kind, bits) for kind, grid in grids.GRIDS.items() for bits in grid.bits[:2]]
+GRIDS = [
+    (kind, bits) for kind, grid in level_grids.GRIDS.items() for bits in grid.bits[:2]
+]
 
 
 @pytest.mark.parametrize(("kind", "bits"), GRIDS)
 def test_every_grid_has_its_widths_and_its_ticks(kind, bits, small_test_set):
     panel = quantization_panel("mlp", bits=7)
     turn(panel, panel.lesson.controls[1], kind)
-    assert panel._fields["bits"].value in grids.GRIDS[kind].bits
+    assert panel._fields["bits"].value in level_grids.GRIDS[kind].bits
     result = panel.set(bits=bits)
     assert shown(result) == direct(result.settings)
     assert result.settings["rule"] == "own"

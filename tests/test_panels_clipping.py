@@ -6,13 +6,16 @@ import numpy as np
 import pytest
 from panel_driving import TURNED, WAIT, few_images, turns
 
-from labkit import clipping, compress, measure, zoo
+from labkit import compress, measure, zoo
 from labkit.clipped import clip_network, quantize_clipped
 from labkit.panels import clip_curves, clipping_panel
 from labkit.panels.clipping import compute
 from labkit.panels.clipping_report import lines
 from labkit.plots.clipping import OPTIMUM
-from labkit.quantize import RANGES, quantize, sqnr_db
+from labkit.quantize import clipping
+from labkit.quantize.affine import sqnr_db
+from labkit.quantize.range_rules import RANGES
+from labkit.quantize.symmetric import quantize
 
 NETWORKS = [name for name in zoo.NAMES if (zoo.FOLDER / f"{name}.tflite").exists()]
 SMALL = 300

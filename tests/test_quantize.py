@@ -16,34 +16,31 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from labkit import zoo
-from labkit.aciq import gauss_clip, laplace_clip
 from labkit.codec import unpack_bits
 from labkit.deploy import deployable
-from labkit.quantize import (
-    BLOCK,
-    BLOCKS,
-    GRANULARITIES,
-    RANGES,
-    Quantized,
+from labkit.quantize.aciq import gauss_clip, laplace_clip
+from labkit.quantize.affine import (
     affine_grid,
     affine_params,
     clip_error,
     dequantize_affine,
     fake_quantize,
     largest_code,
-    quantize,
     quantize_affine,
     roundoff_error,
     six_db_rule,
     sqnr_db,
 )
-from labkit.ranges import (
+from labkit.quantize.granularity import BLOCK, BLOCKS, GRANULARITIES
+from labkit.quantize.range_rules import (
     PERCENTILE,
+    RANGES,
     least_squares_scale,
     minmax_scale,
     percentile_scale,
     squared_error,
 )
+from labkit.quantize.symmetric import Quantized, quantize
 
 BITS = st.integers(2, 16)
 LARGE = float(np.float32(1e30))

@@ -9,7 +9,7 @@ from labkit.compress import quantize_network, unpack
 from labkit.network import Network, NetworkError
 from labkit.prune.masking import masks
 from labkit.pruned import apply, prune_network
-from labkit.quantize import GRANULARITIES
+from labkit.quantize.granularity import GRANULARITIES
 from labkit.repair.batch_norm import (
     reestimate_batch_norm,
     reestimate_channels,

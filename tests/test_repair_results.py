@@ -9,7 +9,7 @@ from benchmarks import sensitivity as assigned
 from benchmarks.scores import accuracy_of, scores
 from labkit import zoo
 from labkit.compress import quantize_network
-from labkit.quantize import quantize
+from labkit.quantize.symmetric import quantize
 from labkit.repair.equalization import equalize
 from labkit.repair.error_feedback import output_error, round_with_feedback
 

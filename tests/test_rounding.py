@@ -8,14 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from labkit.quantize import quantize
-from labkit.rounding import (
+from labkit.quantize.rounding import (
     ROUNDINGS,
     bias_and_variance,
     half_away,
     round_to_integers,
     stochastic,
 )
+from labkit.quantize.symmetric import quantize
 
 DECIMAL = {
     "half_even": decimal.ROUND_HALF_EVEN,

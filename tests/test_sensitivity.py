@@ -11,7 +11,7 @@ from labkit.codec import payload_bytes
 from labkit.common.knapsack import bits_of, exact, greedy
 from labkit.compress import quantize_network
 from labkit.graph import NetworkError
-from labkit.quantize import quantize
+from labkit.quantize.symmetric import quantize
 from labkit.sensitivity import Sensitivity, committed, cross_entropy, score, sensitivity
 
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from labkit.checks.base import Wrong, numbers
 from labkit.checks.exercise import Exercise
-from labkit.clipping import measured, noise, optimum
+from labkit.quantize.clipping import measured, noise, optimum
 
 TOLERANCE = 1.05  # of the least squared error: 0.2 dB
 CLOSE = 0.04  # of a clip: how near a wrong one is to that of a known mistake

@@ -33,7 +33,7 @@ from labkit.panels.worker import Cancelled, never
 from labkit.plots import budget as plots
 from labkit.plots.plane import Point
 from labkit.plots.showing import LOCK
-from labkit.quantize import BLOCK, GRANULARITIES
+from labkit.quantize.granularity import BLOCK, GRANULARITIES
 
 RULE = "least_squares"  # of the map whose assignments are committed, and of the files
 START = 12  # per cent of the float32 file

@@ -1,18 +1,19 @@
 """A layer's errors over the clip, and where each range rule ends the grid.
 
-All is exact for the layer's weights, from their tail moments (`labkit.clipping`), and
-kept under the network's digest: a slider only looks it up.
+All is exact for the layer's weights, from their tail moments
+(`labkit.quantize.clipping`), and kept under the network's digest: a slider only looks
+it up.
 """
 
 import numpy as np
 
-from labkit import clipping
 from labkit.common.cache import cached
 from labkit.network import Network
 from labkit.panels.quantization_report import RULE_TEXTS
 from labkit.plots.clipping import OPTIMUM, Choice, Curves, Errors
-from labkit.quantize import RANGES, largest_code
-from labkit.ranges import range_rule
+from labkit.quantize import clipping
+from labkit.quantize.affine import largest_code
+from labkit.quantize.range_rules import RANGES, range_rule
 
 CLIPS = range(1, 101)  # per cent of the largest weight
 STEP, FINE = 0.01, 161  # the slider's; how many clips between its positions are tried

@@ -2,12 +2,13 @@
 
 import numpy as np
 
-from labkit.coded import Coded
 from labkit.common.cache import cached
 from labkit.compress import Compressed
 from labkit.network import Network
 from labkit.plots.quantization import Grid, Histogram
-from labkit.quantize import Quantized, largest_code, sqnr_db
+from labkit.quantize.affine import largest_code, sqnr_db
+from labkit.quantize.codebook import Coded
+from labkit.quantize.symmetric import Quantized
 
 BINS = 100
 

@@ -16,8 +16,6 @@ from typing import TYPE_CHECKING
 
 from labkit import compress, zoo
 from labkit.compress import GRID_NAMES, UNIFORM, Compressed
-from labkit.grids import GRIDS
-from labkit.groups import BLOCK, BLOCKS
 from labkit.latency import Latency
 from labkit.measure import Accuracy
 from labkit.panels import measuring
@@ -39,7 +37,9 @@ from labkit.plots import quantization as plots
 from labkit.plots.plane import Point
 from labkit.plots.quantization import Histogram
 from labkit.plots.showing import LOCK
-from labkit.quantize import GRANULARITIES, RANGES
+from labkit.quantize.granularity import BLOCK, BLOCKS, GRANULARITIES
+from labkit.quantize.level_grids import GRIDS
+from labkit.quantize.range_rules import RANGES
 
 if TYPE_CHECKING:
     from labkit.deploy import Deployed

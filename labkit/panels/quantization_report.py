@@ -2,7 +2,6 @@
 
 from labkit import ledger, measure
 from labkit.compress import UNIFORM
-from labkit.groups import BLOCK
 from labkit.panels.controls import Settings
 from labkit.panels.words import (
     beside_float_time,
@@ -13,6 +12,7 @@ from labkit.panels.words import (
     progress,
 )
 from labkit.plots.base import percent
+from labkit.quantize.granularity import BLOCK
 
 RULE_TEXTS = {
     "minmax": "min–max",

@@ -8,7 +8,6 @@ import numpy as np
 
 from labkit import post_training, zoo
 from labkit.activations import inner_layers
-from labkit.affine import affine_params, fake_quantize, sqnr_db
 from labkit.common.cache import cached
 from labkit.common.split import Split
 from labkit.compress import Compressed
@@ -16,6 +15,7 @@ from labkit.insertion import inserted_grids
 from labkit.network import Network
 from labkit.plots.activations import Reading
 from labkit.plots.quantization import Grid
+from labkit.quantize.affine import affine_params, fake_quantize, sqnr_db
 
 FLOAT_BITS = 32
 SHOWN_IMAGES = 50

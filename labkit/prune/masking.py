@@ -11,7 +11,7 @@ import numpy as np
 
 from labkit.common import arguments
 from labkit.common.arguments import fraction, whole
-from labkit.rounding import half_away
+from labkit.quantize.rounding import half_away
 
 SCOPES = ("layer", "global", "output")
 

@@ -23,10 +23,10 @@ from types import MappingProxyType
 
 import numpy as np
 
-from labkit.coded import Coded
 from labkit.compress import Compressed
 from labkit.network import Network
-from labkit.quantize import Quantized
+from labkit.quantize.codebook import Coded
+from labkit.quantize.symmetric import Quantized
 from labkit.repair.statistics import assembled, biased_layers, channel_statistics
 from labkit.sparse.storage import Sparse, sparse
 

@@ -30,7 +30,8 @@ import numpy as np
 from labkit.compress import Compressed
 from labkit.curvature import DAMPING, hessian
 from labkit.network import Network
-from labkit.quantize import Quantized, code_type, largest_code
+from labkit.quantize.affine import code_type, largest_code
+from labkit.quantize.symmetric import Quantized
 from labkit.repair.statistics import assembled
 
 

@@ -14,7 +14,7 @@ import tensorflow as tf
 from keras import layers, ops
 
 from labkit.activations import least_squares_range
-from labkit.quantize import quantize
+from labkit.quantize.symmetric import quantize
 
 
 @dataclass(frozen=True)

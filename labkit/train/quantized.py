@@ -5,7 +5,7 @@ import numpy as np
 from labkit.compress import pack
 from labkit.insertion import ActivationGrid
 from labkit.network import Network
-from labkit.quantize import Quantized
+from labkit.quantize.symmetric import Quantized
 from labkit.train import convert, fit
 from labkit.train.fake_quant import QUANTIZED, Codes
 

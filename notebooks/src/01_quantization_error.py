@@ -30,8 +30,8 @@ Here only *weights* are rounded. What layers compute stays float32.
 import numpy as np
 import pandas as pd
 
-from labkit import clipping, zoo
 from labkit import quantize as lab
+from labkit import zoo
 from labkit.checks import Predictions
 from labkit.latency import machine
 from labkit.plots.base import figure
@@ -470,15 +470,15 @@ numerical search finds, with no such approximation:
 """
 
 # %%
-from labkit.aciq import gauss_clip, laplace_clip
+from labkit.quantize import gauss_clip, laplace_clip
 
 clip_of = {"laplace": lambda k: laplace_clip(k) / 2**0.5, "gauss": gauss_clip}
 rows = {}
 for name, closed_form in clip_of.items():
     for bits in (2, 3, 4, 8):
-        source, levels = clipping.SOURCES[name], 2**bits - 1
-        true, clip = clipping.optimum(source, levels), closed_form(levels - 1)
-        db = clipping.grid_sqnr_db(source, clip, levels)
+        source, levels = lab.SOURCES[name], 2**bits - 1
+        true, clip = lab.optimum(source, levels), closed_form(levels - 1)
+        db = lab.grid_sqnr_db(source, clip, levels)
         rows[name, bits] = clip, true.end, db, true.sqnr_db
 columns = ["ACIQ, sigmas", "optimum, sigmas", "ACIQ, dB", "optimum, dB"]
 formula = pd.DataFrame(rows, index=columns).T
@@ -508,7 +508,7 @@ def affine(w, bits):
 rows = {}
 for bits in (4, 8):
     for name, w in largest.items():
-        true = clipping.optimum(clipping.measured(w), 2**bits - 1)
+        true = lab.optimum(lab.measured(w), 2**bits - 1)
         found = [lab.quantize(w, bits, rule=rule).decode() for rule in lab.RANGES]
         decibels = [lab.sqnr_db(w, w_hat) for w_hat in (affine(w, bits), *found)]
         rows[bits, name] = [*decibels, true.sqnr_db]
@@ -608,7 +608,7 @@ often quoted: for $2^b$ levels, which have no zero, and for the $2^b - 1$ levels
 rows = {}
 w = largest["mlp"]
 for bits in range(2, 9):
-    even, odd = (clipping.optimum(clipping.gauss, 2**bits - k) for k in (0, 1))
+    even, odd = (lab.optimum(lab.gauss, 2**bits - k) for k in (0, 1))
     searched = lab.quantize(w, bits, rule="least_squares").decode()
     rows[bits] = 6.02 * bits, even.sqnr_db, odd.sqnr_db, lab.sqnr_db(w, searched)
 columns = ["6.02 dB a bit", "Gauss, 2**b", "Gauss, 2**b - 1", "fc1, least squares"]
@@ -641,7 +641,7 @@ et al. 2015, arXiv:1502.02551). On numbers that lie half way, where they differ 
 """
 
 # %%
-from labkit.rounding import bias_and_variance, round_to_integers
+from labkit.quantize import bias_and_variance, round_to_integers
 
 randomness = {"stochastic": np.random.default_rng(0)}
 halves = np.array([-2.5, -1.5, -0.5, 0.5, 1.5, 2.5, 3.5, 4.5])

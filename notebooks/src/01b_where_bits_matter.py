@@ -119,8 +119,8 @@ twelve numbers of notebook 01 on eight grids, as they are stored:
 """
 
 # %%
-from labkit.coded import quantize_to
 from labkit.plots.numbers import draw_number_lines
+from labkit.quantize import quantize_to
 
 
 def on_grid(w, kind, bits, granularity="tensor"):
@@ -255,7 +255,7 @@ By hand, with eight weights on four centroids:
 """
 
 # %%
-from labkit.coded import level_gradient, with_levels
+from labkit.quantize import level_gradient, with_levels
 
 eight = np.array([-0.9, -0.8, -0.2, 0.1, 0.2, 0.3, 0.9, 1.1])
 coded = quantize_to(eight, "kmeans", 2)

@@ -32,11 +32,11 @@ import numpy as np
 import pandas as pd
 
 from labkit import zoo
-from labkit.affine import affine_params, fake_quantize
 from labkit.checks import Predictions, shown
 from labkit.latency import machine
 from labkit.measure import accuracy, compare
 from labkit.plots.base import figure
+from labkit.quantize import affine_params, fake_quantize
 
 guesses = Predictions()
 networks = {name: zoo.load(name) for name in zoo.NAMES}

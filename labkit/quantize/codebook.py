@@ -1,6 +1,6 @@
 """Weights on a grid of any levels: quantized, decoded, and their levels trained.
 
-The twin of `labkit.quantize` for the grids of `labkit.grids`.
+The twin of `labkit.quantize.symmetric` for the grids of `labkit.quantize.level_grids`.
 """
 
 import math
@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from labkit.common.arguments import finite
-from labkit.grids import GRIDS, Grid
-from labkit.groups import BLOCK, Groups, checked
+from labkit.quantize.granularity import BLOCK, Groups, checked
+from labkit.quantize.level_grids import GRIDS, Grid
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,10 +9,11 @@ expected squared error is
 
 for Laplace 2 b**2 exp(-clip / b) + clip**2 / (3 intervals**2). The functions solve for
 the clip at which its derivative is 0, in units of b = E|x| or of sigma. The paper has
-2**bits intervals; the symmetric grid of `labkit.quantize` has 2 qmax of them.
+2**bits intervals; the symmetric grid of `labkit.quantize.symmetric` has 2 qmax of them.
 Source: Banner et al. 2018, arXiv:1810.05723, sec. 3.
 
-`labkit.clipping` has the true optimum: round-off is not uniform where steps are few.
+`labkit.quantize.clipping` has the true optimum: round-off is not uniform where steps
+are few.
 """
 
 import math

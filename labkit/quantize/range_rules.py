@@ -11,9 +11,9 @@ from functools import wraps
 
 import numpy as np
 
-from labkit.aciq import gauss_clip, laplace_clip
 from labkit.common.arguments import shaped, whole
-from labkit.divergence import kl_clip
+from labkit.quantize.aciq import gauss_clip, laplace_clip
+from labkit.quantize.kl_calibration import kl_clip
 
 PERCENTILE = 99.9
 _WIDER, _COARSE, _FINE, _REFINEMENTS = 3, 40, 12, 4
@@ -72,7 +72,7 @@ def least_squares_scale(groups: np.ndarray, qmax: int) -> np.ndarray:
     Rounding and fitting then alternate a few times more (Lloyd 1982, IEEE Trans. Inf.
     Theory 28(2), method I, on a grid with equal steps). Never worse than min-max.
 
-    `labkit.optima.scales` has the least error. In the kernels of mlp, lenet5 and
+    `labkit.quantize.scales` has the least error. In the kernels of mlp, lenet5 and
     resnet8, one scale a channel, a kernel's error is at most 0.3 % above it at 2 to 4
     bits. At 8 bits, where minima are many and narrow, it is in kernels of up to 40,000
     weights at most 3 % above it (0.13 dB) where a channel has 50 weights or more and
@@ -105,7 +105,7 @@ def least_squares_scale(groups: np.ndarray, qmax: int) -> np.ndarray:
 
 @_checked
 def kl_scale(groups: np.ndarray, qmax: int) -> np.ndarray:
-    """The grid ends where KL divergence is least: `labkit.divergence`, Migacz 2017.
+    """The grid ends where KL divergence is least: Migacz 2017, `kl_calibration`.
 
     Small groups, of at most 16 (qmax + 1) weights, have min-max.
 
@@ -122,7 +122,7 @@ def aciq_laplace_scale(groups: np.ndarray, qmax: int) -> np.ndarray:
 
     The paper takes |w - mean|, of numbers that it centres first. The grid is centred
     on 0 here, so b is the mean distance from 0. Never beyond the largest magnitude.
-    Source: `labkit.aciq`, Banner et al. 2018, arXiv:1810.05723.
+    Source: `labkit.quantize.aciq`, Banner et al. 2018, arXiv:1810.05723.
 
     >>> group = np.array([[[1, -1, 1, -1, 0.5, -1.5, 0, 8]]], np.float32)    # b = 1.75
     >>> round(aciq_laplace_scale(group, 1).item() / 1.75, 2)    # z exp(z) = 3 * 2**2
@@ -137,7 +137,7 @@ def aciq_gauss_scale(groups: np.ndarray, qmax: int) -> np.ndarray:
     """The grid ends where ACIQ has it for Gauss's density with sigma**2 = mean w**2.
 
     Centred on 0 and never beyond the largest magnitude, as for Laplace.
-    Source: `labkit.aciq`, Banner et al. 2018, arXiv:1810.05723.
+    Source: `labkit.quantize.aciq`, Banner et al. 2018, arXiv:1810.05723.
 
     >>> group = np.array([[[1, -1, 1, -1, 1, -1, 1, 3]]], np.float32)    # sigma**2 = 2
     >>> round(aciq_gauss_scale(group, 1).item() / 2**0.5, 2)

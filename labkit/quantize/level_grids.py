@@ -5,11 +5,13 @@
     kmeans        1 to 8   2**bits centroids, in the file  largest |w|; 1 for one group
     ternary       2        -1, 0, 1                        least squares, exactly
     binary        1        -1, 1                           mean |w|
-    float8_e4m3   8        `labkit.formats`                largest |w| on the largest
-    float8_e5m2   8        `labkit.formats`                largest |w| on the largest
-    float4_e2m1   4        `labkit.formats`                largest |w| on the largest
+    float8_e4m3   8        `labkit.quantize.float_formats`                largest |w| on
+    the largest float8_e5m2   8        `labkit.quantize.float_formats`
+    largest |w| on the largest float4_e2m1   4        `labkit.quantize.float_formats`
+    largest |w| on the largest
 
-Each weight, divided by its group's scale, goes to the nearest level: `labkit.coded`.
+Each weight, divided by its group's scale, goes to the nearest level:
+`labkit.quantize.codebook`.
 """
 
 from collections.abc import Callable
@@ -17,8 +19,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from labkit import formats
-from labkit.kmeans import lloyd, nearest
+from labkit.quantize import float_formats
+from labkit.quantize.kmeans import lloyd, nearest
 
 Scale = Callable[[np.ndarray, int], np.ndarray]
 
@@ -102,7 +104,7 @@ def kmeans_scale(groups: np.ndarray, bits: int) -> np.ndarray:
 
 
 def kmeans_levels(bits: int, unit: np.ndarray) -> np.ndarray:
-    """2**bits centroids of the scaled weights, see `labkit.kmeans`."""
+    """2**bits centroids of the scaled weights, see `labkit.quantize.kmeans`."""
     return lloyd(unit, 2**bits).astype(np.float32)
 
 
@@ -111,12 +113,12 @@ def _fixed(*values: float) -> Callable[[int, np.ndarray], np.ndarray]:
 
 
 def _float(name: str) -> Grid:
-    end = formats.largest(name)
+    end = float_formats.largest(name)
     return Grid(
-        bits=(formats.bits_of(name),),
+        bits=(float_formats.bits_of(name),),
         scale=lambda groups, bits: largest_scale(groups, bits) / end,
-        levels=lambda bits, unit: formats.levels(name),
-        assign=lambda unit, levels: formats.to_bits(unit, name),
+        levels=lambda bits, unit: float_formats.levels(name),
+        assign=lambda unit, levels: float_formats.to_bits(unit, name),
     )
 
 
@@ -125,4 +127,4 @@ GRIDS: dict[str, Grid] = {
     "kmeans": Grid(tuple(range(1, 9)), kmeans_scale, kmeans_levels, trained=True),
     "ternary": Grid((2,), ternary_scale, _fixed(-1, 0, 1)),
     "binary": Grid((1,), binary_scale, _fixed(-1, 1)),
-} | {name: _float(name) for name in formats.FORMATS}
+} | {name: _float(name) for name in float_formats.FORMATS}

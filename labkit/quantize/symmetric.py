@@ -2,60 +2,23 @@
 
 Two grids of `bits`-bit integers are used, as in LiteRT:
 
-* affine, for activations and the number line: `labkit.affine`, offered here too;
+* affine, for activations and the number line: `labkit.quantize.affine`;
 * symmetric, for weights: w_hat = scale * q, q from -(2**(bits-1) - 1) to
   2**(bits-1) - 1, one code fewer, so that the range is the same on both sides of 0
   (LiteRT 8-bit quantization specification, "Symmetric vs asymmetric").
 
-A group is the set of weights that share one scale, see `labkit.groups`. Grids with
-other levels than these are in `labkit.grids`.
+A group is the set of weights that share one scale, see `labkit.quantize.granularity`.
+Grids with other levels than these are in `labkit.quantize.level_grids`.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from labkit.affine import (
-    MAX_BITS,
-    MIN_BITS,
-    affine_grid,
-    affine_params,
-    clip_error,
-    code_type,
-    dequantize_affine,
-    fake_quantize,
-    largest_code,
-    quantize_affine,
-    roundoff_error,
-    six_db_rule,
-    sqnr_db,
-)
-from labkit.groups import BLOCK, BLOCKS, GRANULARITIES, Groups, checked
-from labkit.ranges import RANGES, range_rule
-from labkit.rounding import ROUNDINGS, round_to_integers
-
-__all__ = [
-    "BLOCK",
-    "BLOCKS",
-    "GRANULARITIES",
-    "MAX_BITS",
-    "MIN_BITS",
-    "RANGES",
-    "ROUNDINGS",
-    "Quantized",
-    "affine_grid",
-    "affine_params",
-    "clip_error",
-    "code_type",
-    "dequantize_affine",
-    "fake_quantize",
-    "largest_code",
-    "quantize",
-    "quantize_affine",
-    "roundoff_error",
-    "six_db_rule",
-    "sqnr_db",
-]
+from labkit.quantize.affine import code_type, largest_code
+from labkit.quantize.granularity import BLOCK, Groups, checked
+from labkit.quantize.range_rules import range_rule
+from labkit.quantize.rounding import round_to_integers
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,10 +96,10 @@ def quantize(
     granularity: "tensor" (one scale), "channel" (one an output channel) or "block" (one
     for each run of `block` weights of a channel, 32 or 64, its other axes flattened in
     order; the last block of a channel may be shorter).
-    rule: one of RANGES, see `labkit.ranges`. A group of zeros has scale 1. rounding:
-    one of ROUNDINGS, see `labkit.rounding`; "stochastic" takes its randomness from
-    `rng`. Raises ValueError outside these.
-    Source: Krishnamoorthi 2018, arXiv:1806.08342, sec. 2.2.
+    rule: one of RANGES, see `labkit.quantize.range_rules`. A group of zeros has scale
+    1. rounding: one of ROUNDINGS, see `labkit.quantize.rounding`; "stochastic" takes
+    its randomness from `rng`. Raises ValueError outside these. Source: Krishnamoorthi
+    2018, arXiv:1806.08342, sec. 2.2.
 
     >>> quantized = quantize([[1.6, -3.0, 0.25]], bits=3)
     >>> quantized.q.tolist(), quantized.scale.tolist()

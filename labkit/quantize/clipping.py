@@ -7,7 +7,8 @@ array, to know the error of every uniform grid that is symmetric about 0. `unifo
 
 Two kinds of grid, by the number of their levels:
 
-* odd, 2**bits - 1: 0, ±step, ±2 step, ..., as weights have in `labkit.quantize`;
+* odd, 2**bits - 1: 0, ±step, ±2 step, ..., as weights have in
+  `labkit.quantize.symmetric`;
 * even, 2**bits: ±step / 2, ±3 step / 2, ..., without a zero, as in the tables of Max
   1960, IRE Trans. Inf. Theory 6(1), pp. 7-12, and of the papers after it.
 
@@ -108,7 +109,7 @@ def noise(source: Source, end: float, levels: int) -> Noise:
     edges = np.concatenate([[0.0], (level[1:] + level[:-1]) / 2, [level[-1]]])
     m0, m1, m2 = -np.diff(source(edges))
     roundoff = float(np.sum(m2 - 2 * level * m1 + level**2 * m0))
-    return Noise(clip_error(source, end), roundoff)
+    return Noise(expected_clip_error(source, end), roundoff)
 
 
 def curve(source: Source, ends: Iterable[float], levels: int) -> list[Noise]:
@@ -120,7 +121,7 @@ def curve(source: Source, ends: Iterable[float], levels: int) -> list[Noise]:
     return [noise(source, end, levels) for end in ends]
 
 
-def clip_error(source: Source, end: float) -> float:
+def expected_clip_error(source: Source, end: float) -> float:
     """The expected squared distance to -end .. end; of Laplace 2 b**2 exp(-end / b).
 
     >>> clip_error(measured([0.5, 2.0]), 1.0)

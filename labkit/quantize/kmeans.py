@@ -14,8 +14,9 @@ The end is a local optimum, so the start matters, and more so the more centroids
 * "cube_root", spread as the cube root of the numbers' density, which is best for many
   levels (Panter and Dite 1951, Proc. IRE 39(1), pp. 44-48): near its end at once.
 
-How far the end of the second is above the least error, which `labkit.optima.centroids`
-finds in up to some thousand times the time, in the kernels of mlp, lenet5 and resnet8:
+How far the end of the second is above the least error, which
+`labkit.quantize.centroids` finds in up to some thousand times the time, in the kernels
+of mlp, lenet5 and resnet8:
 
     bits   weights of the kernel   error above the least
     2      all                     at most 0.5 %
