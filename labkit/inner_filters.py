@@ -3,7 +3,7 @@
 Only the first convolution of each block loses filters: its outputs are read by the
 second one alone, so that the residual additions keep their shape (Li et al. 2017,
 arXiv:1608.08710, sec. 3.3). Which ones is decided by the loss on calibration images:
-each filter's first-order Taylor score (`labkit.gradients`) per MAC that it costs.
+each filter's first-order Taylor score (`labkit.prune.gradients`) per MAC that it costs.
 On validation images, before any further training, that keeps more of resnet20's
 accuracy than eight other choices, norms and chance among them; on resnet8 a fixed share
 of each layer keeps more, ranked by the same score (`python -m benchmarks.filters`).

@@ -9,11 +9,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from labkit.curvature import DAMPING, damped
 from labkit.graph import NetworkError
 from labkit.integer.load import load
 from labkit.integer.windows import Windows, chunks
 from labkit.network import Network
+from labkit.prune.curvature import DAMPING, damped
 
 HESSIAN_KINDS = ("FULLY_CONNECTED", "CONV_2D")  # whose outputs share their inputs
 _IMAGES_AT_ONCE = 50  # of resnet20's inputs to all layers: 40 MB
@@ -45,7 +45,7 @@ def input_norms(network: Network, images: np.ndarray) -> dict[str, np.ndarray]:
 def layer_hessian(
     network: Network, images: np.ndarray, layer: str, damping: float = DAMPING
 ) -> np.ndarray:
-    """`labkit.curvature.hessian` of a dense layer or a convolution of the network.
+    """`labkit.prune.hessian` of a dense layer or a convolution of the network.
 
     images: calibration images, as the network takes them. Returns float64 (in, in); for
     a convolution `in` is height * width * in of its kernel, the order of

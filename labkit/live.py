@@ -138,7 +138,7 @@ def pruning(
 
     sparsity: the fraction of its kernels' weights that is gone at the end, from 0 to
     below 1. schedule: "one-shot", "iterative" or "cubic", see `labkit.prune.schedules`:
-    the first half of the steps prunes. scope: as for `labkit.prune.masking.masks`.
+    the first half of the steps prunes. scope: as for `labkit.prune.masks`.
     Everything else as for `fine_tuning`.
     """
     how = ["prune", name, str(sparsity), "--schedule", schedule, "--scope", scope]

@@ -7,7 +7,7 @@ import numpy as np
 
 from labkit.compress import Compressed, pack
 from labkit.network import Network
-from labkit.prune.surgeon import compensated
+from labkit.prune.brain_surgeon import compensated
 from labkit.sparse.storage import sparse
 
 
@@ -38,7 +38,7 @@ def compensate(
 
     masks: as for `apply`, of dense layers and convolutions. hessians: layer -> as
     `labkit.layer_inputs.layer_hessian` returns it, of every masked layer. Each layer by
-    itself, as `labkit.prune.surgeon.compensated` does it; biases stay. Raises
+    itself, as `labkit.prune.compensated` does it; biases stay. Raises
     ValueError as `apply` does.
     """
     masked, changes = apply(network, masks), {}

@@ -52,15 +52,15 @@ def bundles(network: Network) -> dict[str, Bundle]:
 
 
 def weight_norms(network: Network, order: int = 1) -> dict[str, np.ndarray]:
-    """Layer -> `labkit.prune.units.norms` of its units."""
+    """Layer -> `labkit.prune.unit_norms` of its units."""
     return {
-        name: units.norms(_units_first(network, name, kernel), order)
+        name: units.unit_norms(_units_first(network, name, kernel), order)
         for name, kernel in network.kernels.items()
     }
 
 
 def mean_activations(network: Network, images: np.ndarray) -> dict[str, np.ndarray]:
-    """Layer -> `labkit.prune.units.mean_activations` of its outputs.
+    """Layer -> `labkit.prune.unit_activations` of its outputs.
 
     images: calibration images, at least one (else ValueError). Behind the layer's own
     activation function; the ReLU behind a residual addition is not the layer's.
@@ -69,7 +69,7 @@ def mean_activations(network: Network, images: np.ndarray) -> dict[str, np.ndarr
     for start in range(0, len(images), _IMAGES_AT_ONCE):
         batch = images[start : start + _IMAGES_AT_ONCE]
         for name, outputs in network.outputs(batch, layers).items():
-            mean = units.mean_activations(outputs) * len(batch)
+            mean = units.unit_activations(outputs) * len(batch)
             totals[name] = totals.get(name, 0.0) + mean
     if not totals:
         raise ValueError("there are no images to observe: give at least one")

@@ -64,7 +64,7 @@ def smaller(
 ) -> Smaller:
     """A network of the zoo without its least units.
 
-    criterion: one of CRITERIA. fraction, scope: as for `labkit.prune.units.choose`.
+    criterion: one of CRITERIA. fraction, scope: as for `labkit.prune.choose`.
     layers: the bundles that lose units, None for all. blocks: the residual additions
     whose branches stay, None for all. repaired: whether the channels that are left get
     their mean and deviation back, on calibration images. seed: of "random" scores.

@@ -8,8 +8,8 @@ from labkit.common.file_errors import FileError
 from labkit.common.keys import sha256
 from labkit.common.reading import read_arrays, read_file, read_json
 from labkit.compress import unpack
-from labkit.gradients import Gradients
 from labkit.network import Network, NetworkError
+from labkit.prune.gradients import Gradients
 from labkit.vouched import vouch
 
 NAMES = ("mlp", "lenet5", "resnet8", "resnet20")

@@ -6,23 +6,16 @@ import math
 import numpy as np
 import pytest
 
-from labkit import (
-    clipped,
-    curvature,
-    dark_knowledge,
-    distill,
-    likeness,
-    packing,
-    quantize,
-)
+from labkit import clipped, dark_knowledge, distill, likeness, packing, quantize
 from labkit.lowrank import convolution, cp, data_aware, randomized, ranks, svd, tucker
 from labkit.lowrank.moments import moments
 from labkit.prune import (
+    brain_surgeon,
+    curvature,
     masking,
     patterns,
     schedules,
     scores,
-    surgeon,
     thresholds,
     unit_budget,
     units,
@@ -297,17 +290,17 @@ CASES = [
         },
     ),
     (
-        surgeon.surgeon,
+        brain_surgeon.surgeon,
         {"w": MATRIX, "h": H},
         {"w": [*arrays(MATRIX), ROW], "h": [*filled(H), np.zeros((4, 4)), -H]},
     ),
     (
-        surgeon.compensated,
+        brain_surgeon.compensated,
         {"w": MATRIX, "h": H, "kept": KEPT},
         {"w": [*arrays(MATRIX), ROW], "h": filled(H), "kept": [KEPT[:1], MATRIX]},
     ),
     (
-        thresholds.above,
+        thresholds.above_threshold,
         {"w": MATRIX, "threshold": 0.5},
         {"w": arrays(MATRIX), "threshold": [-1, NAN, None]},
     ),
@@ -337,14 +330,14 @@ CASES = [
         },
     ),
     (
-        units.norms,
+        units.unit_norms,
         {"kernel": MATRIX, "order": 1},
         {"kernel": filled(MATRIX), "order": [0, 3, INF, None]},
     ),
-    (units.mean_activations, {"outputs": MATRIX}, {"outputs": filled(MATRIX)}),
+    (units.unit_activations, {"outputs": MATRIX}, {"outputs": filled(MATRIX)}),
     (units.normalized, {"scores": ROW}, {"scores": arrays(ROW)}),
     (
-        units.taylor,
+        units.unit_taylor,
         {
             "kernel": MATRIX,
             "gradient": MATRIX,

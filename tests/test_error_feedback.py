@@ -6,13 +6,13 @@ import pytest
 from labkit import zoo
 from labkit.codec import payload_bytes
 from labkit.compress import quantize_network, unpack
+from labkit.prune.curvature import hessian
 from labkit.quantize.granularity import GRANULARITIES
 from labkit.quantize.symmetric import quantize
 from labkit.repair.error_feedback import (
     feed_back_errors,
     feedback_cholesky,
     feedback_plain,
-    hessian,
     output_error,
     round_with_feedback,
 )

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from labkit import zoo
-from labkit.gradients import Gradients
 from labkit.network import NetworkError
+from labkit.prune.gradients import Gradients
 
 N = 40
 

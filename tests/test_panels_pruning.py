@@ -25,7 +25,7 @@ from labkit.panels.pruning_scores import (
     criteria,
     criterion_scores,
 )
-from labkit.prune import masking, scores, surgeon
+from labkit.prune import brain_surgeon, masking, scores
 from labkit.repair.batch_norm import reestimate_channels
 
 NETWORKS = [name for name in zoo.NAMES if (zoo.FOLDER / f"{name}.tflite").exists()]
@@ -43,7 +43,7 @@ def by_surgeon(name, layer):
     """A layer's H and scores, for one output after the other."""
     network, images = zoo.load(name), zoo.dataset(name).calibration.images[:IMAGES]
     h, w = layer_hessian(network, images, layer), network.kernels[layer]
-    found = [surgeon.surgeon(row.reshape(1, -1), h) for row in w]
+    found = [brain_surgeon.surgeon(row.reshape(1, -1), h) for row in w]
     return h, np.concatenate(found).reshape(w.shape)
 
 
@@ -54,7 +54,7 @@ def compensated(settings, masks):
         h, _ = by_surgeon(settings["network"], layer)
         w = network.kernels[layer]
         rows, stay = w.reshape(len(w), -1), kept.reshape(len(w), -1)
-        new = surgeon.compensated(rows, h, stay)
+        new = brain_surgeon.compensated(rows, h, stay)
         changes[f"{layer}/kernel"] = new.reshape(w.shape).astype(np.float32)
     return network.with_weights(changes)
 
@@ -161,7 +161,7 @@ def test_the_surgeon_removes_and_makes_up_for_it(small_test_set, tmp_path):
 
 def test_the_surgeon_is_asked_for_the_chosen_layers_alone(monkeypatch):
     asked = []
-    whole = surgeon.surgeon
+    whole = brain_surgeon.surgeon
     monkeypatch.setattr(
         "labkit.panels.pruning_scores.surgeon",
         lambda w, h: asked.append(w.shape) or whole(w, h),

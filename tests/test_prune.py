@@ -8,7 +8,7 @@ from hypothesis.extra.numpy import array_shapes, arrays
 
 from labkit.prune.masking import mask, masks, removed_count, sparsity
 from labkit.prune.thresholds import (
-    above,
+    above_threshold,
     deviation_threshold,
     percentile_threshold,
     threshold_of,
@@ -123,11 +123,11 @@ def test_sparsity_of_nothing():
 
 def test_a_threshold_keeps_what_equals_it():
     w = np.array([[-0.3, 0.2], [0.1, -0.2]], np.float32)
-    assert above(w, np.float32(0.2)).tolist() == [[True, True], [False, True]]
-    assert above(w, 0).all() and not above(w, np.inf).any()
+    assert above_threshold(w, np.float32(0.2)).tolist() == [[True, True], [False, True]]
+    assert above_threshold(w, 0).all() and not above_threshold(w, np.inf).any()
     for wrong in (-0.1, np.nan):
         with pytest.raises(ValueError, match="threshold is"):
-            above(w, wrong)
+            above_threshold(w, wrong)
 
 
 def test_a_multiple_of_the_deviation():
@@ -139,7 +139,7 @@ def test_a_multiple_of_the_deviation():
 def test_a_percentile_removes_the_exact_count(n, fraction, random):
     w = np.array([(-1) ** k * (k + 1) for k in range(n)], np.float32)
     random.shuffle(w)
-    kept = above(w, percentile_threshold(w, fraction))
+    kept = above_threshold(w, percentile_threshold(w, fraction))
     np.testing.assert_array_equal(kept, mask(np.abs(w), fraction))
     assert np.count_nonzero(~kept) == removed_count(fraction, n)
 

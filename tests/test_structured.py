@@ -211,7 +211,7 @@ def test_taylor_is_the_change_of_a_linear_loss():
     for layer, unit in (("conv1", 3), ("fc1", 77)):
         names = f"{layer}/kernel", f"{layer}/bias"
         given = [array[name] for name in names for array in (network.weights, slopes)]
-        found = units.taylor(*given)
+        found = units.unit_taylor(*given)
         kept = {layer: np.arange(len(found)) != unit}
         change = abs(loss(mask_units(network, kept)) - loss(network))
         assert found[unit] == pytest.approx(change, rel=1e-4)
@@ -219,11 +219,11 @@ def test_taylor_is_the_change_of_a_linear_loss():
 
 def test_taylor_without_a_bias_and_with_half_of_one():
     w = np.ones((2, 3))
-    assert units.taylor(w, 2 * w).tolist() == [6.0, 6.0]
+    assert units.unit_taylor(w, 2 * w).tolist() == [6.0, 6.0]
     with pytest.raises(ValueError, match="give both bias and bias_gradient"):
-        units.taylor(w, w, bias=np.ones(2))
+        units.unit_taylor(w, w, bias=np.ones(2))
     with pytest.raises(ValueError, match="give one number for each weight"):
-        units.taylor(w, w[:1])
+        units.unit_taylor(w, w[:1])
 
 
 def test_the_choice_counts_exactly_and_leaves_each_layer_one_unit():

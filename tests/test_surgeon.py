@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from labkit import zoo
-from labkit.curvature import damped, hessian
+from labkit.prune.brain_surgeon import compensated, surgeon
+from labkit.prune.curvature import damped, hessian
 from labkit.prune.masking import mask
-from labkit.prune.surgeon import compensated, surgeon
 from labkit.repair.error_feedback import output_error
 
 DAMPING = 0.01

@@ -116,7 +116,7 @@ def compute(
 
     network: a name of the zoo. criterion: one of
     `labkit.panels.pruning_scores.CRITERIA`. sparsity: of the layers that are pruned, 0
-    to 1. scope: as for `labkit.prune.masking.masks`. layers: those to prune, None for
+    to 1. scope: as for `labkit.prune.masks`. layers: those to prune, None for
     all. shown: the layer in sight, the largest if left out. storage: of
     the packed file, as for `pruned.prune_network`. channels: whether each channel gets
     its mean and deviation back. seed: of the random criterion.

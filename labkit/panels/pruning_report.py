@@ -163,7 +163,7 @@ def code(settings: Settings) -> str:
 network = zoo.load({settings["network"]!r})
 data = zoo.dataset({settings["network"]!r})
 {images}{_by_surgeon(settings) if criterion == SURGEON else _by_scores(settings)}\
-kept = masking.masks(ranked, {settings["sparsity"]}, {settings["scope"]!r})
+kept = prune.masks(ranked, {settings["sparsity"]}, {settings["scope"]!r})
 small = {small}
 compressed = pruned.prune_network(small, kept, {storage!r})
 accuracy = measure.accuracy(compressed.network, data.test)
@@ -177,10 +177,10 @@ def _imports(criterion: str, repaired: bool) -> str:
     text = f"{first}from labkit import measure, pruned, zoo\n"
     if criterion == SURGEON:
         text += "from labkit.layer_inputs import layer_hessian\n"
-        text += "from labkit.prune import masking\n"
-        text += "from labkit.prune.surgeon import surgeon\n"
+        text += "from labkit import prune\n"
+        text += "from labkit.prune import surgeon\n"
     else:
-        text += f"{own.removeprefix(first)}from labkit.prune import masking, scores\n"
+        text += f"{own.removeprefix(first)}from labkit import prune\n"
     if repaired:
         text += "from labkit.repair.batch_norm import reestimate_channels\n"
     return text
@@ -191,7 +191,7 @@ def _by_scores(settings: Settings) -> str:
     _, before, call = _CALLS[settings["criterion"]]
     text = f"""\
 {before.format(**settings)}ranked = {{
-    layer: scores.{call}
+    layer: prune.{call}
     for layer, w in network.kernels.items()
 }}
 """

@@ -16,7 +16,7 @@ from labkit.layer_inputs import HESSIAN_KINDS, input_norms, layer_hessian
 from labkit.network import Network
 from labkit.panels.controls import Settings
 from labkit.prune import scores
-from labkit.prune.surgeon import surgeon
+from labkit.prune.brain_surgeon import surgeon
 
 SURGEON = "surgeon"
 CRITERIA = ("magnitude", "random", "activation_aware", "taylor", SURGEON, "fisher")

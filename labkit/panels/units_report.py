@@ -89,8 +89,7 @@ def code(settings: Settings) -> str:
     return f"""\
 import numpy as np
 
-from labkit import measure, structured, zoo
-from labkit.prune import units
+from labkit import measure, prune, structured, zoo
 {_REPAIR_IMPORTS if repaired else ""}
 network = zoo.load({settings["network"]!r})
 data = zoo.dataset({settings["network"]!r})
@@ -98,7 +97,7 @@ data = zoo.dataset({settings["network"]!r})
 small = network
 {_without_branches(settings)}bundles = structured.bundles(small)
 scores = structured.bundle_scores(bundles, by_unit)
-{_ranked(settings)}kept = units.choose(scores, {settings["fraction"]}, \
+{_ranked(settings)}kept = prune.choose(scores, {settings["fraction"]}, \
 {settings["scope"]!r})
 for name, stay in kept.items():
     print(name, "without", np.flatnonzero(~stay).tolist())
@@ -137,5 +136,5 @@ def _ranked(settings: Settings) -> str:
     if layers is not None:
         text += f"scores = {{name: scores[name] for name in {layers!r}}}\n"
     if settings["scope"] == "global" and settings["criterion"] != "taylor":
-        text += "scores = {name: units.normalized(s) for name, s in scores.items()}\n"
+        text += "scores = {name: prune.normalized(s) for name, s in scores.items()}\n"
     return text

@@ -1,13 +1,53 @@
-"""Pruning: which weights and which units of a network to remove, one idea a file.
-
-* `masking`: scores and a sparsity -> masks, with an exact count;
-* `thresholds`: masks from a threshold, and the threshold that a mask amounts to;
-* `scores`: the criteria that score each weight by itself;
-* `surgeon`: scores that see how weights make up for each other, and compensation;
-* `patterns`: masks of a fixed pattern, such as 2 of every 4;
-* `units`: scores of whole units, and the choice among them.
+"""Which weights and which units to remove: the arithmetic, numpy only.
 
 A score says how much a weight matters: the larger, the longer it is kept. A mask is a
-bool array in the shape of the weights, True = kept. `labkit.pruned` puts masks on the
-networks of model files, `labkit.structured` removes units from them.
+bool array in the shape of the weights, True = kept. Scores, masks of an exact count,
+thresholds, patterns such as 2 of every 4, schedules, whole units, and optimal brain
+surgeon, which lets the other weights make up for the one removed. `labkit.compress`
+puts masks on networks and takes units out of them.
 """
+
+from labkit.prune.brain_surgeon import compensated, surgeon
+from labkit.prune.curvature import DAMPING, damped, hessian
+from labkit.prune.gradients import Gradients
+from labkit.prune.masking import SCOPES, mask, masks, sparsity
+from labkit.prune.patterns import n_of_m
+from labkit.prune.schedules import SCHEDULES
+from labkit.prune.scores import activation_aware, fisher, magnitude, random, taylor
+from labkit.prune.thresholds import (
+    above_threshold,
+    deviation_threshold,
+    percentile_threshold,
+    threshold_of,
+)
+from labkit.prune.unit_budget import choose_units
+from labkit.prune.units import choose, normalized, unit_activations, unit_norms
+
+__all__ = [
+    "DAMPING",
+    "SCHEDULES",
+    "SCOPES",
+    "Gradients",
+    "above_threshold",
+    "activation_aware",
+    "choose",
+    "choose_units",
+    "compensated",
+    "damped",
+    "deviation_threshold",
+    "fisher",
+    "hessian",
+    "magnitude",
+    "mask",
+    "masks",
+    "n_of_m",
+    "normalized",
+    "percentile_threshold",
+    "random",
+    "sparsity",
+    "surgeon",
+    "taylor",
+    "threshold_of",
+    "unit_activations",
+    "unit_norms",
+]

@@ -11,7 +11,6 @@ import numpy as np
 
 from labkit.common import arguments
 from labkit.common.arguments import fraction, whole
-from labkit.quantize.rounding import half_away
 
 SCOPES = ("layer", "global", "output")
 
@@ -25,7 +24,8 @@ def removed_count(sparsity: float, n: int) -> int:
     (3, 0, 10)
     """
     fraction("sparsity", sparsity, "the fraction to remove,")
-    return int(half_away(np.float64(sparsity) * whole("n", n, 0)))
+    count, rest = divmod(float(sparsity) * whole("n", n, 0), 1)
+    return int(count) + (rest >= 0.5)  # halves upwards
 
 
 def mask(scores: np.ndarray, sparsity: float) -> np.ndarray:

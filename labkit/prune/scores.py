@@ -7,9 +7,9 @@
     taylor            |w g|               and the loss's gradient g
     fisher            w^2 E[g^2] / 2      and each image's gradient
 
-The second-order criterion that looks at pairs of weights is `labkit.prune.surgeon`.
-Random and magnitude belong into every comparison (Blalock et al. 2020,
-arXiv:2003.03033).
+The second-order criterion that looks at pairs of weights is
+`labkit.prune.brain_surgeon`. Random and magnitude belong into every comparison (Blalock
+et al. 2020, arXiv:2003.03033).
 """
 
 import numpy as np
@@ -45,7 +45,7 @@ def activation_aware(w: np.ndarray, norms: np.ndarray) -> np.ndarray:
     each weight is multiplied with, of the kernel's shape without the first axis (else
     ValueError): `labkit.layer_inputs.input_norms`. Source: Sun et al. 2023 (Wanda),
     arXiv:2306.11695, which ranks within each output: the scope "output" of
-    `labkit.prune.masking.masks`.
+    `labkit.prune.masks`.
 
     >>> activation_aware(np.array([[2.0, -1.0]]), np.array([0.5, 4.0])).tolist()
     [[1.0, 4.0]]

@@ -6,7 +6,7 @@ from labkit.common.arguments import finite, positive
 from labkit.prune.masking import a_mask, mask
 
 
-def above(w: np.ndarray, threshold: float) -> np.ndarray:
+def above_threshold(w: np.ndarray, threshold: float) -> np.ndarray:
     """The mask that keeps |w| >= threshold.
 
     w: any shape. threshold: in the unit of the weights, at least 0, infinity included.

@@ -13,7 +13,7 @@ from labkit.common.arguments import finite, shaped
 from labkit.prune.masking import masks
 
 
-def norms(kernel: np.ndarray, order: int = 1) -> np.ndarray:
+def unit_norms(kernel: np.ndarray, order: int = 1) -> np.ndarray:
     """The norm of each unit's weights, float64 (units,).
 
     kernel: (units, …). order: 1, the sum of magnitudes, or 2, the Euclidean norm.
@@ -31,7 +31,7 @@ def norms(kernel: np.ndarray, order: int = 1) -> np.ndarray:
     return np.linalg.norm(rows, order, axis=1)
 
 
-def mean_activations(outputs: np.ndarray) -> np.ndarray:
+def unit_activations(outputs: np.ndarray) -> np.ndarray:
     """The mean size of each unit's output over images and places, float64 (units,).
 
     outputs: of one layer, (n, …, units), at least one image (else ValueError).
@@ -43,7 +43,7 @@ def mean_activations(outputs: np.ndarray) -> np.ndarray:
     return rows.mean(axis=0, dtype=np.float64)
 
 
-def taylor(
+def unit_taylor(
     kernel: np.ndarray,
     gradient: np.ndarray,
     bias: np.ndarray | None = None,
@@ -99,7 +99,7 @@ def choose(
     """Which units stay: name -> bool (units,), True = kept.
 
     scores: name -> (units,), of layers or of bundles. fraction: of units to remove, 0
-    to 1. scope: "layer" or "global", as for `labkit.prune.masking.masks`. The best unit
+    to 1. scope: "layer" or "global", as for `labkit.prune.masks`. The best unit
     of each always stays, since a layer without units computes nothing: so fewer are
     removed than asked for where only the best ones are left. Raises ValueError outside
     these.

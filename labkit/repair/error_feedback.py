@@ -7,9 +7,9 @@ the layer's inputs x (n, in) the squared output error is
 
     ||x (w - w_hat)||^2 = (w - w_hat) H (w - w_hat)^T / 2
 
-with the H of `labkit.curvature`. Its weights are rounded one after the other. When
-weight k is rounded with an error e = w_k - w_hat_k, the best that the weights not yet
-rounded can do is to change by
+with the H of `labkit.prune.curvature`. Its weights are rounded one after the other.
+When weight k is rounded with an error e = w_k - w_hat_k, the best that the weights not
+yet rounded can do is to change by
 
     - e / [H^-1]_kk * [H^-1]_k,later
 
@@ -28,8 +28,8 @@ from dataclasses import replace
 import numpy as np
 
 from labkit.compress import Compressed
-from labkit.curvature import DAMPING, hessian
 from labkit.network import Network
+from labkit.prune.curvature import DAMPING, hessian
 from labkit.quantize.affine import code_type, largest_code
 from labkit.quantize.symmetric import Quantized
 from labkit.repair.statistics import assembled

@@ -1,4 +1,5 @@
-"""Gradients by the weights of a model file, image by image: `labkit.gradients`."""
+"""Gradients by the weights of a model file, image by image:
+`labkit.prune.gradients`."""
 
 from collections.abc import Iterator
 
@@ -7,9 +8,9 @@ import numpy as np
 import tensorflow as tf
 
 from labkit.common.split import Split
-from labkit.gradients import Gradients
 from labkit.inputs import as_inputs
 from labkit.network import Network
+from labkit.prune.gradients import Gradients
 from labkit.train.folded import model_of, to_file
 
 IMAGES = 1000  # to a call of the compiled loop

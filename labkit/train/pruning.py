@@ -21,7 +21,7 @@ from labkit.train.recipes import Recipe
 class PruningRecipe:
     """A masked training: how the weights are trained, and when they are removed.
 
-    schedule: a name of `labkit.prune.schedules.SCHEDULES`. prunings: in how many steps
+    schedule: a name of `labkit.prune.SCHEDULES`. prunings: in how many steps
     the sparsity rises. until: the fraction of the training after which it stands.
     scope: "global" ranks all kernels together, "layer" each kernel on its own.
     """

@@ -552,7 +552,8 @@ arXiv:2210.17323). Removing a weight from $H^{-1}$ is one step of Gaussian elimi
 
 
 # %%
-from labkit.repair.error_feedback import hessian, round_with_feedback
+from labkit.prune import hessian
+from labkit.repair.error_feedback import round_with_feedback
 
 
 def feed_back(w, x, scale, top):

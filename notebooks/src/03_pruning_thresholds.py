@@ -29,12 +29,11 @@ array in the shape of the weights, True where a weight is kept.
 import numpy as np
 import pandas as pd
 
-from labkit import pruned, zoo
+from labkit import prune, pruned, zoo
 from labkit.checks import Predictions
 from labkit.latency import machine
 from labkit.measure import accuracy
 from labkit.plots.base import figure
-from labkit.prune import masking, scores, thresholds
 
 guesses = Predictions()
 N = 1000  # validation images
@@ -54,8 +53,8 @@ ones.
 # %%
 w = np.array([0.31, -0.05, 0.02, -0.47, 0.11, 0.0, -0.22, 0.6, 0.07, -0.9, 0.16, -0.12])
 mask = np.abs(w) >= 0.15
-np.testing.assert_array_equal(mask, thresholds.above(w, 0.15))
-print("sparsity", masking.sparsity({"w": mask}))
+np.testing.assert_array_equal(mask, prune.above_threshold(w, 0.15))
+print("sparsity", prune.sparsity({"w": mask}))
 pd.DataFrame({"w": w, "kept": mask, "after": np.where(mask, w, 0)}).T
 
 # %% [markdown]
@@ -103,7 +102,7 @@ def article_masks(kernels):
 
 
 article = article_masks(mlp.kernels)
-left = 1 - masking.sparsity(article)
+left = 1 - prune.sparsity(article)
 off = accuracy(pruned.apply(mlp, article), validation, N).value
 print(guesses.settle("1a. weights that survive, per cent", 100 * left, 1))
 print(guesses.settle("1b. accuracy left, per cent", 100 * off, 3))
@@ -181,7 +180,7 @@ def magnitude_mask(w, sparsity):
 
 </details>
 
-The lab's `masking.mask` does the same for any score. Of equal scores the first ones go,
+The lab's `prune.mask` does the same for any score. Of equal scores the first ones go,
 as a stable sort would have it.
 """
 
@@ -190,7 +189,7 @@ for scored in (ten, np.abs(w), np.array([0.5, 0.2, 0.2, 0.2, 0.9])):
     for sparsity in (0.0, 0.2, 0.4, 1.0):
         order = np.argsort(scored, kind="stable")
         kept = np.argsort(order) >= round(sparsity * scored.size)
-        np.testing.assert_array_equal(kept, masking.mask(scored, sparsity))
+        np.testing.assert_array_equal(kept, prune.mask(scored, sparsity))
 
 # %% [markdown]
 r"""
@@ -204,9 +203,9 @@ layers of different spread. What do they remove?
 rows = {}
 for name in ("mlp", "resnet8"):
     for layer, kernel in networks[name].kernels.items():
-        cuts = 0.1, thresholds.deviation_threshold(kernel, 1.0)
-        gone = [np.mean(~thresholds.above(kernel, cut)) for cut in cuts]
-        at_80 = thresholds.percentile_threshold(kernel, 0.8)
+        cuts = 0.1, prune.deviation_threshold(kernel, 1.0)
+        gone = [np.mean(~prune.above_threshold(kernel, cut)) for cut in cuts]
+        at_80 = prune.percentile_threshold(kernel, 0.8)
         rows[name, layer] = *gone, at_80, kernel.std()
 columns = ["|w| < 0.1", "below 1 deviation", "threshold for 0.8", "deviation"]
 removed = pd.DataFrame(rows, index=columns).T
@@ -278,7 +277,7 @@ Then the border. Nobody told the mask where the picture ends:
 from labkit.plots.weights import draw_weight_pictures
 
 kernel = mlp.kernels["fc1"]
-kept = masking.mask(np.abs(kernel), 0.9)
+kept = prune.mask(np.abs(kernel), 0.9)
 units = [3, 57, 102, 160, 211, 290]
 rows = {"trained": kernel[units], "10 % kept": np.where(kept, kernel, 0)[units]}
 pictures = {title: w.reshape(-1, 28, 28) for title, w in rows.items()}
@@ -370,7 +369,7 @@ SPARSITY = {"mlp": 0.8, "lenet5": 0.8, "resnet8": 0.5, "resnet20": 0.5}
 
 def by_magnitude(network, sparsity, scope):
     magnitudes = {name: np.abs(w) for name, w in network.kernels.items()}
-    return masking.masks(magnitudes, sparsity, scope)
+    return prune.masks(magnitudes, sparsity, scope)
 
 
 rows, masks = {}, {}
@@ -480,10 +479,10 @@ slopes = (1 / (1 + np.exp(-x @ w4)) - label)[:, None] * x  # of each image, (3, 
 without = [loss_of(np.where(np.arange(4) == k, 0, w4)) - loss_of(w4) for k in range(4)]
 rows = {
     "w": w4,
-    "magnitude": scores.magnitude(w4),
-    "activation-aware": scores.activation_aware(w4[None], np.linalg.norm(x, axis=0))[0],
-    "Taylor": scores.taylor(w4, slopes.mean(axis=0)),
-    "Fisher": scores.fisher(w4, np.square(slopes).mean(axis=0)),
+    "magnitude": prune.magnitude(w4),
+    "activation-aware": prune.activation_aware(w4[None], np.linalg.norm(x, axis=0))[0],
+    "Taylor": prune.taylor(w4, slopes.mean(axis=0)),
+    "Fisher": prune.fisher(w4, np.square(slopes).mean(axis=0)),
     "true change of the loss": without,
 }
 pd.DataFrame(rows).T.round(3)
@@ -554,12 +553,12 @@ def scored(name, criterion, seed):
     if criterion == "activation-aware":
         images = data[name].calibration.images[50 * seed : 50 * seed + 50]
         norms = input_norms(networks[name], images)
-        return {k: scores.activation_aware(w, norms[k]) for k, w in kernels.items()}
+        return {k: prune.activation_aware(w, norms[k]) for k, w in kernels.items()}
     score = {
-        "random": lambda k, w: scores.random(w, rng),
-        "magnitude": lambda k, w: scores.magnitude(w),
-        "Taylor": lambda k, w: scores.taylor(w, slopes.mean[k]),
-        "Fisher": lambda k, w: scores.fisher(w, slopes.squared[k]),
+        "random": lambda k, w: prune.random(w, rng),
+        "magnitude": lambda k, w: prune.magnitude(w),
+        "Taylor": lambda k, w: prune.taylor(w, slopes.mean[k]),
+        "Fisher": lambda k, w: prune.fisher(w, slopes.squared[k]),
     }[criterion]
     return {k: score(k, w) for k, w in kernels.items()}
 
@@ -577,7 +576,7 @@ def sweep(name):
         for seed in range(seeds):
             ranked = scored(name, criterion, seed)
             for s in GRIDS[name]:
-                file = pruned.apply(networks[name], masking.masks(ranked, s, "global"))
+                file = pruned.apply(networks[name], prune.masks(ranked, s, "global"))
                 value = accuracy(file, data[name].validation, N // 2).value
                 found.setdefault((name, criterion, s), []).append(value)
     return found
@@ -656,8 +655,7 @@ $$ \frac{w_p^2}{2\,[H^{-1}]_{pp}}, \qquad
 """
 
 # %%
-from labkit.curvature import hessian
-from labkit.prune.surgeon import compensated, surgeon
+from labkit.prune import compensated, hessian, surgeon
 
 twins = np.array([[1.0, 1.0], [2.0, 2.0], [-1.0, -1.0]])
 pair, h = np.array([3.0, 4.0]), hessian(twins, damping=1e-6)
@@ -706,7 +704,7 @@ for draw, h in enumerate(hessians):
     ranked = {name: scored("mlp", name, draw)["fc2"] for name in SEEDS}
     for name, score in (ranked | {"surgeon": surgeon(fc2, h)}).items():
         for share in SHARES:
-            kept = masking.mask(score, share)
+            kept = prune.mask(score, share)
             rows.append((AS_IT_IS, name, share, *judged(np.where(kept, fc2, 0))))
             rows.append((BETTER, name, share, *judged(compensated(fc2, h, kept))))
 
@@ -765,7 +763,7 @@ resnet, scan_images = networks["resnet8"], data["resnet8"].validation.take(500)
 float_score, scan = score(resnet, scan_images), {}
 for layer, kernel in resnet.kernels.items():
     for sparsity in LEVELS:
-        kept = masking.mask(np.abs(kernel), sparsity)
+        kept = prune.mask(np.abs(kernel), sparsity)
         scan[layer, sparsity] = score(pruned.apply(resnet, {layer: kept}), scan_images)
 
 # %%
@@ -807,7 +805,7 @@ from labkit.sparse.storage import sparse
 
 
 def price(kernel, sparsity):
-    left = np.where(masking.mask(np.abs(kernel), sparsity), kernel, 0)
+    left = np.where(prune.mask(np.abs(kernel), sparsity), kernel, 0)
     return payload_bytes(sparse(left, "bitmap"))
 
 
@@ -823,11 +821,11 @@ magnitudes = {layer: np.abs(kernel) for layer, kernel in resnet.kernels.items()}
 for budget in (0.6, 0.5, 0.4):
     choice = frontier.choice[frontier.within(budget * 4 * resnet.parameters)]
     shares = {k: LEVELS[c] for k, c in zip(magnitudes, choice, strict=True)}
-    chosen = masking.masks(magnitudes, shares)
-    same = masking.sparsity(chosen)
+    chosen = prune.masks(magnitudes, shares)
+    same = prune.sparsity(chosen)
     masks_by = {"shared out": chosen}
     for scope in ("layer", "global"):
-        masks_by[scope] = masking.masks(magnitudes, same, scope)
+        masks_by[scope] = prune.masks(magnitudes, same, scope)
     for title, kept in masks_by.items():
         file = pruned.prune_network(resnet, kept)
         found = accuracy(file.network, unseen).value

@@ -28,14 +28,13 @@ TensorFlow. They run in processes of their own, so this notebook never imports i
 import numpy as np
 import pandas as pd
 
-from labkit import live, pruned, zoo
+from labkit import live, prune, pruned, zoo
 from labkit.checks import Predictions, shown
 from labkit.compress import unpack
 from labkit.latency import machine
 from labkit.measure import accuracy
 from labkit.plots.base import figure
 from labkit.plots.curves import Curve, Look, draw_curves
-from labkit.prune import masking
 
 guesses = Predictions()
 N = 1000  # validation images
@@ -134,7 +133,7 @@ small network and the float one as the big one, since there the shapes agree at 
 # %%
 mlp = networks["mlp"]
 sizes = {layer: np.abs(kernel) for layer, kernel in mlp.kernels.items()}
-masks = masking.masks(sizes, 0.9, "global")
+masks = prune.masks(sizes, 0.9, "global")
 small = pruned.apply(mlp, masks)
 
 
@@ -237,7 +236,7 @@ calibration = {name: zoo.dataset(name).calibration.images[:100] for name in zoo.
 rows = {}
 for name, network in networks.items():
     sizes = {layer: np.abs(kernel) for layer, kernel in network.kernels.items()}
-    kept = masking.masks(sizes, SPARSITY[name])
+    kept = prune.masks(sizes, SPARSITY[name])
     file = pruned.apply(network, kept)
     fixed = reestimate_channels(network, file, calibration[name])
     steps = {"float32": network, "pruned": file, "re-estimated": fixed}
@@ -272,7 +271,7 @@ In the lab the pruning takes the first half of the steps. The second half repair
 """
 
 # %%
-from labkit.prune.schedules import SCHEDULES
+from labkit.prune import SCHEDULES
 
 STEPS, SPARSE = 400, 0.95
 at = np.arange(STEPS + 1)
@@ -357,7 +356,7 @@ another one. So judge on the validation images:
 
 # %%
 sizes = {layer: np.abs(kernel) for layer, kernel in mlp.kernels.items()}
-untrained = pruned.apply(mlp, masking.masks(sizes, SPARSE, "global"))
+untrained = pruned.apply(mlp, prune.masks(sizes, SPARSE, "global"))
 files = {name: unpack(packed) for name, packed in trained.items()}
 split = validation["mlp"]
 
@@ -409,7 +408,7 @@ guesses.guess("4. mlp, 95 % removed at random, trained", None)  # 0 to 1
 # %%
 rng = np.random.default_rng(0)
 rolled = {layer: rng.random(w.shape) for layer, w in mlp.kernels.items()}
-seen = live.fine_tuning("mlp", masking.masks(rolled, SPARSE, "global"), TAKEN)
+seen = live.fine_tuning("mlp", prune.masks(rolled, SPARSE, "global"), TAKEN)
 packed = live.result(seen, watched("random"))
 
 # %%

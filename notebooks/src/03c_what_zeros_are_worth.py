@@ -27,13 +27,12 @@ half of two cores. Three exercises, 12 points.
 import numpy as np
 import pandas as pd
 
-from labkit import pruned, structured, zoo
+from labkit import prune, pruned, structured, zoo
 from labkit.checks import Predictions, shown
 from labkit.latency import machine
 from labkit.measure import accuracy
 from labkit.plots.base import figure
 from labkit.plots.curves import Curve, Look, draw_curves
-from labkit.prune import masking
 from labkit.sparse.storage import STORAGES, encode
 
 guesses = Predictions()
@@ -140,7 +139,7 @@ with float values and once with 4-bit codes, as a codebook would have them.
 SPARSITIES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.65, 0.8, 0.87, 0.92, 0.95, 0.98, 0.99)
 mlp = networks["mlp"]
 magnitudes = {layer: np.abs(w) for layer, w in mlp.kernels.items()}
-masks = {s: masking.masks(magnitudes, s, "global") for s in SPARSITIES}
+masks = {s: prune.masks(magnitudes, s, "global") for s in SPARSITIES}
 left = [np.where(masks[s]["fc1"], mlp.kernels["fc1"], 0) for s in SPARSITIES]
 zeros = [np.mean(w == 0) for w in left]
 
@@ -274,7 +273,7 @@ np.testing.assert_allclose(forward(mlp.kernels), mlp.predict(pixels)[0], atol=1e
 # %%
 def without_units(share):
     norms = structured.weight_norms(mlp)
-    keep = {layer: masking.mask(norms[layer], share) for layer in ("fc1", "fc2")}
+    keep = {layer: prune.mask(norms[layer], share) for layer in ("fc1", "fc2")}
     return structured.remove_units(mlp, keep)
 
 
@@ -495,7 +494,7 @@ rows = {}
 for name, network in networks.items():
     bundles = structured.bundles(network)
     scored = structured.bundle_scores(bundles, structured.weight_norms(network))
-    keep = {k: masking.mask(s, 0.25) for k, s in scored.items()}
+    keep = {k: prune.mask(s, 0.25) for k, s in scored.items()}
     masked = structured.mask_units(network, keep)
     small = structured.remove_units(network, keep)
     images = validation[name].images[:100]
@@ -703,15 +702,15 @@ freely?
 """
 
 # %%
-from labkit.prune.patterns import n_of_m
+from labkit.prune import n_of_m
 
 rows = {}
 for name, network in networks.items():
     sizes = {k: np.abs(w) for k, w in network.kernels.items() if w.shape[-1] % 4 == 0}
     options = {
         "2:4": {k: n_of_m(s) for k, s in sizes.items()},
-        "half of each output": masking.masks(sizes, 0.5, "output"),
-        "half of each layer": masking.masks(sizes, 0.5, "layer"),
+        "half of each output": prune.masks(sizes, 0.5, "output"),
+        "half of each layer": prune.masks(sizes, 0.5, "layer"),
     }
     found = {"float32": accuracy(network, validation[name], N).value}
     for title, kept in options.items():

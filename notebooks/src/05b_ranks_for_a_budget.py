@@ -387,8 +387,8 @@ budget of 8 bits a weight, for low rank, sparsity and bits alone and for two pai
 """
 
 # %%
+from labkit import prune
 from labkit.codec import payload_bytes
-from labkit.prune import masking
 from labkit.quantize import quantize
 from labkit.sparse.storage import sparse
 
@@ -399,7 +399,7 @@ bytes_a_rank = 4 * sum(kernel.shape)
 
 # %%
 def zeroed(w, sparsity):
-    return np.where(masking.mask(np.abs(w), sparsity), w, 0).astype(np.float32)
+    return np.where(prune.mask(np.abs(w), sparsity), w, 0).astype(np.float32)
 
 
 def sparse_of(w, size_bytes):

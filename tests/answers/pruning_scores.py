@@ -29,7 +29,7 @@ def rows_of(w, g):
 
 RIGHT = {
     "taylor_scores": [scores.taylor, by_finite_differences],
-    "taylor_units": [units.taylor, unit_by_unit],
+    "taylor_units": [units.unit_taylor, unit_by_unit],
 }
 # A wrong answer, and part of what is true of it; "" for the neutral sentence.
 WRONG = {
@@ -45,7 +45,7 @@ WRONG = {
     ],
     "taylor_units": [
         (lambda w, g: np.abs((w * g).sum(axis=0)), "one score for each of the 2 units"),
-        (lambda w, g: units.taylor(w, g) + 1, ""),
+        (lambda w, g: units.unit_taylor(w, g) + 1, ""),
         (lambda w, g: np.linalg.norm(rows_of(w, g), axis=1), ""),
         (lambda w, g: np.abs(rows_of(w, g)).max(axis=1), ""),
         (lambda w, g: np.abs(w.reshape(len(w), -1).sum(1) * g.mean()), ""),

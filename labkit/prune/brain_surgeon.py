@@ -1,7 +1,7 @@
 """Optimal brain surgeon on one layer: remove a weight, let the others make up for it.
 
-For one output w of a layer, with H of `labkit.curvature`, setting weight p to 0 and
-changing the remaining ones in the best way
+For one output w of a layer, with H of `labkit.prune.curvature`, setting weight p to 0
+and changing the remaining ones in the best way
 
     adds  w_p^2 / (2 [H^-1]_pp)  to the squared output error, by the change
     - w_p / [H^-1]_pp * [H^-1]_:,p
@@ -35,7 +35,7 @@ def surgeon(w: np.ndarray, h: np.ndarray) -> np.ndarray:
     multiplications, `in` being the inputs that go together with others. Raises
     ValueError for shapes that do not fit.
 
-    >>> from labkit.curvature import hessian
+    >>> from labkit.prune import hessian
     >>> h = hessian(np.array([[1.0, 1.0], [0.0, 2.0]]), damping=1e-9)
     >>> h.round(6).tolist(), np.linalg.inv(h).round(6).tolist()
     ([[2.0, 2.0], [2.0, 10.0]], [[0.625, -0.125], [-0.125, 0.125]])
@@ -47,7 +47,7 @@ def surgeon(w: np.ndarray, h: np.ndarray) -> np.ndarray:
         np.linalg.cholesky(h)
     except np.linalg.LinAlgError as error:
         raise ValueError(
-            "h is not positive definite: make it with labkit.curvature.hessian"
+            "h is not positive definite: make it with labkit.prune.curvature.hessian"
         ) from error
     coupled, h_coupled = _coupled(h)
     inverse = np.linalg.inv(h_coupled)
@@ -66,7 +66,7 @@ def compensated(w: np.ndarray, h: np.ndarray, kept: np.ndarray) -> np.ndarray:
     layer's inputs. Returns float64 (out, in). Raises ValueError for shapes that do not
     fit.
 
-    >>> from labkit.curvature import hessian
+    >>> from labkit.prune import hessian
     >>> x = np.array([[1.0, 1.0], [2.0, 2.0]])    # two inputs that are always equal
     >>> w, kept = np.array([[3.0, 4.0]]), np.array([[True, False]])
     >>> compensated(w, hessian(x, damping=1e-9), kept).round(6).tolist()

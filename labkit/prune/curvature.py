@@ -6,7 +6,7 @@ For one output w and the layer's inputs x (n, in), weights changed by d give the
 
 All outputs share H. What rounds or removes weights one after the other asks of it how
 the others can make up for that (`labkit.repair.error_feedback`,
-`labkit.prune.surgeon`).
+`labkit.prune.brain_surgeon`).
 """
 
 import numpy as np
