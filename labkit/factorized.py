@@ -23,11 +23,11 @@ import numpy as np
 from labkit.common.cache import cached
 from labkit.graph import NetworkError
 from labkit.lowrank import convolution, data_aware
-from labkit.lowrank.cp import cp
+from labkit.lowrank.cp_als import cp
 from labkit.lowrank.decomposition import Decomposition, from_svd
 from labkit.lowrank.parts import Part
-from labkit.lowrank.svd import svd
-from labkit.lowrank.tucker import tucker
+from labkit.lowrank.truncated_svd import svd
+from labkit.lowrank.tucker2 import tucker
 from labkit.network import Network
 from labkit.responses import Observed
 

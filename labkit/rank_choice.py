@@ -12,8 +12,8 @@ import numpy as np
 
 from labkit import factorized
 from labkit.lowrank import ranks as choose
-from labkit.lowrank.ranks import Choices
-from labkit.lowrank.tucker import mode_energies
+from labkit.lowrank.ranks import RankOptions
+from labkit.lowrank.tucker2 import mode_energies
 from labkit.network import Network
 from labkit.rank_costs import check_unit, cost, rank_cost, rank_for
 from labkit.responses import Observed
@@ -29,7 +29,7 @@ def layer_choices(
     method: str,
     observed: Observed | None = None,
     unit: str = "macs",
-) -> Choices:
+) -> RankOptions:
     """The ranks of a layer that pay, with their costs and energies.
 
     method: not "cp" of a convolution, which has no energies (ValueError). Tucker's
@@ -47,10 +47,10 @@ def layer_choices(
     total = found.energies.sum() or 1.0
     ranks = range(1, found.full_rank + 1)
     kept = np.cumsum(found.energies) / total
-    return choose.choices(ranks, [rank * step for rank in ranks], kept, whole)
+    return choose.rank_options(ranks, [rank * step for rank in ranks], kept, whole)
 
 
-def _tucker_choices(network: Network, layer: str, unit: str, whole: int) -> Choices:
+def _tucker_choices(network: Network, layer: str, unit: str, whole: int) -> RankOptions:
     kernel = network.kernels[layer]
     energies, lost = mode_energies(kernel), []
     shares = np.arange(1, TUCKER_STEPS + 1) / TUCKER_STEPS
@@ -60,7 +60,7 @@ def _tucker_choices(network: Network, layer: str, unit: str, whole: int) -> Choi
         lost.append(sum(rest) / energies[0].sum())
     kept = np.maximum(1 - np.array(lost), 1e-3)
     costs = [rank_cost(network, layer, "tucker", pair, unit) for pair in pairs]
-    return choose.choices(list(pairs), costs, kept, whole)
+    return choose.rank_options(list(pairs), costs, kept, whole)
 
 
 def budget(
@@ -88,7 +88,7 @@ def plan(
     unit: str = "macs",
     most: float | None = None,
     observed: Observed | None = None,
-    loss: Mapping[str, tuple[Choices, Sequence[float]]] | None = None,
+    loss: Mapping[str, tuple[RankOptions, Sequence[float]]] | None = None,
 ) -> Ranks:
     """Layer -> its rank; None for a layer that stays whole.
 

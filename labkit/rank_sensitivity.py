@@ -1,7 +1,7 @@
 """How much the rank of one layer matters: its loss at some ranks, the others whole.
 
 As `labkit.sensitivity` does with bits. The losses of single layers are taken to add up
-(`labkit.lowrank.ranks.by_loss`); that they do is an assumption.
+(`labkit.lowrank.by_loss`); that they do is an assumption.
 """
 
 import json
@@ -16,7 +16,7 @@ from labkit.common.keys import sha256
 from labkit.common.reading import read_json
 from labkit.common.split import Split
 from labkit.graph import NetworkError
-from labkit.lowrank.ranks import Choices, thinned
+from labkit.lowrank.ranks import RankOptions, thinned
 from labkit.measure import BATCH, THREADS
 from labkit.network import Network
 from labkit.responses import Observed
@@ -40,7 +40,7 @@ class RankLosses:
     method: str
     unit: str
     images: int
-    layers: dict[str, tuple[Choices, list[float]]]
+    layers: dict[str, tuple[RankOptions, list[float]]]
 
     @cached_property
     def digest(self) -> str:
@@ -66,7 +66,7 @@ class RankLosses:
         """The inverse of `record`."""
         layers = {
             layer: (
-                Choices(
+                RankOptions(
                     tuple(map(_rank, row["ranks"])),
                     np.array(row["costs"], np.int64),
                     np.array(row["kept"]),

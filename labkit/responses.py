@@ -14,7 +14,7 @@ import numpy as np
 
 from labkit import modelfile
 from labkit.common.keys import key_of, sha256
-from labkit.lowrank.moments import Moments, Sums
+from labkit.lowrank.covariance import Moments, Sums
 from labkit.network import Network
 from labkit.runtime import Runner
 

@@ -7,8 +7,16 @@ import numpy as np
 import pytest
 
 from labkit import clipped, dark_knowledge, distill, likeness, packing, quantize
-from labkit.lowrank import convolution, cp, data_aware, randomized, ranks, svd, tucker
-from labkit.lowrank.moments import moments
+from labkit.lowrank import (
+    convolution,
+    cp_als,
+    data_aware,
+    randomized,
+    ranks,
+    truncated_svd,
+    tucker2,
+)
+from labkit.lowrank.covariance import moments
 from labkit.prune import (
     brain_surgeon,
     curvature,
@@ -44,8 +52,8 @@ LABELS = np.array([0, 1])
 H = curvature.hessian(np.random.default_rng(0).normal(size=(9, 4)))
 CODES = codebook.quantize_to(MATRIX, "kmeans", 2)
 KEPT = MATRIX > 0.5
-DECOMPOSED = svd.svd(MATRIX)
-CHOICES = {"fc1": ranks.choices([1, 2], [10, 20], [0.5, 0.9], whole=30)}
+DECOMPOSED = truncated_svd.svd(MATRIX)
+CHOICES = {"fc1": ranks.rank_options([1, 2], [10, 20], [0.5, 0.9], whole=30)}
 UNITS = {"fc1": np.array([3.0, 1.0, 2.0])}
 
 
@@ -360,22 +368,26 @@ CASES = [
             "scope": [*WORD, "output"],
         },
     ),
-    (svd.svd, {"w": MATRIX}, {"w": [*filled(MATRIX), ROW, KERNEL]}),
-    (svd.spectrum, {"w": MATRIX}, {"w": [*filled(MATRIX), ROW, KERNEL]}),
+    (truncated_svd.svd, {"w": MATRIX}, {"w": [*filled(MATRIX), ROW, KERNEL]}),
+    (truncated_svd.spectrum, {"w": MATRIX}, {"w": [*filled(MATRIX), ROW, KERNEL]}),
     (
-        svd.factors,
+        truncated_svd.factors,
         {"found": DECOMPOSED, "rank": 1, "values": "split"},
         {"rank": [*COUNT, 4], "values": WORD},
     ),
-    (svd.error, {"s": ROW, "rank": 1}, {"s": filled(ROW), "rank": [*NOT_NEGATIVE, 5]}),
-    (svd.energy, {"s": ROW}, {"s": filled(ROW)}),
     (
-        svd.rank_for_energy,
+        truncated_svd.error,
+        {"s": ROW, "rank": 1},
+        {"s": filled(ROW), "rank": [*NOT_NEGATIVE, 5]},
+    ),
+    (truncated_svd.energy, {"s": ROW}, {"s": filled(ROW)}),
+    (
+        truncated_svd.rank_for_energy,
         {"s": ROW, "kept": 0.5},
         {"s": filled(ROW), "kept": FRACTION},
     ),
-    (svd.break_even, {"m": 3, "n": 4}, {"m": COUNT, "n": COUNT}),
-    (svd.largest_paying_rank, {"m": 3, "n": 4}, {"m": COUNT, "n": COUNT}),
+    (truncated_svd.break_even, {"m": 3, "n": 4}, {"m": COUNT, "n": COUNT}),
+    (truncated_svd.largest_paying_rank, {"m": 3, "n": 4}, {"m": COUNT, "n": COUNT}),
     (
         randomized.randomized_svd,
         {"w": MATRIX, "rank": 1, "oversampling": 2, "powers": 1},
@@ -388,10 +400,10 @@ CASES = [
     ),
     *(
         (form, {"kernel": KERNEL}, {"kernel": [*filled(KERNEL), MATRIX]})
-        for form in (convolution.channel, convolution.spatial, tucker.mode_energies)
+        for form in (convolution.channel, convolution.spatial, tucker2.mode_energies)
     ),
     (
-        tucker.tucker,
+        tucker2.tucker,
         {"kernel": KERNEL, "ranks": (1, 2), "rounds": 2},
         {
             "kernel": [*filled(KERNEL), MATRIX],
@@ -400,7 +412,7 @@ CASES = [
         },
     ),
     (
-        cp.cp,
+        cp_als.cp,
         {"kernel": KERNEL, "rank": 1, "rounds": 2},
         {"kernel": [*filled(KERNEL), MATRIX], "rank": COUNT, "rounds": COUNT},
     ),

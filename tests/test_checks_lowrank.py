@@ -11,12 +11,12 @@ from labkit.checks import (
     check_rank_for_energy,
     check_separable_convolution,
 )
-from labkit.lowrank import svd
+from labkit.lowrank import truncated_svd
 from labkit.lowrank.data_aware import principal_directions
 
 
 def factors(w, rank):
-    return svd.factors(svd.svd(w), rank)
+    return truncated_svd.factors(truncated_svd.svd(w), rank)
 
 
 def by_eigenvectors(w, rank):
@@ -52,7 +52,10 @@ def test_right_factors_pass(fn):
             "singular values are in there twice",
         ),
         (
-            lambda w, k: (np.diag(svd.spectrum(w)[:k]) @ cut(w, k)[0], cut(w, k)[1]),
+            lambda w, k: (
+                np.diag(truncated_svd.spectrum(w)[:k]) @ cut(w, k)[0],
+                cut(w, k)[1],
+            ),
             "singular values are in there twice",
         ),
         (
@@ -67,7 +70,10 @@ def test_right_factors_pass(fn):
             lambda w, k: cut(w, k, lambda u, s, vt: (u[:, ::-1], s[::-1], vt[::-1])),
             "keep the smallest",
         ),
-        (lambda w, k: svd.svd(w).matrix(k), "You multiply the factors together"),
+        (
+            lambda w, k: truncated_svd.svd(w).matrix(k),
+            "You multiply the factors together",
+        ),
         (lambda w, k: factors(w, k)[::-1], "The order"),
         (lambda w, k: factors(w, min(w.shape)), "they should be (2, 6) and (6, 2)"),
         (lambda w, k: (w[:k], np.eye(len(w))[:, :k]), "not the nearest matrix"),
@@ -85,7 +91,8 @@ def counted(m, n):
 
 
 @pytest.mark.parametrize(
-    "fn", [svd.largest_paying_rank, lambda m, n: (m * n - 1) // (m + n), counted]
+    "fn",
+    [truncated_svd.largest_paying_rank, lambda m, n: (m * n - 1) // (m + n), counted],
 )
 def test_right_ranks_pass(fn):
     verdict = check_largest_paying_rank(fn)
@@ -118,7 +125,7 @@ def one_by_one(s, kept):
     return len(s)
 
 
-@pytest.mark.parametrize("fn", [svd.rank_for_energy, one_by_one])
+@pytest.mark.parametrize("fn", [truncated_svd.rank_for_energy, one_by_one])
 def test_right_energies_pass(fn):
     verdict = check_rank_for_energy(fn)
     assert verdict, verdict

@@ -5,10 +5,10 @@ from itertools import product
 import numpy as np
 import pytest
 
-from labkit.lowrank import parts, randomized, ranks, svd
+from labkit.lowrank import parts, randomized, ranks, truncated_svd
 from labkit.lowrank.decomposition import from_svd
 from labkit.lowrank.parts import Part, Sides
-from labkit.lowrank.ranks import choices
+from labkit.lowrank.ranks import rank_options
 
 
 def matrix(m=12, n=8, seed=0):
@@ -19,17 +19,17 @@ def matrix(m=12, n=8, seed=0):
 def test_the_error_is_what_was_left_out(shape):
     """Eckart-Young: ||W - W_k||_F^2 is the sum of the later squared values."""
     w = matrix(*shape)
-    found = svd.svd(w)
+    found = truncated_svd.svd(w)
     for rank in range(1, min(shape) + 1):
         direct = np.square(w - found.matrix(rank)).sum()
-        assert direct == pytest.approx(svd.error(found.s, rank), abs=1e-12)
+        assert direct == pytest.approx(truncated_svd.error(found.s, rank), abs=1e-12)
         assert np.linalg.matrix_rank(found.matrix(rank)) == rank
-    assert svd.error(found.s, 0) == pytest.approx(np.square(w).sum())
+    assert truncated_svd.error(found.s, 0) == pytest.approx(np.square(w).sum())
 
 
 def test_no_other_matrix_of_the_rank_is_closer():
     w = matrix()
-    best = svd.error(svd.spectrum(w), 3)
+    best = truncated_svd.error(truncated_svd.spectrum(w), 3)
     rng = np.random.default_rng(1)
     for _ in range(20):
         basis = np.linalg.qr(rng.normal(size=(12, 3)))[0]
@@ -39,8 +39,8 @@ def test_no_other_matrix_of_the_rank_is_closer():
 @pytest.mark.parametrize("values", ["split", "first", "second"])
 def test_two_factors_hold_the_values_once(values):
     w = matrix()
-    found = svd.svd(w)
-    first, second = svd.factors(found, 4, values)
+    found = truncated_svd.svd(w)
+    first, second = truncated_svd.factors(found, 4, values)
     assert first.shape == (4, 8) and second.shape == (12, 4)
     np.testing.assert_allclose(second @ first, found.matrix(4), atol=1e-12)
     lengths = np.linalg.norm(first, axis=1), np.linalg.norm(second, axis=0)
@@ -54,38 +54,44 @@ def test_two_factors_hold_the_values_once(values):
 
 def test_energy_is_of_squares():
     s = np.array([3.0, 2.0, 1.0])
-    np.testing.assert_allclose(svd.energy(s), [9 / 14, 13 / 14, 1.0])
-    assert svd.rank_for_energy(s, 0.0) == 1
-    assert svd.rank_for_energy(s, 9 / 14) == 1
-    assert svd.rank_for_energy(s, 0.65) == 2
-    assert svd.rank_for_energy(s, 1.0) == 3
-    assert svd.energy(np.zeros(2)).tolist() == [1.0, 1.0]
-    assert svd.rank_for_energy(np.zeros(2), 1.0) == 1
+    np.testing.assert_allclose(truncated_svd.energy(s), [9 / 14, 13 / 14, 1.0])
+    assert truncated_svd.rank_for_energy(s, 0.0) == 1
+    assert truncated_svd.rank_for_energy(s, 9 / 14) == 1
+    assert truncated_svd.rank_for_energy(s, 0.65) == 2
+    assert truncated_svd.rank_for_energy(s, 1.0) == 3
+    assert truncated_svd.energy(np.zeros(2)).tolist() == [1.0, 1.0]
+    assert truncated_svd.rank_for_energy(np.zeros(2), 1.0) == 1
 
 
 def test_the_largest_paying_rank_by_counting():
     for m, n in product((1, 2, 3, 7, 10, 64), (1, 2, 5, 10, 100)):
         counted = sum(rank * (m + n) < m * n for rank in range(1, m * n + 1))
-        assert svd.largest_paying_rank(m, n) == counted
-        assert counted < svd.break_even(m, n) <= counted + 1
+        assert truncated_svd.largest_paying_rank(m, n) == counted
+        assert counted < truncated_svd.break_even(m, n) <= counted + 1
 
 
 @pytest.mark.parametrize(
     ("call", "words"),
     [
-        (lambda: svd.svd(np.zeros((2, 2, 2))), "a matrix"),
-        (lambda: svd.svd(np.full((2, 2), np.nan)), "NaN or infinity"),
-        (lambda: svd.factors(svd.svd(np.eye(3)), 4), "from 1 to 3"),
-        (lambda: svd.factors(svd.svd(np.eye(3)), 1.5), "whole number"),
-        (lambda: svd.factors(svd.svd(np.eye(3)), 1, "both"), "choose one of split"),
-        (lambda: svd.rank_for_energy([1.0], 90), "from 0 to 1"),
-        (lambda: svd.break_even(0, 4), "m is 0: give .* at least 1"),
+        (lambda: truncated_svd.svd(np.zeros((2, 2, 2))), "a matrix"),
+        (lambda: truncated_svd.svd(np.full((2, 2), np.nan)), "NaN or infinity"),
+        (lambda: truncated_svd.factors(truncated_svd.svd(np.eye(3)), 4), "from 1 to 3"),
+        (
+            lambda: truncated_svd.factors(truncated_svd.svd(np.eye(3)), 1.5),
+            "whole number",
+        ),
+        (
+            lambda: truncated_svd.factors(truncated_svd.svd(np.eye(3)), 1, "both"),
+            "choose one of split",
+        ),
+        (lambda: truncated_svd.rank_for_energy([1.0], 90), "from 0 to 1"),
+        (lambda: truncated_svd.break_even(0, 4), "m is 0: give .* at least 1"),
         (
             lambda: randomized.randomized_svd(np.eye(3), 2, oversampling=-1),
             "oversampling is -1",
         ),
         (
-            lambda: ranks.thinned(choices([1], [1], [0.5], 2), 1),
+            lambda: ranks.thinned(rank_options([1], [1], [0.5], 2), 1),
             "count is 1: give .* at least 2",
         ),
     ],
@@ -99,7 +105,7 @@ def test_a_random_sketch_finds_the_same():
     rng = np.random.default_rng(2)
     u, v = (np.linalg.qr(rng.normal(size=(side, 20)))[0] for side in (60, 40))
     w = (u * 2.0 ** -np.arange(20)) @ v.T
-    exact, sketched = svd.svd(w), randomized.randomized_svd(w, rank=5)
+    exact, sketched = truncated_svd.svd(w), randomized.randomized_svd(w, rank=5)
     np.testing.assert_allclose(sketched.s, exact.s[:5], rtol=1e-8)
     np.testing.assert_allclose(sketched.matrix(5), exact.matrix(5), atol=1e-8)
     again = randomized.randomized_svd(w, rank=5)
@@ -108,7 +114,7 @@ def test_a_random_sketch_finds_the_same():
 
 def test_power_iterations_help_where_values_fall_slowly():
     w = matrix(200, 150)
-    best = svd.error(svd.spectrum(w), 10)
+    best = truncated_svd.error(truncated_svd.spectrum(w), 10)
 
     def excess(powers):
         found = randomized.randomized_svd(w, 10, powers=powers)
@@ -120,16 +126,18 @@ def test_power_iterations_help_where_values_fall_slowly():
 
 def test_a_decomposition_is_cut_to_any_rank():
     w, bias = matrix(6, 9), np.arange(6.0)
-    found = from_svd(svd.svd(w), bias)
+    found = from_svd(truncated_svd.svd(w), bias)
     assert (found.full_rank, found.weights_per_rank) == (6, 15)
-    assert found.break_even == svd.break_even(6, 9)
+    assert found.break_even == truncated_svd.break_even(6, 9)
     for rank in range(1, 7):
         first, second = found.parts(rank)
         assert first.bias is None and first.kernel.dtype == np.float32
         np.testing.assert_array_equal(second.bias, bias)
         back = parts.multiplied_back([first, second])
         left_out = np.square(w - back).sum()
-        assert left_out == pytest.approx(svd.error(svd.spectrum(w), rank), abs=1e-5)
+        assert left_out == pytest.approx(
+            truncated_svd.error(truncated_svd.spectrum(w), rank), abs=1e-5
+        )
     with pytest.raises(ValueError, match="from 1 to 6"):
         found.parts(7)
 
@@ -154,7 +162,7 @@ def test_macs_by_hand():
 def made(energies, cost, whole):
     kept = np.cumsum(energies) / np.sum(energies)
     steps = range(1, len(energies) + 1)
-    return choices(list(steps), [cost * k for k in steps], kept.tolist(), whole)
+    return rank_options(list(steps), [cost * k for k in steps], kept.tolist(), whole)
 
 
 LAYERS = {
@@ -224,6 +232,6 @@ def test_ends_of_the_budget(way):
 
 
 def test_ranks_that_do_not_pay_are_no_choice():
-    found = choices([1, 2, 3], [10, 20, 30], [0.0, 0.5, 1.0], whole=30)
+    found = rank_options([1, 2, 3], [10, 20, 30], [0.0, 0.5, 1.0], whole=30)
     assert found.ranks == (2, None)
-    assert choices([1], [30], [1.0], whole=30).ranks == (None,)
+    assert rank_options([1], [30], [1.0], whole=30).ranks == (None,)

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from labkit.lowrank import convolution, cp, parts, svd, tucker
-from labkit.lowrank.moments import moments
+from labkit.lowrank import convolution, cp_als, parts, truncated_svd, tucker2
+from labkit.lowrank.covariance import moments
 from labkit.lowrank.parts import Part, multiplied_back
 
 
@@ -41,9 +41,9 @@ def test_the_shapes_of_the_parts():
     for name, expected in shapes.items():
         found = getattr(convolution, name)(w).parts(2)
         assert [part.kernel.shape for part in found] == expected
-    three = tucker.tucker(w, (3, 2)).parts()
+    three = tucker2.tucker(w, (3, 2)).parts()
     assert [p.kernel.shape for p in three] == [(2, 1, 1, 4), (3, 3, 3, 2), (6, 1, 1, 3)]
-    four = cp.cp(w, 5).parts()
+    four = cp_als.cp(w, 5).parts()
     assert [(p.kernel.shape, p.depthwise) for p in four] == [
         ((5, 1, 1, 4), False),
         ((1, 3, 1, 5), True),
@@ -58,9 +58,11 @@ def test_break_even_is_where_weights_are_as_many(shape):
     w = kernel(*shape)
     taps = height * width
     channel, spatial = convolution.channel(w), convolution.spatial(w)
-    assert channel.break_even == pytest.approx(svd.break_even(out, taps * inputs))
+    assert channel.break_even == pytest.approx(
+        truncated_svd.break_even(out, taps * inputs)
+    )
     assert spatial.break_even == pytest.approx(
-        svd.break_even(height * inputs, width * out)
+        truncated_svd.break_even(height * inputs, width * out)
     )
     for found in (channel, spatial):
         for rank in range(1, found.full_rank + 1):
@@ -105,7 +107,7 @@ def test_tucker_against_tensorly(ranks):
     w = kernel()
     (core, factors), _ = partial_tucker(w, rank=ranks, modes=[0, 3], n_iter_max=50)
     theirs = np.einsum("pijq,op,cq->oijc", core, factors[0], factors[1])
-    ours = tucker.tucker(w, ranks, rounds=50)
+    ours = tucker2.tucker(w, ranks, rounds=50)
     assert left_out(w, ours.parts()) == pytest.approx(
         np.square(w - theirs).sum(), rel=1e-3, abs=1e-9
     )
@@ -115,9 +117,11 @@ def test_tucker_against_tensorly(ranks):
 
 def test_tuckers_rounds_only_help():
     w = kernel(12, 3, 3, 10)
-    errors = [left_out(w, tucker.tucker(w, (4, 3), rounds=n).parts()) for n in range(6)]
+    errors = [
+        left_out(w, tucker2.tucker(w, (4, 3), rounds=n).parts()) for n in range(6)
+    ]
     assert errors == sorted(errors, reverse=True) and errors[0] > errors[-1]
-    outputs, inputs = tucker.mode_energies(w)
+    outputs, inputs = tucker2.mode_energies(w)
     assert errors[0] <= outputs[4:].sum() + inputs[3:].sum()  # the HOSVD's bound
     assert outputs.sum() == pytest.approx(np.square(w).sum())
 
@@ -126,7 +130,7 @@ def test_cp_finds_terms_that_are_there():
     rng = np.random.default_rng(4)
     terms = [rng.normal(size=(side, 3)) for side in (6, 3, 3, 5)]
     w = np.einsum("or,ir,jr,cr->oijc", *terms)
-    found = cp.cp(w, 3, rounds=500)
+    found = cp_als.cp(w, 3, rounds=500)
     assert left_out(w, found.parts()) < 1e-3 * np.square(w).sum()
     sides = (found.outputs, found.down, found.across, found.inputs)
     lengths = [np.linalg.norm(v, axis=0) for v in sides]
@@ -139,13 +143,17 @@ def test_cp_against_tensorly():
     w = kernel(8, 3, 3, 6)
     weights, factors = parafac(w, 6, n_iter_max=60, init="random", random_state=0)
     theirs = np.einsum("r,or,ir,jr,cr->oijc", weights, *factors)
-    ours = left_out(w, cp.cp(w, 6, rounds=60).parts())
+    ours = left_out(w, cp_als.cp(w, 6, rounds=60).parts())
     assert ours <= 1.1 * np.square(w - theirs).sum()
 
 
 def test_cp_is_the_same_from_the_same_seed():
     w = kernel()
-    one, again, other = cp.cp(w, 3, seed=1), cp.cp(w, 3, seed=1), cp.cp(w, 3, seed=2)
+    one, again, other = (
+        cp_als.cp(w, 3, seed=1),
+        cp_als.cp(w, 3, seed=1),
+        cp_als.cp(w, 3, seed=2),
+    )
     np.testing.assert_array_equal(one.down, again.down)
     assert not np.allclose(one.down, other.down)
 
@@ -161,11 +169,11 @@ def test_a_depthwise_part_multiplies_channel_by_channel():
 @pytest.mark.parametrize(
     ("call", "words"),
     [
-        (lambda: tucker.tucker(kernel(), (7, 1)), "from 1 to 6"),
-        (lambda: tucker.tucker(kernel(4, 1, 1, 4), (3, 2)), "more than 1 times"),
-        (lambda: tucker.tucker(np.eye(3), (1, 1)), "one of a convolution"),
-        (lambda: cp.cp(kernel(), 0), "rank is 0"),
-        (lambda: cp.cp(kernel(), 2, rounds=0), "at least 1"),
+        (lambda: tucker2.tucker(kernel(), (7, 1)), "from 1 to 6"),
+        (lambda: tucker2.tucker(kernel(4, 1, 1, 4), (3, 2)), "more than 1 times"),
+        (lambda: tucker2.tucker(np.eye(3), (1, 1)), "one of a convolution"),
+        (lambda: cp_als.cp(kernel(), 0), "rank is 0"),
+        (lambda: cp_als.cp(kernel(), 2, rounds=0), "at least 1"),
         (lambda: convolution.spatial(np.eye(3)), "one of a convolution"),
     ],
 )

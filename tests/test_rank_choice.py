@@ -6,7 +6,7 @@ import pytest
 from labkit import factorized, measure, rank_choice, rank_costs, zoo
 from labkit.factorized import METHODS
 from labkit.graph import NetworkError
-from labkit.lowrank import svd
+from labkit.lowrank import truncated_svd
 from labkit.rank_choice import BY, plan
 from labkit.rank_costs import measured_break_even, rank_for
 from labkit.rank_sensitivity import RankLosses, committed, rank_losses
@@ -61,7 +61,9 @@ def test_a_share_of_one_is_the_break_even_rank(method):
                 np.prod(s) for s, _ in rank_costs._shapes(shape, own, max(k, 1))
             )
             assert np.sign(weights - size) == sign or k < 1
-    assert rank_costs.break_even((300, 784), "svd") == svd.break_even(300, 784)
+    assert rank_costs.break_even((300, 784), "svd") == truncated_svd.break_even(
+        300, 784
+    )
 
 
 def test_tuckers_pair_has_the_share_of_the_weights():
@@ -100,7 +102,7 @@ def test_energy_takes_the_same_fraction_of_each():
     network = zoo.load("mlp")
     ranks = plan(network, "svd", 0.5, "energy")
     kept = [
-        svd.energy(svd.spectrum(network.kernels[layer]))[rank - 1]
+        truncated_svd.energy(truncated_svd.spectrum(network.kernels[layer]))[rank - 1]
         for layer, rank in ranks.items()
     ]
     assert max(kept) - min(kept) < 0.02

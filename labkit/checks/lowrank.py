@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from labkit.checks.base import Verdict, Wrong, answer, numbers, verdict
-from labkit.lowrank.svd import largest_paying_rank, rank_for_energy
+from labkit.lowrank.truncated_svd import largest_paying_rank, rank_for_energy
 
 
 def check_low_rank_factors(fn: Callable) -> Verdict:

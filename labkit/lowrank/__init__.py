@@ -1,16 +1,86 @@
-"""Low rank: a layer as several smaller ones, one idea a file.
+"""A layer as several smaller ones: the arithmetic, numpy only.
 
-* `svd`: the singular value decomposition of a matrix, its errors, the break-even rank;
-* `randomized`: the same from a random sketch;
-* `decomposition`: a layer cut to any rank, both factors kept;
-* `moments`: mean and covariance of what a layer reads or answers;
-* `data_aware`: PCA of a layer's inputs and of its responses;
-* `convolution`: kernels split by channels or by height and width;
-* `tucker`, `cp`: kernels as a core between two projections, or as a sum of products;
-* `ranks`: the ranks of a whole network at one budget;
-* `parts`: what the smaller layers cost, and the kernel that they multiply back to.
-
-Kernels lie as LiteRT has them: dense (out, in), convolution (out, height, width, in).
-`labkit.factorized` puts the smaller layers into model files, where they run one after
-the other. They are never multiplied back: that gives the old size and the old cost.
+Singular values, principal directions of what a layer reads or answers, Tucker-2 and CP
+for kernels, what a rank costs and loses, and which ranks a budget buys. Kernels lie as
+LiteRT has them: dense (out, in), convolution (out, height, width, in).
+`labkit.compress` puts the smaller layers into model files, where they run one after the
+other. They are never multiplied back: that gives the old size and the old cost.
 """
+
+from labkit.lowrank.convolution import (
+    channel,
+    channel_of_responses,
+    projected_inputs,
+    spatial,
+)
+from labkit.lowrank.covariance import Moments, Sums, moments
+from labkit.lowrank.cp_als import cp
+from labkit.lowrank.data_aware import output_error, pca_of_inputs, pca_of_responses
+from labkit.lowrank.decomposition import Decomposition, from_svd
+from labkit.lowrank.parts import (
+    Part,
+    Sides,
+    macs,
+    multiplied_back,
+    places,
+    shared_strides,
+)
+from labkit.lowrank.randomized import randomized_svd
+from labkit.lowrank.ranks import (
+    RankOptions,
+    by_energy,
+    by_loss,
+    by_product,
+    rank_options,
+    thinned,
+)
+from labkit.lowrank.truncated_svd import (
+    break_even,
+    energy,
+    error,
+    factors,
+    largest_paying_rank,
+    rank_for_energy,
+    spectrum,
+    svd,
+)
+from labkit.lowrank.tucker2 import mode_energies, tucker
+
+__all__ = [
+    "Decomposition",
+    "Moments",
+    "Part",
+    "RankOptions",
+    "Sides",
+    "Sums",
+    "break_even",
+    "by_energy",
+    "by_loss",
+    "by_product",
+    "channel",
+    "channel_of_responses",
+    "cp",
+    "energy",
+    "error",
+    "factors",
+    "from_svd",
+    "largest_paying_rank",
+    "macs",
+    "mode_energies",
+    "moments",
+    "multiplied_back",
+    "output_error",
+    "pca_of_inputs",
+    "pca_of_responses",
+    "places",
+    "projected_inputs",
+    "randomized_svd",
+    "rank_for_energy",
+    "rank_options",
+    "shared_strides",
+    "spatial",
+    "spectrum",
+    "svd",
+    "thinned",
+    "tucker",
+]

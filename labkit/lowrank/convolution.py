@@ -15,9 +15,9 @@ import numpy as np
 
 from labkit.common.arguments import finite
 from labkit.lowrank import data_aware
+from labkit.lowrank.covariance import Moments
 from labkit.lowrank.decomposition import Decomposition, from_svd
-from labkit.lowrank.moments import Moments
-from labkit.lowrank.svd import svd
+from labkit.lowrank.truncated_svd import svd
 
 
 def channel(kernel: np.ndarray, bias: np.ndarray | None = None) -> Decomposition:
@@ -57,7 +57,7 @@ def projected_inputs(
     row. The directions are about 0, not about the mean: the zeros that pad a picture
     are then projected on zeros, and no mean has to go on past its edges.
 
-    >>> from labkit.lowrank.moments import moments
+    >>> from labkit.lowrank import moments
     >>> found = projected_inputs(np.ones((4, 3, 3, 2)), None, moments(np.eye(2)))
     >>> found.first.shape, found.second.shape
     ((2, 1, 1, 2), (4, 3, 3, 2))
@@ -85,7 +85,7 @@ def spatial(kernel: np.ndarray, bias: np.ndarray | None = None) -> Decomposition
     >>> first, second = spatial(sobel).parts(1)
     >>> first.kernel.shape, second.kernel.shape
     ((1, 3, 1, 1), (1, 1, 3, 1))
-    >>> from labkit.lowrank.parts import multiplied_back
+    >>> from labkit.lowrank import multiplied_back
     >>> np.allclose(multiplied_back([first, second]), sobel)    # its rank is 1
     True
     """

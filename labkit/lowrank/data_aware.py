@@ -24,9 +24,9 @@ responses that have low rank).
 import numpy as np
 
 from labkit.common.arguments import shaped
+from labkit.lowrank.covariance import Moments
 from labkit.lowrank.decomposition import Decomposition
-from labkit.lowrank.moments import Moments
-from labkit.lowrank.svd import check_matrix
+from labkit.lowrank.truncated_svd import check_matrix
 
 
 def principal_directions(covariance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -44,7 +44,7 @@ def principal_directions(covariance: np.ndarray) -> tuple[np.ndarray, np.ndarray
     ):
         raise ValueError(
             f"covariance of {covariance.shape} is not symmetric: give (d, d), as "
-            "labkit.lowrank.moments makes it"
+            "labkit.lowrank.covariance makes it"
         )
     values, vectors = np.linalg.eigh(covariance)
     return np.maximum(values[::-1], 0.0), vectors[:, ::-1]
@@ -59,7 +59,7 @@ def pca_of_responses(
     before the activation function. Ranks go to `out`; where `in` is smaller, the terms
     above `in` carry nothing. Raises ValueError for shapes that do not fit.
 
-    >>> from labkit.lowrank.moments import moments
+    >>> from labkit.lowrank import moments
     >>> w = np.array([[1.0, 0.0], [0.0, 10.0]])          # the larger weight …
     >>> x = np.array([[1.0, 0.01], [-1.0, -0.01]])       # … meets a small input
     >>> found = pca_of_responses(w, None, moments(x @ w.T))
@@ -86,7 +86,7 @@ def pca_of_inputs(
     w: (out, in). inputs: the moments of x. Ranks go to `in`. Raises ValueError for
     shapes that do not fit.
 
-    >>> from labkit.lowrank.moments import moments
+    >>> from labkit.lowrank import moments
     >>> x = np.array([[0.0, 5.0], [2.0, 5.0]])           # the second is always 5
     >>> found = pca_of_inputs(np.array([[1.0, 2.0]]), np.zeros(1), moments(x))
     >>> first, second = found.parts(1)
@@ -120,7 +120,7 @@ def output_error(w: np.ndarray, parts, bias: np.ndarray | None, x: np.ndarray) -
 
     w: (out, in). parts: two, as `Decomposition.parts` returns. bias: of the layer.
 
-    >>> from labkit.lowrank.parts import Part
+    >>> from labkit.lowrank import Part
     >>> parts = Part(np.array([[1.0, 0.0]])), Part(np.array([[1.0], [0.0]]))
     >>> output_error(np.eye(2), parts, None, np.array([[3.0, 2.0]]))
     4.0

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from labkit.lowrank.parts import Part
-from labkit.lowrank.svd import Svd, check_rank
+from labkit.lowrank.truncated_svd import Svd, check_rank
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,7 +9,7 @@ iterations for singular values that fall slowly) and 5.1 (the SVD).
 import numpy as np
 
 from labkit.common.arguments import whole
-from labkit.lowrank.svd import Svd, check_matrix, check_rank
+from labkit.lowrank.truncated_svd import Svd, check_matrix, check_rank
 
 
 def randomized_svd(

@@ -15,7 +15,7 @@ from labkit.common.arguments import positive, shaped, whole
 
 
 @dataclass(frozen=True, eq=False)
-class Choices:
+class RankOptions:
     """What one layer can become, from cheap to dear.
 
     ranks: one for each choice but the last, which is the layer as it is: None there.
@@ -31,9 +31,9 @@ class Choices:
         return len(self.ranks)
 
 
-def choices(
+def rank_options(
     ranks: Sequence[Hashable], costs: Sequence[int], kept: Sequence[float], whole: int
-) -> Choices:
+) -> RankOptions:
     """The ranks that cost less than the whole layer, and the layer as it is.
 
     ranks, costs, kept: one entry each, costs and kept ascending. whole: the layer's
@@ -44,14 +44,14 @@ def choices(
     ((1, 2, None), [30, 60, 75], [0.7, 0.9, 1.0])
     """
     paying = [k for k, cost in enumerate(costs) if cost < whole and kept[k] > 0]
-    return Choices(
+    return RankOptions(
         (*(ranks[k] for k in paying), None),
         np.array([*(costs[k] for k in paying), whole], np.int64),
         np.minimum([*(kept[k] for k in paying), 1.0], 1.0),
     )
 
 
-def thinned(found: Choices, count: int) -> Choices:
+def thinned(found: RankOptions, count: int) -> RankOptions:
     """At most `count` of the choices, evenly spread by cost; the last one stays.
 
     >>> found = choices([1, 2, 3, 4], [10, 20, 30, 40], [0.4, 0.6, 0.8, 0.9], 50)
@@ -62,10 +62,10 @@ def thinned(found: Choices, count: int) -> Choices:
     wanted = np.linspace(found.costs[0], found.costs[-1], count)
     places = np.unique([np.abs(found.costs - cost).argmin() for cost in wanted])
     ranks = tuple(found.ranks[k] for k in places)
-    return Choices(ranks, found.costs[places], found.kept[places])
+    return RankOptions(ranks, found.costs[places], found.kept[places])
 
 
-def by_energy(layers: Mapping[str, Choices], budget: float) -> dict[str, Hashable]:
+def by_energy(layers: Mapping[str, RankOptions], budget: float) -> dict[str, Hashable]:
     """Layer -> rank: the same fraction of the energy from each, the largest that fits.
 
     Each layer takes its cheapest rank that keeps the fraction. Raises ValueError where
@@ -86,7 +86,7 @@ def by_energy(layers: Mapping[str, Choices], budget: float) -> dict[str, Hashabl
     return _ranks(layers, _at_level(layers, levels[low]))
 
 
-def by_product(layers: Mapping[str, Choices], budget: float) -> dict[str, Hashable]:
+def by_product(layers: Mapping[str, RankOptions], budget: float) -> dict[str, Hashable]:
     """Layer -> rank: a large product of the layers' energies, found greedily.
 
     From the whole layers on, each step takes the layer one rank down that loses the
@@ -114,7 +114,9 @@ def by_product(layers: Mapping[str, Choices], budget: float) -> dict[str, Hashab
 
 
 def by_loss(
-    layers: Mapping[str, Choices], loss: Mapping[str, Sequence[float]], budget: float
+    layers: Mapping[str, RankOptions],
+    loss: Mapping[str, Sequence[float]],
+    budget: float,
 ) -> dict[str, Hashable]:
     """Layer -> rank: the least sum of measured increases of the loss, exactly.
 
@@ -151,7 +153,7 @@ def by_loss(
     )
 
 
-def check_budget(layers: Mapping[str, Choices], budget: float) -> None:
+def check_budget(layers: Mapping[str, RankOptions], budget: float) -> None:
     """Raise ValueError unless the cheapest ranks of all layers fit the budget."""
     if budget != np.inf:
         positive("budget", budget)
@@ -163,20 +165,20 @@ def check_budget(layers: Mapping[str, Choices], budget: float) -> None:
         )
 
 
-def _at_level(layers: Mapping[str, Choices], level: float) -> dict[str, int]:
+def _at_level(layers: Mapping[str, RankOptions], level: float) -> dict[str, int]:
     """The place of each layer's cheapest choice that keeps `level` of the energy."""
     return {name: int((c.kept >= level).argmax()) for name, c in layers.items()}
 
 
-def _cost(layers: Mapping[str, Choices], place: Mapping[str, int]) -> int:
+def _cost(layers: Mapping[str, RankOptions], place: Mapping[str, int]) -> int:
     return sum(int(found.costs[place[name]]) for name, found in layers.items())
 
 
-def _ranks(layers: Mapping[str, Choices], place: Mapping[str, int]) -> dict:
+def _ranks(layers: Mapping[str, RankOptions], place: Mapping[str, int]) -> dict:
     return {name: found.ranks[place[name]] for name, found in layers.items()}
 
 
-def _price(found: Choices, place: int) -> float:
+def _price(found: RankOptions, place: int) -> float:
     """The relative loss of energy for a unit of cost, one rank down."""
     lost = 1 - found.kept[place - 1] / found.kept[place]
     return lost / (found.costs[place] - found.costs[place - 1])

@@ -28,9 +28,8 @@ the sum of the squares of its entries.
 import numpy as np
 import pandas as pd
 
-from labkit import factorized, latency, zoo
+from labkit import factorized, latency, lowrank, zoo
 from labkit.checks import Predictions
-from labkit.lowrank import svd
 from labkit.measure import accuracy
 from labkit.plots.base import figure
 from labkit.responses import observe
@@ -65,7 +64,7 @@ print("s:", s.round(3))
 one = s[0] * np.outer(u[:, 0], vt[0])
 print(w, one.round(2), sep="\n")
 lost = np.square(w - one).sum()
-assert np.isclose(lost, np.sum(s[1:] ** 2)) and np.isclose(lost, svd.error(s, 1))
+assert np.isclose(lost, np.sum(s[1:] ** 2)) and np.isclose(lost, lowrank.error(s, 1))
 
 # %% [markdown]
 r"""
@@ -81,13 +80,15 @@ from labkit.plots.pictures import draw_rows
 digits = data["mlp"].validation.images[:6] / 255
 ranks = (1, 3, 6, 12)
 rows = {"28 terms": digits}
-rows |= {f"{k} of 28": [svd.svd(d).matrix(k) for d in digits] for k in ranks}
+rows |= {f"{k} of 28": [lowrank.svd(d).matrix(k) for d in digits] for k in ranks}
 pictures = {title: np.array(images) for title, images in rows.items()}
 draw_rows(figure(6.4, 5.2), pictures)
 
 # %%
 for k in ranks:
-    errors = [svd.error(svd.spectrum(d), k) / np.square(d).sum() for d in digits]
+    errors = [
+        lowrank.error(lowrank.spectrum(d), k) / np.square(d).sum() for d in digits
+    ]
     print(f"{k:2} terms: {np.mean(errors):.1%} of the energy left out")
 
 # %% [markdown]
@@ -105,8 +106,10 @@ guesses.guess("1. terms for 90 % of fc1's energy", None)  # 1 to 300
 # %%
 from labkit.plots.lowrank import Curve, curves_text, draw_curves
 
-energies = {layer: svd.energy(svd.spectrum(k)) for layer, k in mlp.kernels.items()}
-rank_90 = svd.rank_for_energy(svd.spectrum(mlp.kernels["fc1"]), 0.9)
+energies = {
+    layer: lowrank.energy(lowrank.spectrum(k)) for layer, k in mlp.kernels.items()
+}
+rank_90 = lowrank.rank_for_energy(lowrank.spectrum(mlp.kernels["fc1"]), 0.9)
 print(guesses.settle("1. terms for 90 % of fc1's energy", rank_90, 15))
 assert rank_90 > 100
 
@@ -114,7 +117,9 @@ assert rank_90 > 100
 curves, marks = [], {}
 for layer, e in energies.items():
     curves.append(Curve(layer, np.arange(1, len(e) + 1) / len(e), e))
-    marks[f"{layer} pays below"] = svd.break_even(*mlp.kernels[layer].shape) / len(e)
+    marks[f"{layer} pays below"] = lowrank.break_even(*mlp.kernels[layer].shape) / len(
+        e
+    )
 picture = figure(7, 3.4, alt=curves_text(curves, marks))
 axes = picture.add_subplot()
 draw_curves(axes, curves, marks, "energy kept")
@@ -189,8 +194,8 @@ The bias and the activation belong to the second.
 """
 
 # %%
-found = svd.svd(mlp.kernels["fc1"].astype(float))
-first, second = svd.factors(found, 50)
+found = lowrank.svd(mlp.kernels["fc1"].astype(float))
+first, second = lowrank.factors(found, 50)
 low = mlp.replace_layer("fc1", [(first, None), (second, mlp.weights["fc1/bias"])])
 print([layer.name for layer in low.layers], f"{len(low):,} bytes, {low.macs:,} MACs")
 
@@ -279,9 +284,9 @@ Where our layers stand:
 rows = {}
 for layer, kernel in mlp.kernels.items():
     m, n = kernel.shape
-    s = svd.spectrum(kernel)
-    pays = svd.largest_paying_rank(m, n)
-    rows[layer] = m, n, min(m, n), svd.break_even(m, n), svd.energy(s)[pays - 1]
+    s = lowrank.spectrum(kernel)
+    pays = lowrank.largest_paying_rank(m, n)
+    rows[layer] = m, n, min(m, n), lowrank.break_even(m, n), lowrank.energy(s)[pays - 1]
 columns = ["out", "in", "full rank", "break-even", "energy just below it"]
 table = pd.DataFrame(rows, index=columns).T
 assert (table["break-even"] < table["full rank"]).all()
@@ -348,7 +353,7 @@ right = [accuracy(cut, split) for cut in cuts]
 low_end, high_end = zip(*(a.interval for a in right), strict=True)
 kept = Curve("energy kept", every, energies[layer][every - 1])
 share = Curve("accuracy", every, [a.value for a in right], low_end, high_end)
-even = svd.break_even(*mlp.kernels[layer].shape)
+even = lowrank.break_even(*mlp.kernels[layer].shape)
 marks = {"break-even": even}
 
 # %%
@@ -368,7 +373,7 @@ for name, network in networks.items():
     few, ranks = data[name].validation.take(500), {}
     for each in factorized.layers(network):
         terms = factorized.decomposition(network, each).energies
-        ranks[each] = svd.rank_for_energy(np.sqrt(terms), 0.9)
+        ranks[each] = lowrank.rank_for_energy(np.sqrt(terms), 0.9)
     cut = factorized.at_ranks(network, ranks)
     rows[name] = (
         *(accuracy(n, few).value for n in (network, cut)),
@@ -441,10 +446,10 @@ algorithm 5.1).
 """
 
 # %%
-from labkit.lowrank.randomized import randomized_svd
+from labkit.lowrank import randomized_svd
 
 kernel = mlp.kernels["fc1"].astype(float)
-best = svd.error(svd.spectrum(kernel), 50)
+best = lowrank.error(lowrank.spectrum(kernel), 50)
 for powers in (0, 1, 2, 4):
     sketch = randomized_svd(kernel, 50, powers=powers)
     error = np.square(kernel - sketch.matrix(50)).sum()
@@ -482,8 +487,7 @@ x = mlp.activations(validation.images[:2000], "fc1").astype(float)
 w, b = mlp.kernels["fc1"].astype(float), mlp.weights["fc1/bias"]
 
 # %%
-from labkit.lowrank.data_aware import output_error
-from labkit.lowrank.parts import multiplied_back
+from labkit.lowrank import multiplied_back, output_error
 
 rows = {}
 for method in ("svd", "inputs", "responses"):
@@ -648,7 +652,7 @@ for axes, layer in zip(picture.subplots(1, 3), mlp.kernels, strict=True):
         Curve(what, *part.loc[layer, "test_accuracy"].reset_index().to_numpy().T)
         for what, part in found.items()
     ]
-    marks = {"break-even": svd.break_even(*mlp.kernels[layer].shape)}
+    marks = {"break-even": lowrank.break_even(*mlp.kernels[layer].shape)}
     draw_curves(axes, curves, marks, f"test accuracy, {layer} cut")
     axes.set_xscale("log")
     picture.alt += curves_text(curves, {}) + ". "

@@ -28,11 +28,10 @@ import json
 import numpy as np
 import pandas as pd
 
-from labkit import factorized, latency, rank_choice, zoo
+from labkit import factorized, latency, lowrank, rank_choice, zoo
 from labkit.checks import Predictions, shown
 from labkit.data import FOLDER
-from labkit.lowrank import svd
-from labkit.lowrank.parts import multiplied_back
+from labkit.lowrank import multiplied_back
 from labkit.measure import accuracy, compare
 from labkit.plots.base import figure
 from labkit.responses import observe
@@ -63,7 +62,7 @@ The smallest example is Sobel's filter. It finds upright edges, and has rank 1:
 """
 
 # %%
-from labkit.lowrank.convolution import spatial
+from labkit.lowrank import spatial
 
 sobel = np.outer([1.0, 2.0, 1.0], [1.0, 0.0, -1.0])
 down, across = spatial(sobel.reshape(1, 3, 3, 1)).parts(1)
@@ -413,7 +412,7 @@ def sparse_of(w, size_bytes):
 
 # %%
 def low_of(w, rank):
-    return svd.svd(w.astype(float)).matrix(rank).astype(np.float32)
+    return lowrank.svd(w.astype(float)).matrix(rank).astype(np.float32)
 
 
 alone = budget // bytes_a_rank
@@ -468,8 +467,8 @@ guesses.guess("3. rank of fc1 with 90 % zeros", None)  # 1 to 300
 # %%
 rows = {}
 for sparsity in (0.0, 0.5, 0.9, 0.98):
-    s = svd.spectrum(zeroed(kernel, sparsity))
-    rows[sparsity] = np.sum(s > 1e-5 * s[0]), svd.rank_for_energy(s, 0.9)
+    s = lowrank.spectrum(zeroed(kernel, sparsity))
+    rows[sparsity] = np.sum(s > 1e-5 * s[0]), lowrank.rank_for_energy(s, 0.9)
 
 # %%
 pruned = pd.DataFrame(rows, index=["rank", "terms for 90 %"]).T

@@ -18,7 +18,7 @@ import numpy as np
 from labkit.common.arguments import whole
 from labkit.lowrank.convolution import check_kernel
 from labkit.lowrank.parts import Part
-from labkit.lowrank.svd import check_rank
+from labkit.lowrank.truncated_svd import check_rank
 
 ROUNDS = 60
 DAMPING = 1e-6  # beside 1, what a term's own vectors give
