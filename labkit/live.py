@@ -21,7 +21,7 @@ import numpy as np
 
 from labkit.common.children import environment
 from labkit.common.files import write_whole
-from labkit.distill import check_mixture
+from labkit.distill.losses import check_mixture
 from labkit.vouched import vouch
 
 LOOK_SECONDS = 0.1

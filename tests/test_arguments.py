@@ -6,7 +6,8 @@ import math
 import numpy as np
 import pytest
 
-from labkit import clipped, dark_knowledge, distill, likeness, packing, quantize
+from labkit import clipped, distill, packing, quantize
+from labkit.distill import dark_knowledge, similarity
 from labkit.lowrank import (
     convolution,
     cp_als,
@@ -519,17 +520,17 @@ CASES = [
         for function in (dark_knowledge.wrong_classes, dark_knowledge.told)
     ),
     (
-        likeness.attention_maps,
+        similarity.attention_maps,
         {"features": KERNEL},
         {"features": [*filled(KERNEL), MATRIX]},
     ),
     (
-        likeness.relative_distances,
+        similarity.relative_distances,
         {"features": MATRIX},
         {"features": [*filled(MATRIX), np.ones((2, 3)), MATRIX[:1]]},
     ),
     (
-        likeness.cosines,
+        similarity.cosines,
         {"one": MATRIX, "other": MATRIX},
         {
             "one": [*filled(MATRIX), MATRIX[:1]],

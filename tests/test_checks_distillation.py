@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from judging import assert_explained
 
-from labkit import dark_knowledge, distill
+from labkit import distill
 from labkit.checks import (
     check_distillation_loss,
     check_distillation_step,
@@ -13,6 +13,7 @@ from labkit.checks import (
     check_soft_loss,
     check_soften,
 )
+from labkit.distill import dark_knowledge
 
 
 def softmax(x, axis=-1):

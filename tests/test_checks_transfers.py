@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from judging import assert_explained
 
-from labkit import likeness
 from labkit.checks import check_attention_maps, check_label_slopes
+from labkit.distill import similarity
 
 
 def slopes(w1, b1, w2, x, labels):
-    return likeness.input_slopes([w1, w2], [b1, np.zeros(len(w2))], x, labels)
+    return similarity.input_slopes([w1, w2], [b1, np.zeros(len(w2))], x, labels)
 
 
 def logit(w1, b1, w2, row, label):
@@ -83,7 +83,7 @@ def image_by_image(features):
     return found
 
 
-@pytest.mark.parametrize("fn", [likeness.attention_maps, image_by_image])
+@pytest.mark.parametrize("fn", [similarity.attention_maps, image_by_image])
 def test_right_maps_pass(fn):
     verdict = check_attention_maps(fn)
     assert verdict, verdict

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from labkit import dark_knowledge, distill
+from labkit import distill
+from labkit.distill import dark_knowledge
 from labkit.gap import gap_closed
 
 LABELS = np.array([0, 2, 1, 3])

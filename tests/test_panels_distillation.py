@@ -9,7 +9,8 @@ import pytest
 from matplotlib.image import imread
 from panel_driving import WAIT, few_images, nothing_kept, turns
 
-from labkit import dark_knowledge, distill, live, measure, zoo
+from labkit import distill, live, measure, zoo
+from labkit.distill import dark_knowledge
 from labkit.panels import (
     distillation,
     distillation_panel,

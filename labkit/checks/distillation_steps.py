@@ -4,9 +4,10 @@ from collections.abc import Callable
 
 import numpy as np
 
-from labkit import dark_knowledge, distill
+from labkit import distill
 from labkit.checks.base import Verdict, Wrong, answer, named, numbers, verdict
 from labkit.checks.distillation import pairs
+from labkit.distill import dark_knowledge
 
 
 def check_soft_gradient(fn: Callable) -> Verdict:

@@ -4,8 +4,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from labkit import distill, likeness
+from labkit import distill
 from labkit.checks.base import Verdict, Wrong, answer, named, numbers, verdict
+from labkit.distill import similarity
 
 
 def check_label_slopes(fn: Callable) -> Verdict:
@@ -95,7 +96,7 @@ def check_attention_maps(fn: Callable) -> Verdict:
 
 def _maps_case(features: np.ndarray) -> Callable:
     n, height, width, _ = features.shape
-    right = likeness.attention_maps(features)
+    right = similarity.attention_maps(features)
 
     def case(fn):
         call = f"for features of shape {features.shape}"

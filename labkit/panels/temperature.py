@@ -14,9 +14,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from labkit import dark_knowledge, zoo
+from labkit import zoo
 from labkit.common.cache import cached
 from labkit.common.split import Split
+from labkit.distill import dark_knowledge
 from labkit.latency import Latency
 from labkit.measure import Accuracy
 from labkit.network import Network

@@ -45,16 +45,16 @@ def code(settings: Settings) -> str:
     name, t = settings["network"], settings["temperature"]
     return f"""\
 import numpy as np
-from labkit import dark_knowledge, distill, zoo
+from labkit import distill, zoo
 
 images = zoo.dataset({name!r}).validation
 logits = zoo.load({name!r}).predict(images.images)
 right = logits.argmax(axis=1) == images.labels
 mine = np.flatnonzero(right & (images.labels == {settings["digit"]}))
-told = dark_knowledge.told(logits[mine], images.labels[mine], {ORDERED_AT})
+told = distill.told(logits[mine], images.labels[mine], {ORDERED_AT})
 one = mine[np.argsort(-told, kind="stable")[{settings["place"] - 1}]]
 p = distill.soften(logits[one], {t:g})
-wrong = dark_knowledge.nearest_wrong(logits[[one]], images.labels[[one]])[0]
+wrong = distill.nearest_wrong(logits[[one]], images.labels[[one]])[0]
 print(f"image {{images.index[one]}}: nearest wrong class {{wrong}}, {{p[wrong]:.2%}}")
 print(f"entropy {{distill.entropy(p):.3f}} nats")
 """

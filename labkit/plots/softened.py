@@ -5,7 +5,8 @@ from functools import cached_property
 
 import numpy as np
 
-from labkit import dark_knowledge, distill
+from labkit import distill
+from labkit.distill import dark_knowledge
 from labkit.plots.base import BLACK, BLUE, GREY, TEXT_SIZE, VERMILLION, tidy
 from labkit.plots.plane import NO_MARKS, Marks
 

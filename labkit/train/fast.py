@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from labkit.common.split import Split
-from labkit.distill import check_logits, check_mixture
+from labkit.distill.losses import check_logits, check_mixture
 from labkit.inputs import checked, divisor
 from labkit.train import moves
 

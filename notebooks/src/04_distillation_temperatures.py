@@ -33,7 +33,7 @@ import sys
 import numpy as np
 import pandas as pd
 
-from labkit import dark_knowledge, distill, zoo
+from labkit import distill, zoo
 from labkit.checks import Predictions, shown
 from labkit.data import FOLDER
 from labkit.latency import machine
@@ -191,7 +191,7 @@ Count them over all images, and a map of what looks alike appears.
 """
 
 # %%
-pairs = pd.crosstab(labels, dark_knowledge.nearest_wrong(logits, labels))
+pairs = pd.crosstab(labels, distill.nearest_wrong(logits, labels))
 pairs.index.name, pairs.columns.name = "label", "nearest wrong"
 pairs
 
@@ -212,11 +212,11 @@ which it is *sure* at $T = 1$ (below 0.01 nats), and the last ten.
 
 # %%
 right = logits.argmax(axis=1) == labels
-told = dark_knowledge.told(logits, labels, 4.0)
+told = distill.told(logits, labels, 4.0)
 order = np.argsort(-np.where(right, told, 0))
 order = order[: right.sum()]
 certain = order[spread[1][order] < 0.01]
-nearest = dark_knowledge.nearest_wrong(logits, labels)
+nearest = distill.nearest_wrong(logits, labels)
 rows = {"most": order[:10], "most, sure": certain[:10], "least": order[-10:]}
 assert told[order[:10]].min() > 2 * told[certain[:10]].max()
 assert told[certain[:10]].min() > 50 * told[order[-10:]].max()

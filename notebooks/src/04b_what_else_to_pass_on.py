@@ -30,7 +30,7 @@ import json
 import numpy as np
 import pandas as pd
 
-from labkit import distill, likeness, zoo
+from labkit import distill, zoo
 from labkit.checks import Predictions
 from labkit.data import FOLDER
 from labkit.gap import gap_closed
@@ -219,7 +219,7 @@ for image in ([1.0, 1.0], [1.0, -0.6]):
     slope = (w2[0] * (h > 0)) @ w1
     print(f"input {image}, hidden sums {h.round(1)}, slope of the logit {slope}")
     both = [w1, w2], [np.zeros(2), np.zeros(1)]
-    same = likeness.input_slopes(*both, np.array([image]), np.array([0]))
+    same = distill.input_slopes(*both, np.array([image]), np.array([0]))
     np.testing.assert_allclose(slope, same[0])
 
 # %% [markdown]
@@ -283,14 +283,13 @@ networks = {
 
 # %%
 slopes = {
-    name: likeness.input_slopes(*network, x, few.labels)
+    name: distill.input_slopes(*network, x, few.labels)
     for name, network in networks.items()
 }
 
 # %%
 alike = {
-    name: likeness.cosines(slopes["mlp"], found).mean()
-    for name, found in slopes.items()
+    name: distill.cosines(slopes["mlp"], found).mean() for name, found in slopes.items()
 }
 
 # %%
@@ -392,10 +391,10 @@ narrow = smaller("lenet5", "random", 0.5, seed=0).network
 seen = [network.activations(few.images, "flatten") for network in (lenet5, narrow)]
 
 # %%
-maps = [likeness.attention_maps(features) for features in seen]
-relations = [likeness.relative_distances(features) for features in seen]
+maps = [distill.attention_maps(features) for features in seen]
+relations = [distill.relative_distances(features) for features in seen]
 print("features", [f.shape for f in seen], "maps", [m.shape for m in maps])
-print(f"cosine of the maps {likeness.cosines(*maps).mean():.2f}")
+print(f"cosine of the maps {distill.cosines(*maps).mean():.2f}")
 pairs = np.triu_indices(len(few), 1)
 related = np.corrcoef(*(relation[pairs] for relation in relations))[0, 1]
 print(f"correlation of the distances {related:.2f}")

@@ -3,13 +3,13 @@
 Logits are float arrays (n, classes), labels whole numbers (n,), entropies in nats.
 Hinton, Vinyals and Dean 2015, arXiv:1503.02531, Sec. 1: the relative probabilities of
 the wrong answers tell how the teacher generalizes. Functions raise ValueError for
-logits as `labkit.distill` does, for fewer than two classes, and for labels that are no
-classes of theirs.
+logits as `labkit.distill.losses` does, for fewer than two classes, and for labels that
+are no classes of theirs.
 """
 
 import numpy as np
 
-from labkit.distill import check_logits, entropy, one_hot, soften
+from labkit.distill.losses import check_logits, entropy, one_hot, soften
 
 
 def nearest_wrong(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
