@@ -18,10 +18,12 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from labkit import codec, probe, zoo
-from labkit.codec import CodecError
-from labkit.compress import opened, pack, quantize_network
+from labkit import probe, zoo
+from labkit.compress import quantize_network
 from labkit.network import Network, NetworkError
+from labkit.packed import codec
+from labkit.packed.bit_packing import CodecError
+from labkit.packed.compressed import opened, pack
 from labkit.pruned import pack_zeros
 
 HEAD = len(codec.MAGIC) + hashlib.sha256().digest_size

@@ -28,11 +28,12 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from benchmarks.files import RESULTS, write_run  # noqa: E402
 from labkit import zoo  # noqa: E402
-from labkit.compress import quantize_network, unpack  # noqa: E402
+from labkit.compress import quantize_network  # noqa: E402
 from labkit.deploy import CALIBRATION_IMAGES, deployable  # noqa: E402
 from labkit.latency import latency  # noqa: E402
 from labkit.measure import accuracy  # noqa: E402
 from labkit.network import Network  # noqa: E402
+from labkit.packed.compressed import unpack  # noqa: E402
 
 FILE = RESULTS / "quantization_peers.json"
 DENSE_ONLY = "n/a: Dense only"

@@ -9,8 +9,8 @@ from types import MappingProxyType
 import numpy as np
 
 from labkit.common.arguments import positive
-from labkit.compress import Compressed, pack
 from labkit.network import Network
+from labkit.packed.compressed import Compressed, pack
 from labkit.quantize.affine import code_type, largest_code
 from labkit.quantize.granularity import checked
 from labkit.quantize.symmetric import Quantized

@@ -5,50 +5,23 @@ measured in two files of the same weights: the decoded float file is run for its
 accuracy, the packed file is counted for its bytes.
 """
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from types import MappingProxyType
 
 import numpy as np
 
-from labkit import codec, probe
 from labkit.common.cache import cached
-from labkit.graph import NetworkError
 from labkit.network import Network
-from labkit.packing import CodecError
+from labkit.packed import codec
+from labkit.packed.compressed import Compressed, pack
 from labkit.quantize.codebook import Coded, quantize_to
 from labkit.quantize.granularity import BLOCK
 from labkit.quantize.level_grids import GRIDS
 from labkit.quantize.symmetric import Quantized, quantize
-from labkit.sparse.storage import Sparse
-from labkit.vouched import vouch
 
 UNIFORM = codec.UNIFORM
 GRID_NAMES = (UNIFORM, *GRIDS)
-
-Kernel = Quantized | Coded | Sparse
-
-
-@dataclass(frozen=True, eq=False)
-class Compressed:
-    """One position of the slider.
-
-    network: the float network with the decoded weights. packed: the packed file, which
-    `unpack` turns into that network again. quantized: layer name -> its kernel's codes
-    and scales, `Quantized` on the uniform grid and `Coded` on others, or its `Sparse`
-    values where it is pruned; the layers left out, and every bias, are kept as float32.
-    """
-
-    network: Network
-    packed: bytes
-    quantized: Mapping[str, Kernel]
-
-    @property
-    def size_bytes(self) -> int:
-        """The length of the packed file, header, graph, scales and biases included."""
-        return len(self.packed)
 
 
 def quantize_network(
@@ -82,78 +55,6 @@ def quantize_network(
     plan = _plan(tuple(network.kernels), bits, layers)
     how = _How(granularity, rule, grid, block)
     return _compressed(network, plan, how)
-
-
-def pack(network: Network, quantized: Mapping[str, Kernel]) -> bytes:
-    """The packed file of a network: some kernels compressed, all else as float32.
-
-    quantized: layer name -> its kernel, as in `Compressed.quantized`. Raises CodecError
-    for a file that could not be read again: see `codec.encode`.
-    """
-    tensors = dict(network.weights)
-    tensors |= {f"{name}/kernel": tensor for name, tensor in quantized.items()}
-    return vouch(codec.encode(_skeleton(network), tensors))
-
-
-def unpack(packed: bytes | str | os.PathLike) -> Network:
-    """The network in a packed file: `Compressed.network` again, byte for byte.
-
-    packed: the file, or its path. Raises CodecError as `read_packed` does.
-    """
-    return read_packed(packed).network
-
-
-def read_packed(packed: bytes | str | os.PathLike) -> Compressed:
-    """A packed file as what it was made from: the network, and compressed kernels.
-
-    packed: the file, of any origin, or its path. It is read and run in a child process
-    first, as `Network.load` does, unless this process made it, has checked it before,
-    or has it from the zoo. Raises CodecError for a file that cannot be used.
-    """
-    if isinstance(packed, bytes):
-        return _read(packed)
-    try:
-        return _read(probe.read(packed))
-    except NetworkError as error:
-        raise CodecError(str(error)) from error
-    except CodecError as error:
-        raise CodecError(f"{Path(packed).name} was not opened: {error}") from error
-
-
-def _read(packed: bytes) -> Compressed:
-    codec.checked_body(packed)  # an accident needs no child
-    if complaint := probe.complaint(packed):
-        raise CodecError(complaint)
-    return opened(packed)
-
-
-def opened(packed: bytes) -> Compressed:
-    """As `read_packed`, for the bytes of a trusted file: nothing is run.
-
-    Raises CodecError for a file that contradicts itself.
-    """
-    skeleton, tensors = codec.decode(packed)
-    try:
-        return _opened(packed, Network.from_bytes(skeleton), tensors)
-    except NetworkError as error:
-        raise CodecError(f"the network in the packed file: {error}") from error
-
-
-def _opened(
-    packed: bytes, skeleton: Network, tensors: Mapping[str, codec.Tensor]
-) -> Compressed:
-    if set(tensors) != set(skeleton.weights):
-        raise CodecError("the tensors of the packed file are not those of its graph")
-    weights, quantized = {}, {}
-    for name, tensor in tensors.items():
-        if isinstance(tensor, np.ndarray):
-            weights[name] = tensor
-        else:
-            with np.errstate(all="ignore"):  # a scale may be anything
-                weights[name] = tensor.decode()
-            quantized[name.removesuffix("/kernel")] = tensor
-    network = skeleton.with_weights(weights)
-    return Compressed(network, packed, MappingProxyType(quantized))
 
 
 def _plan(
@@ -211,8 +112,3 @@ def _quantized(network: Network, layer: str, bits: int, how: _How) -> Quantized 
     if how.grid == UNIFORM:
         return quantize(kernel, bits, how.granularity, how.rule, **where)
     return quantize_to(kernel, how.grid, bits, how.granularity, **where)
-
-
-@cached
-def _skeleton(network: Network) -> bytes:
-    return network.skeleton()

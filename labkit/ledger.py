@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import prod
 
-from labkit import codec
 from labkit.contents import Stored, stored_weights
 from labkit.latency import Latency
+from labkit.packed import codec
 
 FLOAT_BITS = 32
 
@@ -81,7 +81,7 @@ def _arithmetic(kernels: Sequence[Stored]) -> str:
 
 
 def compressed_row(compressed, stage: str) -> Row:
-    """The row of a `compress.Compressed`: the packed file, counted for its bytes.
+    """The row of a `compressed.Compressed`: the packed file, counted for its bytes.
 
     Its network runs as a decoded float file: MACs and arithmetic are that file's.
     """

@@ -11,12 +11,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from labkit import data, sensitivity
-from labkit.codec import packed_size
 from labkit.common.knapsack import Frontier, exact, greedy
 from labkit.common.reading import read_json
-from labkit.compress import Compressed, quantize_network
+from labkit.compress import quantize_network
 from labkit.graph import NetworkError
 from labkit.network import Network
+from labkit.packed.bit_packing import packed_size
+from labkit.packed.compressed import Compressed
 from labkit.quantize.granularity import BLOCK, Groups
 from labkit.sensitivity import Sensitivity
 

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from labkit.activations import fake_quantize_activations
-from labkit.compress import Compressed, pack, quantize_network
+from labkit.compress import quantize_network
 from labkit.network import Network
+from labkit.packed.compressed import Compressed, pack
 
 KEPT_BITS = 8
 CALIBRATION_IMAGES = 100
@@ -68,8 +69,8 @@ def round_network(network: Network, images: np.ndarray, setting: Setting) -> Com
 
     images: some calibration images, uint8, for the ranges of the activations. Its
     network computes in float32, with kernels that lie on their grids and FAKE_QUANT
-    operators where activations are rounded; `compress.unpack` makes it from its packed
-    file.
+    operators where activations are rounded; `compressed.unpack` makes it from its
+    packed file.
     """
     widths = setting.weights, setting.activations
     return round_in_graph(network, images, *widths, RULE, RULE, kept_layers(network))

@@ -5,10 +5,10 @@ from types import MappingProxyType
 
 import numpy as np
 
-from labkit.compress import Compressed, pack
 from labkit.network import Network
+from labkit.packed.compressed import Compressed, pack
+from labkit.packed.storages import sparse
 from labkit.prune.brain_surgeon import compensated
-from labkit.sparse.storage import sparse
 
 
 def apply(network: Network, masks: Mapping[str, np.ndarray]) -> Network:
@@ -56,7 +56,7 @@ def prune_network(
     """The masked network, and its packed file without the zeros.
 
     masks: as for `apply`. storage: of the masked kernels, one of
-    `labkit.sparse.storage.STORAGES`, or "smallest" for the best one of each. Other
+    `labkit.packed.STORAGES`, or "smallest" for the best one of each. Other
     kernels and all biases are float32. `Compressed.quantized` has the `Sparse` kernels.
     Raises ValueError as `apply` does, and for another storage.
     """

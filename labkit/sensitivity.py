@@ -12,13 +12,13 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from labkit import data
-from labkit.codec import payload_bytes
 from labkit.common.reading import read_json
 from labkit.common.split import Split
 from labkit.compress import quantize_network
 from labkit.graph import NetworkError
 from labkit.measure import BATCH, THREADS
 from labkit.network import Network
+from labkit.packed.codec import payload_bytes
 from labkit.splitting import split_before
 
 BITS = (2, 3, 4, 5, 6, 8)

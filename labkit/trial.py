@@ -10,12 +10,12 @@ from pathlib import Path
 
 import numpy as np
 
-from labkit import codec, compress
 from labkit.common.children import one_line
 from labkit.graph import NetworkError, read_graph
 from labkit.measure import BATCH
 from labkit.network import Network
-from labkit.packing import CodecError
+from labkit.packed import codec, compressed
+from labkit.packed.bit_packing import CodecError
 from labkit.probe import READY
 from labkit.runtime import Runner
 
@@ -39,7 +39,7 @@ def complaint(path: str) -> str | None:
 def opened(content: bytes) -> Network:
     """The network in a file of either format."""
     if content.startswith(codec.MAGIC):
-        return compress.opened(content).network
+        return compressed.opened(content).network
     return Network.from_bytes(content)
 
 

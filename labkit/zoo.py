@@ -7,8 +7,8 @@ from labkit.common.cache import CACHE
 from labkit.common.file_errors import FileError
 from labkit.common.keys import sha256
 from labkit.common.reading import read_arrays, read_file, read_json
-from labkit.compress import unpack
 from labkit.network import Network, NetworkError
+from labkit.packed.compressed import unpack
 from labkit.prune.gradients import Gradients
 from labkit.vouched import vouch
 
@@ -85,7 +85,7 @@ def quantized_record(name: str, setting: str) -> dict:
 
 
 def load_packed(name: str, setting: str) -> bytes:
-    """The packed file of `name` trained at a setting, see `labkit.compress.unpack`.
+    """The packed file of `name` trained at a setting, see `labkit.packed.unpack`.
 
     The network in it has float32 kernels that lie on their grids, and FAKE_QUANT
     operators where activations are rounded. Raises NetworkError for a file that is not

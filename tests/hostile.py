@@ -7,7 +7,7 @@ import zlib
 
 import numpy as np
 
-from labkit import codec
+from labkit.packed import codec
 
 MILLION = 1 << 20
 

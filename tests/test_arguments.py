@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 
-from labkit import clipped, distill, packing, quantize
+from labkit import clipped, distill, quantize
 from labkit.distill import dark_knowledge, similarity
 from labkit.lowrank import (
     convolution,
@@ -18,6 +18,7 @@ from labkit.lowrank import (
     tucker2,
 )
 from labkit.lowrank.covariance import moments
+from labkit.packed import bit_packing
 from labkit.prune import (
     brain_surgeon,
     curvature,
@@ -237,7 +238,7 @@ CASES = [
     ),
     (level_grids.ternary_scale, {"groups": GROUPS, "bits": 2}, {}),
     (
-        packing.pack_bits,
+        bit_packing.pack_bits,
         {"q": np.array([1, -2]), "bits": 4},
         {"q": [*codes([1, -2]), np.array([1, 8])], "bits": BITS},
     ),

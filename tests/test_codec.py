@@ -11,14 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from labkit import codec
-from labkit.codec import CodecError, decode, encode, pack_bits, unpack_bits
+from labkit.packed import codec
+from labkit.packed.bit_packing import CodecError, pack_bits, unpack_bits
+from labkit.packed.codec import decode, encode
+from labkit.packed.storages import STORAGES, Sparse, sparse
 from labkit.quantize.codebook import Coded, quantize_to, with_levels
 from labkit.quantize.granularity import BLOCKS, GRANULARITIES
 from labkit.quantize.level_grids import GRIDS
 from labkit.quantize.range_rules import RANGES
 from labkit.quantize.symmetric import quantize
-from labkit.sparse.storage import STORAGES, Sparse, sparse
 
 FLOATS = arrays(
     np.float32,

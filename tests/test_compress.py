@@ -6,10 +6,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from labkit import codec, compress, ledger, zoo
-from labkit.codec import CodecError
+from labkit import compress, ledger, zoo
 from labkit.common.cache import CACHE, LIMIT_BYTES
-from labkit.compress import pack, quantize_network, unpack
+from labkit.compress import quantize_network
+from labkit.packed import codec
+from labkit.packed.bit_packing import CodecError
+from labkit.packed.compressed import pack, unpack
 from labkit.quantize.codebook import Coded, quantize_to
 from labkit.quantize.granularity import GRANULARITIES
 from labkit.quantize.level_grids import GRIDS

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from labkit import zoo
-from labkit.codec import payload_bytes
-from labkit.compress import quantize_network, unpack
+from labkit.compress import quantize_network
+from labkit.packed.codec import payload_bytes
+from labkit.packed.compressed import unpack
 from labkit.prune.curvature import hessian
 from labkit.quantize.granularity import GRANULARITIES
 from labkit.quantize.symmetric import quantize

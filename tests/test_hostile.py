@@ -8,11 +8,12 @@ import hostile
 import numpy as np
 import pytest
 
-from labkit import codec, compress, zoo
-from labkit.codec import CodecError
+from labkit import zoo
 from labkit.common.children import environment
+from labkit.packed import codec, compressed
+from labkit.packed.bit_packing import CodecError
+from labkit.packed.storages import sparse
 from labkit.quantize.codebook import quantize_to
-from labkit.sparse.storage import sparse
 
 FILES = hostile.hostile_files()
 MEGABYTES = 200
@@ -101,15 +102,15 @@ def rewritten(packed: bytes, change) -> bytes:
 )
 def test_unpack_keeps_its_promise(change, words):
     """A graph and weights that do not fit: CodecError, not the graph's own error."""
-    packed = rewritten(compress.pack(zoo.load("mlp"), {}), change)
-    for read in (compress.unpack, compress.opened):
+    packed = rewritten(compressed.pack(zoo.load("mlp"), {}), change)
+    for read in (compressed.unpack, compressed.opened):
         with pytest.raises(CodecError, match=words):
             read(packed)
 
 
 def test_a_skeleton_that_is_no_model():
     packed = codec.encode(b"no model", {})
-    for read in (compress.unpack, compress.read_packed, compress.opened):
+    for read in (compressed.unpack, compressed.read_packed, compressed.opened):
         with pytest.raises(CodecError, match="no TFL3 identifier"):
             read(packed)
 
@@ -117,14 +118,14 @@ def test_a_skeleton_that_is_no_model():
 def test_paths(tmp_path):
     network = zoo.load("mlp")
     path = tmp_path / "mine.packed"
-    path.write_bytes(compress.pack(network, {}))
-    assert compress.unpack(path).digest == network.digest
-    assert compress.read_packed(str(path)).packed == path.read_bytes()
+    path.write_bytes(compressed.pack(network, {}))
+    assert compressed.unpack(path).digest == network.digest
+    assert compressed.read_packed(str(path)).packed == path.read_bytes()
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(CodecError, match=r"^mine\.packed was not opened: .*truncated"):
-        compress.unpack(path)
+        compressed.unpack(path)
     with pytest.raises(CodecError, match=r"nothing\.packed does not exist"):
-        compress.unpack(tmp_path / "nothing.packed")
+        compressed.unpack(tmp_path / "nothing.packed")
 
 
 def test_what_cannot_be_read_again_is_not_written():

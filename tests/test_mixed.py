@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from labkit import mixed, sensitivity, zoo
-from labkit.codec import payload_bytes
 from labkit.compress import quantize_network
 from labkit.graph import NetworkError
+from labkit.packed.codec import payload_bytes
 from labkit.quantize.granularity import GRANULARITIES
 
 BITS = (2, 3, 4, 8)

@@ -17,6 +17,7 @@ from panel_driving import TURNED, WAIT, few_images, turn, turns
 
 from labkit import compress, deploy, measure, zoo
 from labkit.common.file_errors import FileError
+from labkit.packed.compressed import pack, unpack
 from labkit.panels import base, measuring, page, quantization_panel
 from labkit.panels.base import Panel
 from labkit.panels.controls import Control
@@ -49,7 +50,7 @@ def direct(settings):
     files = {"float": network, "packed": compressed.network}
     sizes = {
         "float": len(network),
-        "packed": len(compress.pack(network, compressed.quantized)),
+        "packed": len(pack(network, compressed.quantized)),
     }
     of_64 = settings["granularity"] == "block" and settings["block"] == 64
     even = settings["grid"] == "uniform" and not of_64
@@ -241,7 +242,7 @@ def test_saved_files_are_the_measured_ones(tmp_path):
     result = panel.set()
     packed, deployable = panel.save(tmp_path / "new")
     assert packed.read_bytes() == result.compressed.packed
-    unpacked = compress.unpack(packed.read_bytes())
+    unpacked = unpack(packed.read_bytes())
     assert unpacked.digest == result.compressed.network.digest
     assert deployable.read_bytes() == result.deployed.to_bytes()
     panel.set(bits=5)

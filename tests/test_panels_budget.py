@@ -6,6 +6,7 @@ from panel_driving import TURNED, WAIT, few_images, turns
 
 from labkit import compress, measure, mixed, sensitivity, zoo
 from labkit.graph import NetworkError
+from labkit.packed import compressed
 from labkit.panels import budget_panel
 from labkit.panels.budget import LESSON, RULE, START, compute
 from labkit.panels.budget_report import lines, nats
@@ -174,7 +175,7 @@ def test_the_saved_file_is_the_measured_one(tmp_path, small_sets):
     result = panel.set()
     (path,) = panel.save(tmp_path)
     assert path.name == "mlp-10percent-exact-channel-1free.packed"
-    unpacked = compress.unpack(path.read_bytes())
+    unpacked = compressed.unpack(path.read_bytes())
     assert unpacked.digest == result.chosen.compressed.network.digest
 
 

@@ -8,6 +8,7 @@ from panel_driving import TURNED, WAIT, few_images, turns
 
 from labkit import compress, measure, zoo
 from labkit.clipped import clip_network, quantize_clipped
+from labkit.packed.compressed import pack, unpack
 from labkit.panels import clip_curves, clipping_panel
 from labkit.panels.clipping import compute
 from labkit.panels.clipping_report import lines
@@ -37,7 +38,7 @@ def direct(settings):
         "float": (measure.accuracy(network, test).value, len(network)),
         "packed": (
             measure.accuracy(compressed.network, test).value,
-            len(compress.pack(network, compressed.quantized)),
+            len(pack(network, compressed.quantized)),
         ),
     }
 
@@ -196,7 +197,7 @@ def test_the_saved_file_is_the_measured_one(tmp_path, small_test_set):
     result = panel.set()
     (path,) = panel.save(tmp_path)
     assert path.name == "mlp-4bit-clip45-fc2.packed"
-    unpacked = compress.unpack(path.read_bytes())
+    unpacked = unpack(path.read_bytes())
     assert unpacked.digest == result.compressed.network.digest
 
 

@@ -10,9 +10,9 @@ import pytest
 from panel_driving import few_images
 
 from labkit import measure, panels
-from labkit.compress import Compressed
 from labkit.deploy import Deployed
 from labkit.network import Network
+from labkit.packed.compressed import Compressed
 from labkit.panels.controls import complete
 from labkit.panels.words import RE_ESTIMATED
 

@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 from panel_driving import TURNED, WAIT, few_images, turns
 
-from labkit import compress, measure, pruned, zoo
+from labkit import measure, pruned, zoo
 from labkit.common.cache import CACHE
 from labkit.layer_inputs import input_norms, layer_hessian
+from labkit.packed import compressed
 from labkit.panels import pruning_panel
 from labkit.panels.pruning import CHANNELS, SPARSITIES, compute
 from labkit.panels.pruning_picture import mask_map
@@ -97,7 +98,7 @@ def direct(settings):
         images = data.calibration.images[:IMAGES]
         masked = reestimate_channels(network, masked, images)
     file = pruned.prune_network(masked, masks, settings["storage"])
-    assert compress.unpack(file.packed).digest == masked.digest
+    assert compressed.unpack(file.packed).digest == masked.digest
     accuracy = measure.accuracy(masked, data.test).value
     return {
         "float": (measure.accuracy(network, data.test).value, len(network)),
@@ -145,7 +146,7 @@ def test_the_surgeon_removes_and_makes_up_for_it(small_test_set, tmp_path):
     now = result.compressed.network.kernels["fc2"]
     assert not now[~kept].any() and np.abs(now - before)[kept].max() > 0.01
     packed, with_zeros = panel.save(tmp_path)
-    unpacked = compress.unpack(packed.read_bytes())
+    unpacked = compressed.unpack(packed.read_bytes())
     np.testing.assert_array_equal(unpacked.kernels["fc2"], now)
     assert with_zeros.read_bytes() == result.compressed.network.to_bytes()
     x = zoo.load("mlp").activations(zoo.dataset("mlp").validation.images[:500], "fc2")
@@ -350,5 +351,5 @@ def test_the_saved_files_are_the_measured_ones(tmp_path, small_test_set):
     assert packed.name == "mlp-magnitude-layer-98.5-1layers-bitmap.packed"
     assert with_zeros.name == "mlp-magnitude-layer-98.5-1layers.tflite"
     assert with_zeros.read_bytes() == result.compressed.network.to_bytes()
-    unpacked = compress.unpack(packed.read_bytes())
+    unpacked = compressed.unpack(packed.read_bytes())
     assert unpacked.digest == result.compressed.network.digest

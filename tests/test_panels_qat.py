@@ -9,7 +9,8 @@ import pytest
 from nbclient import NotebookClient
 from panel_driving import TURNED, WAIT, few_images, nothing_kept, turns
 
-from labkit import compress, live, measure, zoo
+from labkit import live, measure, zoo
+from labkit.packed import compressed
 from labkit.panels import qat_panel, training
 from labkit.panels import training_report as report
 from labkit.panels.training import STEPS, compute
@@ -60,13 +61,13 @@ def direct(settings):
     rounded = round_network(network, images, setting)
     files = {
         "float": (network, len(network.to_bytes())),
-        "packed": (compress.unpack(rounded.packed), len(rounded.packed)),
+        "packed": (compressed.unpack(rounded.packed), len(rounded.packed)),
     }
     if settings["steps"]:
         packed = live.train_quantized(
             name, str(setting), settings["steps"], settings["seed"]
         )
-        files["trained"] = compress.unpack(packed), len(packed)
+        files["trained"] = compressed.unpack(packed), len(packed)
     return {k: (measure.accuracy(n, data.test).value, b) for k, (n, b) in files.items()}
 
 
@@ -116,7 +117,7 @@ def test_a_live_training_end_to_end(small_test_set, monkeypatch):
     assert set(shown(result)) == {"float", "packed", "trained"}
     bits = {k: q.bits for k, q in result.trained.quantized.items()}
     assert bits == {"fc1": 8, "fc2": 2, "fc3": 8}
-    network = compress.unpack(result.trained.packed)
+    network = compressed.unpack(result.trained.packed)
     assert network.digest == result.trained.network.digest
     found = measure.accuracy(network, zoo.dataset("mlp").test).value
     assert shown(result)["trained"] == (found, len(result.trained.packed))
@@ -290,7 +291,7 @@ def test_saved_files_are_the_measured_ones(tmp_path, small_test_set, fake_traini
     result = panel.set()
     (only,) = panel.save(tmp_path)
     assert only.name == "mlp-W3A4-rounded.packed"
-    assert compress.unpack(only.read_bytes()).digest == result.rounded.network.digest
+    assert compressed.unpack(only.read_bytes()).digest == result.rounded.network.digest
     result = panel.set(steps=50)
     _, trained = panel.save(tmp_path)
     assert trained.name == "mlp-W3A4-50steps-seed0.packed"

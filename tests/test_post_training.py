@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from labkit import zoo
-from labkit.compress import quantize_network, read_packed, unpack
+from labkit.compress import quantize_network
 from labkit.insertion import inserted_grids
 from labkit.measure import accuracy
+from labkit.packed.compressed import read_packed, unpack
 from labkit.post_training import Setting, kept_layers, round_in_graph, round_network
 
 NETWORKS = zoo.NAMES

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 import labkit
-from labkit import codec, compress, probe, trial, zoo
-from labkit.codec import CodecError
+from labkit import probe, trial, zoo
 from labkit.network import Network, NetworkError
+from labkit.packed import codec, compressed
+from labkit.packed.bit_packing import CodecError
 
 DAMAGED = 1000
 
@@ -78,7 +79,7 @@ def test_unpack_goes_through_the_child(monkeypatch):
     weights = network.weights | {"fc3/bias": np.arange(10, dtype=np.float32) / 7}
     packed = codec.encode(network.skeleton(), weights)
     monkeypatch.setattr(probe, "check", lambda paths: ["the child says no"])
-    for read in (compress.unpack, compress.read_packed):
+    for read in (compressed.unpack, compressed.read_packed):
         with pytest.raises(CodecError) as refused:
             read(packed)
         assert str(refused.value) == "the child says no"
@@ -88,8 +89,10 @@ def test_own_and_known_files_need_no_child(tmp_path, monkeypatch):
     asked = []
     monkeypatch.setattr(probe, "check", lambda paths: asked.append(paths) or [None])
     network = zoo.load("mlp")
-    compress.unpack(compress.pack(network.with_weights({"fc3/bias": np.ones(10)}), {}))
-    compress.unpack(zoo.load_packed("lenet5", "W2A4"))
+    compressed.unpack(
+        compressed.pack(network.with_weights({"fc3/bias": np.ones(10)}), {})
+    )
+    compressed.unpack(zoo.load_packed("lenet5", "W2A4"))
     Network.load(zoo.FOLDER / "mlp.tflite")
     assert not asked
     path = network.remove_units("fc1", [3]).save(tmp_path / "new.tflite")
@@ -102,7 +105,7 @@ def test_both_formats_in_one_child(tmp_path):
     paths = [tmp_path / name for name in ("a.tflite", "b.packed", "c.packed")]
     network = zoo.load("mlp")
     paths[0].write_bytes(network.to_bytes())
-    paths[1].write_bytes(compress.pack(network, {}))
+    paths[1].write_bytes(compressed.pack(network, {}))
     paths[2].write_bytes(codec.encode(network.to_bytes()[:5000], {}))
     good, also_good, cut = probe.check(paths)
     assert good is None and also_good is None

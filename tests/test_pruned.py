@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from labkit import pruned, zoo
-from labkit.compress import read_packed, unpack
+from labkit.packed.compressed import read_packed, unpack
+from labkit.packed.storages import STORAGES
 from labkit.prune.masking import masks
-from labkit.sparse.storage import STORAGES
 
 
 def by_magnitude(network, sparsity, scope="layer"):

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from labkit import data, live, zoo
-from labkit.compress import unpack
 from labkit.measure import accuracy
+from labkit.packed.compressed import unpack
 
 keras = pytest.importorskip("keras", reason="the extra `train` is not installed")
 import tensorflow as tf  # noqa: E402

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from labkit import modelfile, zoo
-from labkit.codec import payload_bytes
-from labkit.compress import quantize_network, unpack
+from labkit.compress import quantize_network
 from labkit.network import Network, NetworkError
+from labkit.packed.codec import payload_bytes
+from labkit.packed.compressed import unpack
 from labkit.prune.masking import masks
 from labkit.pruned import apply, prune_network
 from labkit.quantize.granularity import GRANULARITIES

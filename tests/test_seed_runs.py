@@ -7,8 +7,8 @@ import pytest
 
 from benchmarks import dense_runs, resumed, schedules, smaller
 from labkit import data, zoo
-from labkit.compress import unpack
 from labkit.measure import accuracy
+from labkit.packed.compressed import unpack
 from labkit.pruned import pack_zeros
 
 

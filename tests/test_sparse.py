@@ -7,10 +7,15 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from scipy.sparse import csr_matrix
 
-from labkit.packing import CodecError, unpack_bits
-from labkit.sparse.gaps import gaps_of, places_after, with_fillers
-from labkit.sparse.sizes import FORMULAS, binary_entropy, bits_per_weight, break_even
-from labkit.sparse.storage import STORAGES, body, decode, encode, sparse
+from labkit.packed.bit_packing import CodecError, unpack_bits
+from labkit.packed.gaps import gaps_of, places_after, with_fillers
+from labkit.packed.storage_sizes import (
+    FORMULAS,
+    binary_entropy,
+    bits_per_weight,
+    break_even,
+)
+from labkit.packed.storages import STORAGES, body, decode_sparse, encode_sparse, sparse
 
 SHAPES = array_shapes(max_dims=4, max_side=9, min_side=0)
 ALL_STORAGES = pytest.mark.parametrize("storage", STORAGES)
@@ -40,7 +45,7 @@ def sparse_matrix(rows, columns, sparsity, seed=0, bits=32):
 @settings(deadline=None)
 @given(tensors())
 def test_floats_come_back_bit_by_bit(storage, w):
-    found = decode(encode(w, storage))
+    found = decode_sparse(encode_sparse(w, storage))
     assert (found.shape, found.dtype) == (w.shape, np.float32)
     assert found.tobytes() == w.tobytes()  # NaN and -0.0 among them
 
@@ -52,7 +57,7 @@ def test_codes_of_every_width_come_back(storage, shape, bits, seed, density):
     rng = np.random.default_rng(seed)
     codes = rng.integers(-(2 ** (bits - 1)), 2 ** (bits - 1), shape)
     codes[rng.random(shape) > density] = 0
-    found = decode(encode(codes, storage, bits))
+    found = decode_sparse(encode_sparse(codes, storage, bits))
     assert found.dtype == (np.int8 if bits <= 8 else np.int16)
     np.testing.assert_array_equal(found, codes)
 
@@ -61,13 +66,13 @@ def test_codes_of_every_width_come_back(storage, shape, bits, seed, density):
 @pytest.mark.parametrize("sparsity", [0, 0.5, 0.9, 0.999, 1])
 def test_layers_as_large_as_the_labs(storage, sparsity):
     w = sparse_matrix(300, 784, sparsity)
-    assert decode(encode(w, storage)).tobytes() == w.tobytes()
+    assert decode_sparse(encode_sparse(w, storage)).tobytes() == w.tobytes()
     conv = np.asfortranarray(w[:50, :500].reshape(50, 5, 5, 20))
-    np.testing.assert_array_equal(decode(encode(conv, storage)), conv)
+    np.testing.assert_array_equal(decode_sparse(encode_sparse(conv, storage)), conv)
 
 
 def test_the_header():
-    content = encode(np.zeros((2, 3), np.float32), "bitmap")
+    content = encode_sparse(np.zeros((2, 3), np.float32), "bitmap")
     assert content.hex(" ", 1) == "01 20 02 02 00 00 00 03 00 00 00 00"
 
 
@@ -221,37 +226,37 @@ def test_the_smallest_storage(w):
 
 def test_settings_that_do_not_fit():
     with pytest.raises(ValueError, match="storage is 'zip': choose one of dense"):
-        encode(np.ones(3, np.float32), "zip")
+        encode_sparse(np.ones(3, np.float32), "zip")
     with pytest.raises(ValueError, match="storage is 'zip'"):
         sparse(np.ones(3), "zip")
     with pytest.raises(ValueError, match="a single number has no axis"):
-        encode(np.float32(1), "bitmap")
+        encode_sparse(np.float32(1), "bitmap")
     with pytest.raises(ValueError, match="give more bits"):
-        encode(np.array([8]), "bitmap", bits=4)
+        encode_sparse(np.array([8]), "bitmap", bits=4)
 
 
 @ALL_STORAGES
 @pytest.mark.parametrize("bits", [32, 4])
 def test_every_cut_is_seen(storage, bits):
     x = sparse_matrix(6, 9, 0.7, bits=bits)
-    content = encode(x, storage, bits)
+    content = encode_sparse(x, storage, bits)
     for end in range(len(content)):
         with pytest.raises(CodecError):
-            decode(content[:end])
+            decode_sparse(content[:end])
     with pytest.raises(CodecError):
-        decode(content + b"\0")
+        decode_sparse(content + b"\0")
 
 
 @ALL_STORAGES
 @pytest.mark.parametrize("bits", [32, 4])
 def test_no_flipped_bit_ends_in_another_error(storage, bits):
-    content = encode(sparse_matrix(6, 9, 0.7, bits=bits), storage, bits)
+    content = encode_sparse(sparse_matrix(6, 9, 0.7, bits=bits), storage, bits)
     refused = 0
     for place in range(8 * len(content)):
         damaged = bytearray(content)
         damaged[place // 8] ^= 1 << place % 8
         try:
-            decode(bytes(damaged))
+            decode_sparse(bytes(damaged))
         except CodecError:
             refused += 1
     assert refused > 50  # of the header's 88 bits alone
@@ -260,6 +265,8 @@ def test_no_flipped_bit_ends_in_another_error(storage, bits):
 def test_a_body_of_more_weights_than_there_are():
     head = bytes([STORAGES.index("rice"), 32, 2]) + np.full(2, 1 << 20, "<u4").tobytes()
     with pytest.raises(CodecError, match="more weights than 20 bytes may unpack to"):
-        decode(head + bytes(9))
+        decode_sparse(head + bytes(9))
     with pytest.raises(CodecError, match="more weights than"):
-        encode(np.zeros((1 << 11, 1 << 12), np.float32), "rice")  # 32 MB of zeros
+        encode_sparse(
+            np.zeros((1 << 11, 1 << 12), np.float32), "rice"
+        )  # 32 MB of zeros

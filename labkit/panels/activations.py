@@ -21,9 +21,9 @@ from typing import TYPE_CHECKING
 
 from labkit import zoo
 from labkit.activations import RULES, inner_layers
-from labkit.compress import Compressed
 from labkit.latency import Latency
 from labkit.measure import Accuracy
+from labkit.packed.compressed import Compressed
 from labkit.panels import activations_report as report
 from labkit.panels import measuring, readings
 from labkit.panels.base import Panel

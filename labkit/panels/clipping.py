@@ -17,9 +17,9 @@ from dataclasses import dataclass, replace
 
 from labkit import zoo
 from labkit.clipped import clip_network
-from labkit.compress import Compressed
 from labkit.latency import Latency
 from labkit.measure import Accuracy
+from labkit.packed.compressed import Compressed
 from labkit.panels import clip_curves, measuring
 from labkit.panels import clipping_report as report
 from labkit.panels.base import Panel

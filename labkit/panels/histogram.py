@@ -3,8 +3,8 @@
 import numpy as np
 
 from labkit.common.cache import cached
-from labkit.compress import Compressed
 from labkit.network import Network
+from labkit.packed.compressed import Compressed
 from labkit.plots.quantization import Grid, Histogram
 from labkit.quantize.affine import largest_code, sqnr_db
 from labkit.quantize.codebook import Coded

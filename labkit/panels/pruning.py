@@ -23,10 +23,11 @@ import numpy as np
 from labkit import pruned, zoo
 from labkit.common.cache import cached
 from labkit.common.split import Split
-from labkit.compress import Compressed
 from labkit.latency import Latency
 from labkit.measure import Accuracy
 from labkit.network import Network
+from labkit.packed.compressed import Compressed
+from labkit.packed.storages import STORAGES
 from labkit.panels import measuring, pruning_picture
 from labkit.panels import pruning_report as report
 from labkit.panels.base import Panel
@@ -56,7 +57,6 @@ from labkit.plots.pruning import Cut, MaskMap
 from labkit.plots.showing import LOCK
 from labkit.prune.masking import SCOPES, masks
 from labkit.repair.batch_norm import reestimate_channels
-from labkit.sparse.storage import STORAGES
 
 # In per cent: close together where networks break and where pruning records stand.
 PER_CENT = (

@@ -15,9 +15,10 @@ from itertools import chain, islice, zip_longest
 from typing import TYPE_CHECKING
 
 from labkit import compress, zoo
-from labkit.compress import GRID_NAMES, UNIFORM, Compressed
+from labkit.compress import GRID_NAMES, UNIFORM
 from labkit.latency import Latency
 from labkit.measure import Accuracy
+from labkit.packed.compressed import Compressed
 from labkit.panels import measuring
 from labkit.panels import quantization_report as report
 from labkit.panels.base import Panel

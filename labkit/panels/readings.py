@@ -10,9 +10,9 @@ from labkit import post_training, zoo
 from labkit.activations import inner_layers
 from labkit.common.cache import cached
 from labkit.common.split import Split
-from labkit.compress import Compressed
 from labkit.insertion import inserted_grids
 from labkit.network import Network
+from labkit.packed.compressed import Compressed
 from labkit.plots.activations import Reading
 from labkit.plots.quantization import Grid
 from labkit.quantize.affine import affine_params, fake_quantize, sqnr_db

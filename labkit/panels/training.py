@@ -14,13 +14,14 @@ loss as it falls and the network that comes out, as a packed file like the other
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from labkit import compress, live, zoo
+from labkit import live, zoo
 from labkit.common.cache import CACHE, cached
 from labkit.common.split import Split
-from labkit.compress import Compressed
 from labkit.latency import Latency
 from labkit.measure import Accuracy
 from labkit.network import Network
+from labkit.packed import compressed
+from labkit.packed.compressed import Compressed
 from labkit.panels import measuring
 from labkit.panels import training_report as report
 from labkit.panels.base import Panel
@@ -166,7 +167,7 @@ def _training(position: Position, cancelled: Cancelled) -> Iterator[dict]:
         return
     for now in live.training(*start, settings["seed"], cancelled, live.SECONDS):
         if now.packed is not None:
-            trained = compress.read_packed(now.packed)
+            trained = compressed.read_packed(now.packed)
             CACHE.put(key, (trained, course))
             yield {"trained": trained}
             return

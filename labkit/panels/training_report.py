@@ -128,7 +128,7 @@ print(f"rounded: {{accuracy.value:.2%}}, {{rounded.size_bytes:,}} bytes")
         text
         + f"""
 from labkit import live
-from labkit.compress import unpack
+from labkit.packed import unpack
 
 packed = live.train_quantized(
     {settings["network"]!r}, {setting!r}, steps={settings["steps"]}, \

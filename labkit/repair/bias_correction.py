@@ -16,8 +16,8 @@ empirical correction, from calibration images. Two forms need no images:
 
 import numpy as np
 
-from labkit.compress import Compressed
 from labkit.network import Network
+from labkit.packed.compressed import Compressed
 from labkit.repair.statistics import assembled, biased_layers, channel_statistics
 
 

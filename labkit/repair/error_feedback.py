@@ -27,8 +27,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from labkit.compress import Compressed
 from labkit.network import Network
+from labkit.packed.compressed import Compressed
 from labkit.prune.curvature import DAMPING, hessian
 from labkit.quantize.affine import code_type, largest_code
 from labkit.quantize.symmetric import Quantized

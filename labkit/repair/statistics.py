@@ -7,11 +7,11 @@ from types import MappingProxyType
 import numpy as np
 
 from labkit import modelfile
-from labkit.compress import Compressed, pack
 from labkit.network import Network
+from labkit.packed.compressed import Compressed, pack
+from labkit.packed.storages import Sparse
 from labkit.quantize.codebook import Coded
 from labkit.quantize.symmetric import Quantized
-from labkit.sparse.storage import Sparse
 
 _IMAGES_AT_ONCE = 500  # of resnet20's widest layer: 33 MB
 

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from labkit.compress import pack
 from labkit.insertion import ActivationGrid
 from labkit.network import Network
+from labkit.packed.compressed import pack
 from labkit.quantize.symmetric import Quantized
 from labkit.train import convert, fit
 from labkit.train.fake_quant import QUANTIZED, Codes
@@ -16,7 +16,7 @@ def as_file(name: str, trained) -> tuple[Network, bytes]:
     """The trained model -> the network that LiteRT runs, and its packed file.
 
     The network's kernels are scale * code in float32, its activations are rounded by
-    FAKE_QUANT operators; `labkit.compress.unpack` makes it from the packed file again.
+    FAKE_QUANT operators; `labkit.packed.unpack` makes it from the packed file again.
     """
     layers = [layer for layer in trained.layers if type(layer) in QUANTIZED.values()]
     folded = Network.from_bytes(convert.to_tflite(in_float32(name, trained)))

@@ -789,7 +789,7 @@ the file spend a weight, all counted?
 guesses.guess("6. bits a weight, 4-bit blocks of 32", None)  # a number
 
 # %%
-from labkit.codec import payload_bytes
+from labkit.packed import payload_bytes
 
 
 def price_and_quality(w, bits, granularity):

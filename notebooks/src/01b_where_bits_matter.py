@@ -61,7 +61,7 @@ which line is on top. A block may also have 64 weights.
 """
 
 # %%
-from labkit.codec import payload_bytes
+from labkit.packed import payload_bytes
 
 fc1 = networks["mlp"].kernels["fc1"]
 largest = max(networks["resnet8"].kernels.values(), key=np.size)

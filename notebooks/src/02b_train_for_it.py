@@ -34,9 +34,9 @@ import pandas as pd
 from labkit import quantize as lab
 from labkit import zoo
 from labkit.checks import Predictions, shown
-from labkit.compress import unpack
 from labkit.latency import machine
 from labkit.measure import accuracy
+from labkit.packed import unpack
 from labkit.plots.base import figure
 from labkit.post_training import Setting, round_network
 
@@ -803,8 +803,8 @@ ledger of `lenet5`, float and at W8A8 and W2A4, settles it.
 """
 
 # %%
-from labkit.compress import read_packed
 from labkit.ledger import compressed_row, network_row
+from labkit.packed import read_packed
 
 rows = [network_row(networks["lenet5"])]
 for setting in ("W8A8", "W2A4"):

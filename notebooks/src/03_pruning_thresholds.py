@@ -799,9 +799,8 @@ and of the values left, and a loss from the scan. If losses add up, the best cho
 """
 
 # %%
-from labkit.codec import payload_bytes
 from labkit.common import exact
-from labkit.sparse.storage import sparse
+from labkit.packed import payload_bytes, sparse
 
 
 def price(kernel, sparsity):

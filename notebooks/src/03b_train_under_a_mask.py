@@ -30,9 +30,9 @@ import pandas as pd
 
 from labkit import live, prune, pruned, zoo
 from labkit.checks import Predictions, shown
-from labkit.compress import unpack
 from labkit.latency import machine
 from labkit.measure import accuracy
+from labkit.packed import unpack
 from labkit.plots.base import figure
 from labkit.plots.curves import Curve, Look, draw_curves
 

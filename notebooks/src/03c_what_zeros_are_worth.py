@@ -31,9 +31,9 @@ from labkit import prune, pruned, structured, zoo
 from labkit.checks import Predictions, shown
 from labkit.latency import machine
 from labkit.measure import accuracy
+from labkit.packed import STORAGES, encode_sparse
 from labkit.plots.base import figure
 from labkit.plots.curves import Curve, Look, draw_curves
-from labkit.sparse.storage import STORAGES, encode
 
 guesses = Predictions()
 N = 1000  # validation images
@@ -113,7 +113,7 @@ def bitmap_break_even(bits):
 """
 
 # %%
-from labkit.sparse.sizes import break_even
+from labkit.packed import break_even
 
 rows = {}
 for bits in (32, 8, 4):
@@ -149,7 +149,11 @@ def sizes_of(w):
     """(bits, storage) -> bytes. Codes of 4 bits: -7 to 7, 0 for a removed weight."""
     codes = (np.sign(w) * np.ceil(7 * np.abs(w) / np.abs(w).max())).astype(int)
     tensors = {32: w, 4: codes}
-    return {(b, s): len(encode(x, s, b)) for b, x in tensors.items() for s in STORAGES}
+    return {
+        (b, s): len(encode_sparse(x, s, b))
+        for b, x in tensors.items()
+        for s in STORAGES
+    }
 
 
 sizes = pd.concat([pd.Series(sizes_of(w)) for w in left], axis=1, keys=zeros).T

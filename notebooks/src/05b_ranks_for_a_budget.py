@@ -387,9 +387,8 @@ budget of 8 bits a weight, for low rank, sparsity and bits alone and for two pai
 
 # %%
 from labkit import prune
-from labkit.codec import payload_bytes
+from labkit.packed import payload_bytes, sparse
 from labkit.quantize import quantize
-from labkit.sparse.storage import sparse
 
 mlp, kernel = networks["mlp"], networks["mlp"].kernels["fc1"]
 validation, budget = data["mlp"].validation, kernel.size  # 8 bits a weight

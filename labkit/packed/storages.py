@@ -19,9 +19,15 @@ from math import prod
 
 import numpy as np
 
-from labkit.packing import CodecError, pack_bits, packed_size, room, unpack_bits
-from labkit.sparse.gaps import RELATIVE, RICE
-from labkit.sparse.places import ALL, BITMAP, CSR, take
+from labkit.packed.bit_packing import (
+    CodecError,
+    pack_bits,
+    packed_size,
+    room,
+    unpack_bits,
+)
+from labkit.packed.bitmap_csr import ALL, BITMAP, CSR, take
+from labkit.packed.gaps import RELATIVE, RICE
 
 FLOAT_BITS = 32
 _PLACES = {
@@ -78,14 +84,14 @@ def sparse(w: np.ndarray, storage: str) -> Sparse:
     return Sparse(w, storage)
 
 
-def encode(x: np.ndarray, storage: str, bits: int = FLOAT_BITS) -> bytes:
+def encode_sparse(x: np.ndarray, storage: str, bits: int = FLOAT_BITS) -> bytes:
     """A tensor -> bytes that `decode` alone turns into it again.
 
     x: any shape, at least one axis; float32 where bits is 32, else integer codes from
     -2**(bits-1) to 2**(bits-1) - 1. storage: one of STORAGES. bits: 32, or 2 to 16.
     Raises ValueError outside these, CodecError where the bytes are so much fewer than
-    the tensor's that `decode` would refuse them (`packing.room`). Every bit of x comes
-    back: -0.0 is no zero here.
+    the tensor's that `decode` would refuse them (`bit_packing.room`). Every bit of x
+    comes back: -0.0 is no zero here.
 
     >>> w = np.zeros((4, 8), np.float32)
     >>> w[0, :3] = 1, -2, 3
@@ -102,7 +108,7 @@ def encode(x: np.ndarray, storage: str, bits: int = FLOAT_BITS) -> bytes:
     return content
 
 
-def decode(content: bytes) -> np.ndarray:
+def decode_sparse(content: bytes) -> np.ndarray:
     """The inverse of `encode`: float32, or int8 or int16 codes.
 
     Raises CodecError for bytes that are cut off, too long, or not of this format.

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from labkit.packing import CodecError
+from labkit.packed.bit_packing import CodecError
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ import struct
 
 import numpy as np
 
-from labkit.packing import CodecError, pack_bits, packed_size, unpack_bits
-from labkit.sparse.places import Places, take
+from labkit.packed.bit_packing import CodecError, pack_bits, packed_size, unpack_bits
+from labkit.packed.bitmap_csr import Places, take
 
 MAX_BITS = 16  # of a gap, or of a gap's remainder
 _RELATIVE = struct.Struct("<IB")  # entries, bits of a gap

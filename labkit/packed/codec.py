@@ -8,12 +8,12 @@ All numbers are little-endian. The file is
     4 + n     length and deflated skeleton: the model file without its weights
     the rest  for each tensor its codes packed to their bit width, then the levels that
               were found from its weights, if so, and its scales as float32; or, where
-              it is pruned, length and body of its storage (`labkit.sparse`); or, where
+              it is pruned, length and body of its storage (`labkit.packed`); or, where
               it is neither, its values as float32
 
 The same input gives the same bytes, with one version of zlib. The checksum guards
 against accidents alone, so the reader trusts no number of the header: what it makes of
-a file is bounded before it is made, by `packing.room` and the constants here.
+a file is bounded before it is made, by `bit_packing.room` and the constants here.
 """
 
 import hashlib
@@ -27,24 +27,17 @@ from math import prod
 import numpy as np
 
 from labkit.common.children import one_line
-from labkit.packing import CodecError, pack_bits, packed_size, room, unpack_bits
+from labkit.packed.bit_packing import (
+    CodecError,
+    pack_bits,
+    packed_size,
+    room,
+    unpack_bits,
+)
+from labkit.packed.storages import Sparse, body, from_body, sparse
 from labkit.quantize.codebook import Coded, parameter_counts, restored
 from labkit.quantize.granularity import BLOCK, GRANULARITIES, Groups
 from labkit.quantize.symmetric import Quantized
-from labkit.sparse.storage import Sparse, body, from_body, sparse
-
-__all__ = [
-    "MAGIC",
-    "CodecError",
-    "Tensor",
-    "checked_body",
-    "decode",
-    "encode",
-    "pack_bits",
-    "packed_size",
-    "payload_bytes",
-    "unpack_bits",
-]
 
 MAGIC = b"LABPACK1"
 _CHECKSUM_END = len(MAGIC) + hashlib.sha256().digest_size

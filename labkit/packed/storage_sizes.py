@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from labkit.sparse.gaps import MAX_BITS
+from labkit.packed.gaps import MAX_BITS
 
 _CSR_INDEX_BITS = 32
 _GRID = 1 << 14
