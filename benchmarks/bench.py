@@ -26,7 +26,7 @@ from labkit import zoo
 from labkit.compress import quantize_network
 from labkit.latency import machine
 from labkit.measure import THREADS, accuracy
-from labkit.runtime import Runner
+from labkit.model.runtime import Runner
 
 FIRST = 250
 # To reach: the lab's time over that of the bare interpreter, in the same turns.

@@ -18,7 +18,7 @@ from labkit import data, structured, zoo
 from labkit.common import split
 from labkit.common.files import write_bytes
 from labkit.common.reading import read_arrays
-from labkit.network import Network
+from labkit.model.network import Network
 from labkit.prune.masking import masks
 from labkit.prune.schedules import SCHEDULES
 

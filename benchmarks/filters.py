@@ -17,7 +17,7 @@ from benchmarks.files import RESULTS, write_run
 from benchmarks.scores import accuracy_of
 from labkit import structured, zoo
 from labkit.inner_filters import NAMES, inner_layers, unit_macs
-from labkit.network import Network
+from labkit.model.network import Network
 from labkit.prune import units
 from labkit.prune.unit_budget import choose_units
 from labkit.repair.batch_norm import reestimate_channels

@@ -18,9 +18,11 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from labkit import probe, zoo
+from labkit import zoo
 from labkit.compress import quantize_network
-from labkit.network import Network, NetworkError
+from labkit.model import probe
+from labkit.model.graph import NetworkError
+from labkit.model.network import Network
 from labkit.packed import codec
 from labkit.packed.bit_packing import CodecError
 from labkit.packed.compressed import opened, pack

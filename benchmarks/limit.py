@@ -19,7 +19,7 @@ from unittest.mock import patch
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
-from labkit.runtime import Runner
+from labkit.model.runtime import Runner
 
 
 class Bare:

@@ -19,7 +19,7 @@ from labkit import factorized, rank_choice, zoo
 from labkit.common.files import write_json
 from labkit.latency import machine
 from labkit.measure import Accuracy, compare
-from labkit.network import Network
+from labkit.model.network import Network
 from labkit.responses import answers, observe
 
 FILE = RESULTS / "lowrank.json"

@@ -18,7 +18,7 @@ from benchmarks.files import RESULTS, read_json
 from benchmarks.scores import accuracy_of
 from labkit import data, factorized, rank_choice
 from labkit.lowrank.parts import Part
-from labkit.network import Network
+from labkit.model.network import Network
 from labkit.responses import observe
 
 FILE = RESULTS / "lowrank_smaller.json"

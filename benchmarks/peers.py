@@ -32,7 +32,7 @@ from labkit.compress import quantize_network  # noqa: E402
 from labkit.deploy import CALIBRATION_IMAGES, deployable  # noqa: E402
 from labkit.latency import latency  # noqa: E402
 from labkit.measure import accuracy  # noqa: E402
-from labkit.network import Network  # noqa: E402
+from labkit.model.network import Network  # noqa: E402
 from labkit.packed.compressed import unpack  # noqa: E402
 
 FILE = RESULTS / "quantization_peers.json"

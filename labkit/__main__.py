@@ -10,7 +10,7 @@ from labkit import data, zoo
 from labkit.common.exits import in_one_sentence
 from labkit.common.file_errors import FileError
 from labkit.common.reading import read_json
-from labkit.network import NetworkError
+from labkit.model.graph import NetworkError
 from labkit.post_training import Setting
 
 NOTEBOOKS = data.ROOT / "notebooks"

@@ -11,8 +11,8 @@ from math import prod
 
 import numpy as np
 
-from labkit.insertion import ActivationGrid
-from labkit.network import Network
+from labkit.model.fake_quant import ActivationGrid
+from labkit.model.network import Network
 
 PIXEL_BITS = 8
 PERCENTILE = 99.9

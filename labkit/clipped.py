@@ -9,7 +9,7 @@ from types import MappingProxyType
 import numpy as np
 
 from labkit.common.arguments import positive
-from labkit.network import Network
+from labkit.model.network import Network
 from labkit.packed.compressed import Compressed, pack
 from labkit.quantize.affine import code_type, largest_code
 from labkit.quantize.granularity import checked

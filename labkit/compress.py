@@ -12,7 +12,7 @@ from types import MappingProxyType
 import numpy as np
 
 from labkit.common.cache import cached
-from labkit.network import Network
+from labkit.model.network import Network
 from labkit.packed import codec
 from labkit.packed.compressed import Compressed, pack
 from labkit.quantize.codebook import Coded, quantize_to

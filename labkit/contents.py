@@ -1,7 +1,7 @@
 """What a model file stores for its weights, whatever their type: the ledger's source.
 
-`labkit.graph` knows float weights that can be edited. This reads any file that LiteRT
-runs, 8-, 4- and 2-bit weights among them, and counts: numbers, zeros, bytes.
+`labkit.model.graph` knows float weights that can be edited. This reads any file that
+LiteRT runs, 8-, 4- and 2-bit weights among them, and counts: numbers, zeros, bytes.
 Format: the TensorFlow Lite schema, `ai_edge_litert.schema_py_generated`.
 """
 
@@ -12,7 +12,7 @@ from math import prod
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from labkit.graph import KERNEL_KINDS
+from labkit.model.graph import KERNEL_KINDS
 
 _KINDS = {v: k for k, v in vars(schema.BuiltinOperator).items() if isinstance(v, int)}
 _TYPES = {v: k for k, v in vars(schema.TensorType).items() if isinstance(v, int)}

@@ -42,12 +42,12 @@ from ai_edge_quantizer.utils import tfl_interpreter_utils
 from labkit import data, recipes
 from labkit.common.cache import cached
 from labkit.contents import stored_weights
-from labkit.graph import NetworkError
-from labkit.inputs import as_inputs, checked
-from labkit.network import Network
+from labkit.model.graph import NetworkError
+from labkit.model.inputs import as_inputs, checked
+from labkit.model.network import Network
+from labkit.model.runtime import Runner
 from labkit.quantize.granularity import GRANULARITIES
 from labkit.recipes import ALGORITHMS, BITS, MODES
-from labkit.runtime import Runner
 
 __all__ = [
     "ALGORITHMS", "BITS", "CALIBRATION_IMAGES", "GPTQ_IMAGES", "MODES", "Deployed",
@@ -116,7 +116,7 @@ def deployable(
     Nothing else uses images.
     Files are cached by content; a failure is not, so that the next time is a new one.
     Raises ValueError for another mode, granularity or algorithm, for a network that is
-    not float32, and for images as `labkit.inputs.checked` does.
+    not float32, and for images as `labkit.model.inputs.checked` does.
 
     The ranges are those of the float network: ai_edge_quantizer calibrates before it
     rounds the weights. Where rounding makes an activation larger it is clipped.

@@ -21,14 +21,14 @@ from collections.abc import Hashable, Mapping, Sequence
 import numpy as np
 
 from labkit.common.cache import cached
-from labkit.graph import NetworkError
 from labkit.lowrank import convolution, data_aware
 from labkit.lowrank.cp_als import cp
 from labkit.lowrank.decomposition import Decomposition, from_svd
 from labkit.lowrank.parts import Part
 from labkit.lowrank.truncated_svd import svd
 from labkit.lowrank.tucker2 import tucker
-from labkit.network import Network
+from labkit.model.graph import NetworkError
+from labkit.model.network import Network
 from labkit.responses import Observed
 
 METHODS = ("svd", "responses", "inputs", "spatial", "tucker", "cp")

@@ -10,7 +10,7 @@ of each layer keeps more, ranked by the same score (`python -m benchmarks.filter
 """
 
 from labkit import zoo
-from labkit.network import Network
+from labkit.model.network import Network
 from labkit.prune.unit_budget import choose_units
 
 NAMES = ("resnet8", "resnet20")

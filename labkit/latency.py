@@ -18,7 +18,7 @@ from time import perf_counter
 
 import numpy as np
 
-from labkit.runtime import Runner
+from labkit.model.runtime import Runner
 
 MIN_RUNS = 30
 WARM_UP_CALLS = 10

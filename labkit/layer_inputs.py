@@ -9,10 +9,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from labkit.graph import NetworkError
 from labkit.integer.load import load
 from labkit.integer.windows import Windows, chunks
-from labkit.network import Network
+from labkit.model.graph import NetworkError
+from labkit.model.network import Network
 from labkit.prune.curvature import DAMPING, damped
 
 HESSIAN_KINDS = ("FULLY_CONNECTED", "CONV_2D")  # whose outputs share their inputs

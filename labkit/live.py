@@ -22,7 +22,7 @@ import numpy as np
 from labkit.common.children import environment
 from labkit.common.files import write_whole
 from labkit.distill.losses import check_mixture
-from labkit.vouched import vouch
+from labkit.model.vouched import vouch
 
 LOOK_SECONDS = 0.1
 # What lessons and panels give a training, so that none of them waits for minutes.

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from labkit.common.split import Split
-from labkit.graph import NetworkError
 from labkit.intervals import mcnemar, newcombe, wilson
-from labkit.runtime import Runner
+from labkit.model.graph import NetworkError
+from labkit.model.runtime import Runner
 
 # Of what is no file; a file has the batch that suits it (`runtime.suited_batch`). Small
 # enough that a cancel is heard soon.

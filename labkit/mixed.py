@@ -14,8 +14,8 @@ from labkit import data, sensitivity
 from labkit.common.knapsack import Frontier, exact, greedy
 from labkit.common.reading import read_json
 from labkit.compress import quantize_network
-from labkit.graph import NetworkError
-from labkit.network import Network
+from labkit.model.graph import NetworkError
+from labkit.model.network import Network
 from labkit.packed.bit_packing import packed_size
 from labkit.packed.compressed import Compressed
 from labkit.quantize.granularity import BLOCK, Groups

@@ -14,7 +14,7 @@ import numpy as np
 
 from labkit.activations import fake_quantize_activations
 from labkit.compress import quantize_network
-from labkit.network import Network
+from labkit.model.network import Network
 from labkit.packed.compressed import Compressed, pack
 
 KEPT_BITS = 8

@@ -5,7 +5,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from labkit.network import Network
+from labkit.model.network import Network
 from labkit.packed.compressed import Compressed, pack
 from labkit.packed.storages import sparse
 from labkit.prune.brain_surgeon import compensated

@@ -14,7 +14,7 @@ from labkit import factorized
 from labkit.lowrank import ranks as choose
 from labkit.lowrank.ranks import RankOptions
 from labkit.lowrank.tucker2 import mode_energies
-from labkit.network import Network
+from labkit.model.network import Network
 from labkit.rank_costs import check_unit, cost, rank_cost, rank_for
 from labkit.responses import Observed
 

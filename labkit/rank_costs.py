@@ -10,11 +10,12 @@ from math import sqrt
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from labkit import factorized, modelfile
+from labkit import factorized
 from labkit.common.cache import cached
 from labkit.lowrank import parts as layer_parts
 from labkit.lowrank.parts import Part, Sides
-from labkit.network import Network
+from labkit.model import flatbuffer
+from labkit.model.network import Network
 
 UNITS = ("macs", "bytes")
 
@@ -178,7 +179,7 @@ def _shapes(shape: tuple[int, ...], method: str, rank: Hashable) -> list[tuple]:
 @cached
 def _all_sides(network: Network) -> dict[str, Sides | None]:
     found = {}
-    graph = modelfile.unpack(network.to_bytes()).subgraphs[0]
+    graph = flatbuffer.unpack(network.to_bytes()).subgraphs[0]
     for layer, operator in zip(network.layers, graph.operators, strict=True):
         if layer.kernel_shape is None:
             continue

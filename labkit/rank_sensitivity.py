@@ -15,13 +15,13 @@ from labkit import data, factorized, rank_choice
 from labkit.common.keys import sha256
 from labkit.common.reading import read_json
 from labkit.common.split import Split
-from labkit.graph import NetworkError
 from labkit.lowrank.ranks import RankOptions, thinned
 from labkit.measure import BATCH, THREADS
-from labkit.network import Network
+from labkit.model.graph import NetworkError
+from labkit.model.network import Network
+from labkit.model.split import split_before
 from labkit.responses import Observed
 from labkit.sensitivity import score_of
-from labkit.splitting import split_before
 
 STEPS = 9  # choices a layer, the whole layer among them
 FILE = data.FOLDER / "results" / "rank_sensitivity.json"

@@ -23,8 +23,8 @@ costs is in data/results/repair.json. Its oscar is handed no images and only cli
 from ai_edge_quantizer import algorithm_manager, qtyping
 from ai_edge_quantizer.algorithm_manager import AlgorithmName
 
-from labkit.graph import KERNEL_KINDS
-from labkit.network import Network
+from labkit.model.graph import KERNEL_KINDS
+from labkit.model.network import Network
 from labkit.quantize.granularity import BLOCK, GRANULARITIES
 
 BITS = (8, 4, 2)

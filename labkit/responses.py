@@ -12,11 +12,11 @@ from types import MappingProxyType
 
 import numpy as np
 
-from labkit import modelfile
 from labkit.common.keys import key_of, sha256
 from labkit.lowrank.covariance import Moments, Sums
-from labkit.network import Network
-from labkit.runtime import Runner
+from labkit.model import flatbuffer
+from labkit.model.network import Network
+from labkit.model.runtime import Runner
 
 _IMAGES_AT_ONCE = 50  # of resnet20's answers of all layers: 38 MB
 
@@ -98,7 +98,7 @@ def _observing(network: Network, layers: list[str]) -> tuple[bytes, list[int | N
 
     Also, for each layer, which output it reads; None for the network's input.
     """
-    model = modelfile.unpack(network.to_bytes())
+    model = flatbuffer.unpack(network.to_bytes())
     graph = model.subgraphs[0]
     own = {int(index) for index in graph.inputs}
     positions = [network.layers.index(network.layer(name)) for name in layers]
@@ -110,15 +110,15 @@ def _observing(network: Network, layers: list[str]) -> tuple[bytes, list[int | N
     graph.outputs = [*shown, *(int(step.outputs[0]) for step in copies)]
     model.signatureDefs = []
     places = [shown.index(index) if index not in own else None for index in sources]
-    return modelfile.pack(model), places
+    return flatbuffer.pack(model), places
 
 
 def _without_activation(model, operator):
     """A copy of an operator that writes what it computes before the activation."""
     step = copy(operator)
     step.builtinOptions = copy(operator.builtinOptions)
-    step.builtinOptions.fusedActivationFunction = modelfile.NO_ACTIVATION
+    step.builtinOptions.fusedActivationFunction = flatbuffer.NO_ACTIVATION
     output = int(operator.outputs[0])
     channels = int(model.subgraphs[0].tensors[output].shape[-1])
-    step.outputs = [modelfile.add_activation(model, "answers", output, channels)]
+    step.outputs = [flatbuffer.add_activation(model, "answers", output, channels)]
     return step

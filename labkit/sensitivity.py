@@ -15,11 +15,11 @@ from labkit import data
 from labkit.common.reading import read_json
 from labkit.common.split import Split
 from labkit.compress import quantize_network
-from labkit.graph import NetworkError
 from labkit.measure import BATCH, THREADS
-from labkit.network import Network
+from labkit.model.graph import NetworkError
+from labkit.model.network import Network
+from labkit.model.split import split_before
 from labkit.packed.codec import payload_bytes
-from labkit.splitting import split_before
 
 BITS = (2, 3, 4, 5, 6, 8)
 FILE = data.FOLDER / "results" / "sensitivity.json"

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from labkit import removal
-from labkit.network import Network
+from labkit.model import remove
+from labkit.model.network import Network
 from labkit.prune import units
 
 _IMAGES_AT_ONCE = 50
@@ -40,7 +40,7 @@ def bundles(network: Network) -> dict[str, Bundle]:
     """
     names = [layer.name for layer in network.layers]
     channels: dict[tuple[str, ...], list[list[int]]] = {}
-    for linked in removal.linked_units(network.to_bytes()):
+    for linked in remove.linked_units(network.to_bytes()):
         layers = tuple(names[position] for position in linked)
         channels.setdefault(layers, []).append(list(linked.values()))
     found: dict[str, Bundle] = {}
@@ -155,7 +155,7 @@ def remove_units(network: Network, kept: Mapping[str, np.ndarray]) -> Network:
         for layer, numbers in gone.items()
         if network.layer(layer).kind != "DEPTHWISE_CONV_2D"
     }
-    content = removal.remove_units(network.to_bytes(), positions, linked=True)
+    content = remove.remove_units(network.to_bytes(), positions, linked=True)
     return Network.from_bytes(content)
 
 

@@ -4,8 +4,8 @@ import io
 
 import numpy as np
 
-from labkit.network import Network
-from labkit.resizing import resize_dense
+from labkit.model.network import Network
+from labkit.model.resize import resize_dense
 
 
 def read(content: bytes, mould: Network) -> dict[str, Network]:

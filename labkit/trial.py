@@ -1,4 +1,4 @@
-"""The child of `labkit.probe`: reads and runs model files, one after the other.
+"""The child of `labkit.model.probe`: reads and runs model files, one after the other.
 
 `python -m labkit.trial FILE …` prints "ready", and then one line a file: null where it
 can be used, else why not, as JSON.
@@ -11,13 +11,13 @@ from pathlib import Path
 import numpy as np
 
 from labkit.common.children import one_line
-from labkit.graph import NetworkError, read_graph
 from labkit.measure import BATCH
-from labkit.network import Network
+from labkit.model.graph import NetworkError, read_graph
+from labkit.model.network import Network
+from labkit.model.probe import READY
+from labkit.model.runtime import Runner
 from labkit.packed import codec, compressed
 from labkit.packed.bit_packing import CodecError
-from labkit.probe import READY
-from labkit.runtime import Runner
 
 MEMORY_BYTES = 1 << 30  # beside what the interpreter and the libraries take
 _IMAGES = 3

@@ -12,7 +12,7 @@ import numpy as np
 from labkit import structured, zoo
 from labkit.common.cache import cached
 from labkit.common.split import Split
-from labkit.network import Network
+from labkit.model.network import Network
 from labkit.prune import units
 from labkit.repair.batch_norm import reestimate_channels
 from labkit.structured import Bundle

@@ -7,10 +7,11 @@ from labkit.common.cache import CACHE
 from labkit.common.file_errors import FileError
 from labkit.common.keys import sha256
 from labkit.common.reading import read_arrays, read_file, read_json
-from labkit.network import Network, NetworkError
+from labkit.model.graph import NetworkError
+from labkit.model.network import Network
+from labkit.model.vouched import vouch
 from labkit.packed.compressed import unpack
 from labkit.prune.gradients import Gradients
-from labkit.vouched import vouch
 
 NAMES = ("mlp", "lenet5", "resnet8", "resnet20")
 FOLDER = data.FOLDER / "models"

@@ -4,7 +4,7 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from integer_builder import Builder
 
-from labkit import modelfile
+from labkit.model import flatbuffer
 
 ACTIVATIONS = schema.ActivationFunctionType
 
@@ -48,7 +48,7 @@ class FloatBuilder(Builder):
             entry.name, entry.tensorIndex = name[:-1].encode(), index
             setattr(definition, name, [entry])
         self.model.signatureDefs = [definition]
-        return modelfile.pack(self.model)
+        return flatbuffer.pack(self.model)
 
 
 def dense_file(layers) -> bytes:

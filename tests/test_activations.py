@@ -10,7 +10,7 @@ from labkit import activations, zoo
 from labkit.activations import RULES, calibrate, fake_quantize_activations
 from labkit.deploy import deployable
 from labkit.measure import accuracy
-from labkit.network import NetworkError
+from labkit.model.graph import NetworkError
 
 numbers = arrays(np.float32, st.integers(1, 200), elements=st.floats(-50, 50, width=32))
 

@@ -10,7 +10,7 @@ from test_browser import need_chromium
 from benchmarks import bench, browser, limit
 from benchmarks.panel_times import PANELS, with_steps
 from labkit import measure, zoo
-from labkit.runtime import BATCHES, Runner
+from labkit.model.runtime import BATCHES, Runner
 
 ROWS = {"panels": len(PANELS), "ranks": 4, "usual": 2, "kernels": 5, "training": 2}
 IMAGES = 260  # more than the first estimate

@@ -15,7 +15,7 @@ from labkit.common.cache import CACHE, LIMIT_BYTES, Cache, cached
 from labkit.common.footprint import footprint
 from labkit.common.keys import key_of
 from labkit.common.split import Split
-from labkit.network import Network
+from labkit.model.network import Network
 
 MB = 1_000_000
 

@@ -11,15 +11,17 @@ from ai_edge_litert.interpreter import Interpreter
 from ai_edge_quantizer import quantizer
 
 from benchmarks.feedback import whole_inverse
-from labkit import deploy, recipes, surgery, zoo
+from labkit import deploy, recipes, zoo
 from labkit.compress import quantize_network
 from labkit.contents import stored_weights
 from labkit.deploy import Deployed, Unavailable, deployable
-from labkit.network import Network, NetworkError
+from labkit.model import replace
+from labkit.model.graph import NetworkError
+from labkit.model.network import Network
+from labkit.model.runtime import Runner
 from labkit.quantize.granularity import GRANULARITIES
 from labkit.quantize.symmetric import quantize
 from labkit.repair.error_feedback import feed_back_errors, round_with_feedback
-from labkit.runtime import Runner
 
 NETWORKS = [name for name in zoo.NAMES if (zoo.FOLDER / f"{name}.tflite").exists()]
 SETTINGS = list(product(deploy.BITS, deploy.MODES, GRANULARITIES))
@@ -155,8 +157,8 @@ def test_convolutions_of_2_bits_are_still_wrong():
     script = """
 import numpy as np
 from labkit import deploy, zoo
+from labkit.model import Runner
 from labkit.quantize import quantize
-from labkit.runtime import Runner
 network = zoo.load("lenet5")
 images = zoo.dataset("lenet5").calibration.images[:20]
 decoded = network.with_weights({
@@ -202,7 +204,7 @@ def dense_network(kernel: np.ndarray) -> Network:
     data.data = np.frombuffer(kernel.tobytes(), np.uint8)
     model.version, model.subgraphs, model.operatorCodes = 3, [graph], [code]
     model.buffers = [schema.BufferT(), data]
-    return Network.from_bytes(surgery.pack(model))
+    return Network.from_bytes(replace.pack(model))
 
 
 @pytest.fixture(scope="module")

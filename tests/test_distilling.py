@@ -9,7 +9,7 @@ keras = pytest.importorskip("keras", reason="the extra `train` is not installed"
 import tensorflow as tf  # noqa: E402
 from keras.distillation import LogitsDistillation  # noqa: E402
 
-from labkit.inputs import as_inputs  # noqa: E402
+from labkit.model.inputs import as_inputs  # noqa: E402
 from labkit.train import distilling, fit, transfers  # noqa: E402
 from labkit.train.recipes import Recipe  # noqa: E402
 

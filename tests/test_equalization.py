@@ -5,9 +5,11 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 from integer_graphs import Builder
 
-from labkit import modelfile, zoo
+from labkit import zoo
 from labkit.compress import quantize_network
-from labkit.network import Network, NetworkError
+from labkit.model import flatbuffer
+from labkit.model.graph import NetworkError
+from labkit.model.network import Network
 from labkit.repair.equalization import channel_ranges, equalize, equalizing_factors
 from labkit.repair.pairs import Pair, obstacles, pairs, partner
 
@@ -42,13 +44,13 @@ def difference(network, other, images):
 
 def with_activation(network, layers, activation):
     """The network with another fused activation in some layers."""
-    model = modelfile.unpack(network.to_bytes())
+    model = flatbuffer.unpack(network.to_bytes())
     for operator, layer in zip(
         model.subgraphs[0].operators, network.layers, strict=True
     ):
         if layer.name in layers:
             operator.builtinOptions.fusedActivationFunction = activation
-    return Network.from_bytes(modelfile.pack(model))
+    return Network.from_bytes(flatbuffer.pack(model))
 
 
 def relu6(network, *layers):
@@ -242,7 +244,7 @@ class Chain:
 
     def network(self):
         content, _ = self.builder.file(self.last)
-        return Network.from_bytes(modelfile.pack(modelfile.unpack(content)))
+        return Network.from_bytes(flatbuffer.pack(flatbuffer.unpack(content)))
 
 
 ACTIVATIONS = schema.ActivationFunctionType

@@ -5,10 +5,10 @@ import pytest
 
 from labkit import factorized, zoo
 from labkit.factorized import METHODS, at_ranks, factorize
-from labkit.graph import NetworkError
 from labkit.lowrank import parts as layer_parts
 from labkit.lowrank.parts import Part, multiplied_back
-from labkit.network import Network
+from labkit.model.graph import NetworkError
+from labkit.model.network import Network
 from labkit.responses import observe
 
 

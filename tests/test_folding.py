@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from float_graphs import ACTIVATIONS, FloatBuilder
 
-from labkit.network import Network
+from labkit.model.network import Network
 
 LAYERS = "dense", "conv", "depthwise"
 SIDES = {"dense": (5,), "conv": (8, 8, 3), "depthwise": (8, 8, 4)}

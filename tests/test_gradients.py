@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from labkit import zoo
-from labkit.network import NetworkError
+from labkit.model.graph import NetworkError
 from labkit.prune.gradients import Gradients
 
 N = 40
@@ -82,7 +82,7 @@ def test_squares_are_those_of_single_images(found):
 @pytest.mark.parametrize("name", ["lenet5", "resnet20"])
 def test_the_keras_model_of_a_file_has_its_logits(name):
     pytest.importorskip("keras", reason="the extra `train` is not installed")
-    from labkit.inputs import as_inputs
+    from labkit.model.inputs import as_inputs
     from labkit.train.folded import model_of
 
     network, images = zoo.load(name), zoo.dataset(name).validation.images[:50]

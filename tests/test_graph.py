@@ -3,18 +3,19 @@
 import numpy as np
 import pytest
 
-from labkit import graph, modelfile, zoo
-from labkit.graph import NetworkError, Span, read_graph
+from labkit import zoo
 from labkit.integer.load import load
+from labkit.model import flatbuffer, graph
+from labkit.model.graph import NetworkError, Span, read_graph
 
 
 def renamed(*names: bytes) -> bytes:
     """The mlp with other names of its three layers' outputs."""
-    model = modelfile.unpack(zoo.load("mlp").to_bytes())
+    model = flatbuffer.unpack(zoo.load("mlp").to_bytes())
     for operator, name in zip(model.subgraphs[0].operators, names, strict=True):
         model.subgraphs[0].tensors[operator.outputs[0]].name = name
     model.signatureDefs = []
-    return modelfile.pack(model)
+    return flatbuffer.pack(model)
 
 
 @pytest.mark.parametrize(
@@ -63,8 +64,8 @@ def test_weights_that_overlap():
 
 
 def test_counts_are_named():
-    model = modelfile.unpack(zoo.load("mlp").to_bytes())
+    model = flatbuffer.unpack(zoo.load("mlp").to_bytes())
     model.signatureDefs = []
     model.subgraphs[0].outputs = [model.subgraphs[0].outputs[0]] * 3
     with pytest.raises(NetworkError, match="1 inputs and 3 outputs"):
-        read_graph(modelfile.pack(model))
+        read_graph(flatbuffer.pack(model))

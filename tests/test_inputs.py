@@ -8,13 +8,14 @@ from float_graphs import dense_file
 
 from labkit import deploy, zoo
 from labkit.activations import calibrate
-from labkit.inputs import as_inputs
 from labkit.integer import IntegerNetwork
 from labkit.layer_inputs import input_norms, layer_hessian
-from labkit.network import Network, NetworkError
+from labkit.model.graph import NetworkError
+from labkit.model.inputs import as_inputs
+from labkit.model.network import Network
+from labkit.model.runtime import Runner
 from labkit.repair.statistics import channel_statistics, pre_activations
 from labkit.responses import answers, observe
-from labkit.runtime import Runner
 from labkit.structured import mean_activations
 
 COUNT = 12

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from labkit import zoo
-from labkit.insertion import ActivationGrid, inserted_grids
-from labkit.network import NetworkError
+from labkit.model.fake_quant import ActivationGrid, inserted_grids
+from labkit.model.graph import NetworkError
 from labkit.quantize.affine import affine_params, fake_quantize
 
 

@@ -12,12 +12,12 @@ from integer_graphs import FAMILIES
 
 from labkit import data, integer, zoo
 from labkit.deploy import deployable
-from labkit.graph import NetworkError, read_graph
 from labkit.integer import IntegerNetwork, LiteRTNetwork, compare
 from labkit.integer.linear import sum_type
 from labkit.integer.load import unpack_4_bits
 from labkit.integer.windows import chunks
-from labkit.runtime import Runner
+from labkit.model.graph import NetworkError, read_graph
+from labkit.model.runtime import Runner
 
 GRAPHS = 40
 

@@ -5,8 +5,8 @@ import warnings
 import numpy as np
 import pytest
 
-from labkit.graph import NetworkError
 from labkit.integer import OPERATORS, IntegerNetwork, LiteRTNetwork
+from labkit.model.graph import NetworkError
 
 IMAGES = 7
 

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from labkit import latency, zoo
-from labkit.graph import NetworkError
+from labkit.model.graph import NetworkError
 
 
 class Machine:

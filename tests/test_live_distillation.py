@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from labkit import live, students, zoo
-from labkit.graph import NetworkError
 from labkit.measure import accuracy
-from labkit.network import Network
-from labkit.resizing import resize_dense
+from labkit.model.graph import NetworkError
+from labkit.model.network import Network
+from labkit.model.resize import resize_dense
 
 MLP = zoo.load("mlp")
 

@@ -13,7 +13,7 @@ import labkit.train
 from labkit import __main__ as command
 from labkit import zoo
 from labkit.common.file_errors import FileError
-from labkit.network import NetworkError
+from labkit.model.graph import NetworkError
 from labkit.post_training import Setting
 
 

@@ -5,8 +5,8 @@ import pytest
 
 from labkit import measure, zoo
 from labkit.common.split import Split
-from labkit.graph import NetworkError
 from labkit.measure import Accuracy, accuracy, compare, refine
+from labkit.model.graph import NetworkError
 
 # Before all four are trained, the ones that are.
 NETWORKS = [name for name in zoo.NAMES if (zoo.FOLDER / f"{name}.tflite").exists()]

@@ -8,7 +8,7 @@ import pytest
 
 from labkit import mixed, sensitivity, zoo
 from labkit.compress import quantize_network
-from labkit.graph import NetworkError
+from labkit.model.graph import NetworkError
 from labkit.packed.codec import payload_bytes
 from labkit.quantize.granularity import GRANULARITIES
 

@@ -5,9 +5,10 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 from float_graphs import dense_file
 
-from labkit import modelfile, zoo
-from labkit.graph import DTYPES
-from labkit.network import Network, NetworkError
+from labkit import zoo
+from labkit.model import flatbuffer
+from labkit.model.graph import DTYPES, NetworkError
+from labkit.model.network import Network
 
 
 @pytest.fixture(scope="module")
@@ -105,12 +106,12 @@ def test_edits_that_do_not_fit(mlp, changes, words):
 def stored_as(dtype: str) -> Network:
     """A dense layer whose kernel (2, 3) is kept in another type; it cannot run."""
     content = dense_file([(np.zeros((2, 3)), np.zeros(2))])
-    file = modelfile.unpack(content)
+    file = flatbuffer.unpack(content)
     kernel = file.subgraphs[0].tensors[file.subgraphs[0].operators[0].inputs[1]]
     kernel.type = getattr(schema.TensorType, dtype)
     zeros = np.zeros(6, DTYPES[dtype])
     file.buffers[kernel.buffer].data = np.frombuffer(zeros.tobytes(), np.uint8)
-    return Network.from_bytes(modelfile.pack(file))
+    return Network.from_bytes(flatbuffer.pack(file))
 
 
 @pytest.mark.parametrize(
@@ -187,10 +188,10 @@ def test_skeleton_round_trip(name):
 def test_an_array_that_two_layers_share(mlp):
     """Converters store equal biases once; two layers of 10 units can show it."""
     parts = [(np.eye(10, dtype=np.float32), np.ones(10)), (np.eye(10), np.ones(10))]
-    file = modelfile.unpack(mlp.replace_layer("fc3", [*_last(mlp), *parts]).to_bytes())
+    file = flatbuffer.unpack(mlp.replace_layer("fc3", [*_last(mlp), *parts]).to_bytes())
     operators = file.subgraphs[0].operators
     operators[-1].inputs = [*operators[-1].inputs[:2], operators[-2].inputs[2]]
-    shared = Network.from_bytes(modelfile.pack(file))
+    shared = Network.from_bytes(flatbuffer.pack(file))
     biases = {name: np.arange(10.0) for name in list(shared.weights) if "bias" in name}
     fc3_2, fc3_3 = (f"fc3_{k}/bias" for k in (2, 3))
     with pytest.raises(NetworkError, match="are one array in this file"):

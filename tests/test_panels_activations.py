@@ -8,7 +8,7 @@ from panel_driving import TURNED, WAIT, few_images, turns
 
 from labkit import activations, deploy, measure, post_training, zoo
 from labkit.activations import inner_layers
-from labkit.insertion import inserted_grids
+from labkit.model.fake_quant import inserted_grids
 from labkit.packed.compressed import unpack
 from labkit.panels import activations_panel, measuring, one_by_one, page, readings
 from labkit.panels.activations import COUNTS, compute

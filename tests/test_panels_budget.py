@@ -5,7 +5,7 @@ import pytest
 from panel_driving import TURNED, WAIT, few_images, turns
 
 from labkit import compress, measure, mixed, sensitivity, zoo
-from labkit.graph import NetworkError
+from labkit.model.graph import NetworkError
 from labkit.packed import compressed
 from labkit.panels import budget_panel
 from labkit.panels.budget import LESSON, RULE, START, compute

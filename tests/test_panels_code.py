@@ -11,7 +11,7 @@ from panel_driving import few_images
 
 from labkit import measure, panels
 from labkit.deploy import Deployed
-from labkit.network import Network
+from labkit.model.network import Network
 from labkit.packed.compressed import Compressed
 from labkit.panels.controls import complete
 from labkit.panels.words import RE_ESTIMATED

@@ -11,6 +11,7 @@ from panel_driving import WAIT, few_images, nothing_kept, turns
 
 from labkit import distill, live, measure, zoo
 from labkit.distill import dark_knowledge
+from labkit.model.resize import resize_dense
 from labkit.panels import (
     distillation,
     distillation_panel,
@@ -22,7 +23,6 @@ from labkit.panels.distillation import compute
 from labkit.panels.temperature import PLACES, answers, ranked
 from labkit.plots.base import figure
 from labkit.plots.distillation import Course, title
-from labkit.resizing import resize_dense
 
 SMALL = 200
 MLP = zoo.load("mlp")

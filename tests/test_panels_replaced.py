@@ -10,8 +10,8 @@ import pytest
 from panel_driving import few_images, nothing_kept
 
 from labkit import unit_choice, zoo
-from labkit.graph import NetworkError
 from labkit.latency import Latency
+from labkit.model.graph import NetworkError
 from labkit.panels import (
     activations_panel,
     budget_panel,

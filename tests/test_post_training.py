@@ -5,8 +5,8 @@ import pytest
 
 from labkit import zoo
 from labkit.compress import quantize_network
-from labkit.insertion import inserted_grids
 from labkit.measure import accuracy
+from labkit.model.fake_quant import inserted_grids
 from labkit.packed.compressed import read_packed, unpack
 from labkit.post_training import Setting, kept_layers, round_in_graph, round_network
 

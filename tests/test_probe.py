@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 
 import labkit
-from labkit import probe, trial, zoo
-from labkit.network import Network, NetworkError
+from labkit import trial, zoo
+from labkit.model import probe
+from labkit.model.graph import NetworkError
+from labkit.model.network import Network
 from labkit.packed import codec, compressed
 from labkit.packed.bit_packing import CodecError
 

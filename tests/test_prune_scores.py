@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from labkit import zoo
-from labkit.graph import NetworkError
 from labkit.layer_inputs import input_norms, layer_hessian
+from labkit.model.graph import NetworkError
 from labkit.prune import scores
 from labkit.prune.masking import mask, masks
 from labkit.repair.statistics import pre_activations

@@ -12,7 +12,7 @@ from labkit.packed.compressed import unpack
 keras = pytest.importorskip("keras", reason="the extra `train` is not installed")
 import tensorflow as tf  # noqa: E402
 
-from labkit.inputs import as_inputs  # noqa: E402
+from labkit.model.inputs import as_inputs  # noqa: E402
 from labkit.train import fit, qat, quantized  # noqa: E402
 from labkit.train.fake_quant import Codes, fake_quantize  # noqa: E402
 

@@ -5,8 +5,8 @@ import pytest
 
 from labkit import factorized, measure, rank_choice, rank_costs, zoo
 from labkit.factorized import METHODS
-from labkit.graph import NetworkError
 from labkit.lowrank import truncated_svd
+from labkit.model.graph import NetworkError
 from labkit.rank_choice import BY, plan
 from labkit.rank_costs import measured_break_even, rank_for
 from labkit.rank_sensitivity import RankLosses, committed, rank_losses

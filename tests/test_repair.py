@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 
-from labkit import modelfile, zoo
+from labkit import zoo
 from labkit.compress import quantize_network
-from labkit.network import Network, NetworkError
+from labkit.model import flatbuffer
+from labkit.model.graph import NetworkError
+from labkit.model.network import Network
 from labkit.packed.codec import payload_bytes
 from labkit.packed.compressed import unpack
 from labkit.prune.masking import masks
@@ -34,10 +36,10 @@ def accuracy(network, name, n=500):
 
 def without_bias(network):
     """The network with the bias of its first layer left out."""
-    model = modelfile.unpack(network.to_bytes())
+    model = flatbuffer.unpack(network.to_bytes())
     operator = model.subgraphs[0].operators[0]
     operator.inputs = [*operator.inputs[:2], -1]
-    return Network.from_bytes(modelfile.pack(model))
+    return Network.from_bytes(flatbuffer.pack(model))
 
 
 def test_pre_activations_of_a_dense_layer_are_a_product():

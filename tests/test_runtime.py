@@ -7,11 +7,13 @@ import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 
-from labkit import modelfile, runtime, trial, zoo
+from labkit import trial, zoo
 from labkit.common.children import environment
 from labkit.measure import accuracy
-from labkit.network import Network, NetworkError
-from labkit.runtime import Runner
+from labkit.model import flatbuffer, runtime
+from labkit.model.graph import NetworkError
+from labkit.model.network import Network
+from labkit.model.runtime import Runner
 
 IMAGES = zoo.dataset("mlp").test.images
 
@@ -23,13 +25,13 @@ def with_operator(
 
     shape: the new output's for one image.
     """
-    model = modelfile.unpack((network or zoo.load("mlp")).to_bytes())
+    model = flatbuffer.unpack((network or zoo.load("mlp")).to_bytes())
     graph = model.subgraphs[0]
     before = int(graph.outputs[0])
     operator, out = schema.OperatorT(), schema.TensorT()
-    operator.opcodeIndex = modelfile.operator_code(model, kind)
+    operator.opcodeIndex = flatbuffer.operator_code(model, kind)
     places = [
-        modelfile.add_constant(model, f"constant{k}", np.array(values, np.int32))
+        flatbuffer.add_constant(model, f"constant{k}", np.array(values, np.int32))
         for k, values in enumerate(constants)
     ]
     out.name, out.shape, out.buffer, out.hasRank = b"last", shape, 0, True
@@ -44,7 +46,7 @@ def with_operator(
         )
     graph.operators.append(operator)
     model.signatureDefs = []
-    return Network.from_bytes(modelfile.pack(model))
+    return Network.from_bytes(flatbuffer.pack(model))
 
 
 def reversed_rows() -> Network:
@@ -89,12 +91,12 @@ def test_the_labs_networks_stay_in_place(name):
 
 @pytest.mark.parametrize(("role", "place"), [("input", 0), ("output", -1)])
 def test_numbers_that_are_not_float32(role, place):
-    model = modelfile.unpack(zoo.load("mlp").to_bytes())
+    model = flatbuffer.unpack(zoo.load("mlp").to_bytes())
     graph = model.subgraphs[0]
     ends = graph.inputs if role == "input" else graph.outputs
     graph.tensors[int(ends[0])].type = schema.TensorType.INT8
     with pytest.raises(NetworkError, match=rf"the model's {role} is int8.*IntegerNet"):
-        Runner(modelfile.pack(model), 1)
+        Runner(flatbuffer.pack(model), 1)
 
 
 def test_an_input_without_a_batch():
@@ -120,7 +122,7 @@ PREDICT = """
 import sys
 from pathlib import Path
 from labkit import zoo
-from labkit.network import Network
+from labkit.model import Network
 network = Network.from_bytes(Path(sys.argv[1]).read_bytes())
 print(network.predict(zoo.dataset("mlp").test.images[:125]).shape)
 status = Path("/proc/self/status")
@@ -145,12 +147,12 @@ def test_a_layer_of_five_megabytes_an_image(tmp_path):
 
 def test_a_fixed_batch_is_named():
     """A file whose graph says 1 image: what to do, in the same sentence."""
-    model = modelfile.unpack(
+    model = flatbuffer.unpack(
         with_operator("SLICE", [[0, 0], [1, 10]], [1, 10]).to_bytes()
     )
     graph = model.subgraphs[0]
     graph.tensors[int(graph.inputs[0])].shapeSignature = None
-    network = Network.from_bytes(modelfile.pack(model))
+    network = Network.from_bytes(flatbuffer.pack(model))
     with pytest.raises(NetworkError, match=r"fixed batch: give batch_size=1"):
         network.predict(IMAGES[:3])
     expected = zoo.load("mlp").predict(IMAGES[:3])

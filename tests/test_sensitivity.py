@@ -9,7 +9,7 @@ from labkit import sensitivity as module
 from labkit import zoo
 from labkit.common.knapsack import bits_of, exact, greedy
 from labkit.compress import quantize_network
-from labkit.graph import NetworkError
+from labkit.model.graph import NetworkError
 from labkit.packed.codec import payload_bytes
 from labkit.quantize.symmetric import quantize
 from labkit.sensitivity import Sensitivity, committed, cross_entropy, score, sensitivity

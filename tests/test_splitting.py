@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 
-from labkit import modelfile, zoo
-from labkit.network import Network, NetworkError
-from labkit.splitting import split_before
+from labkit import zoo
+from labkit.model import flatbuffer
+from labkit.model.graph import NetworkError
+from labkit.model.network import Network
+from labkit.model.split import split_before
 
 # Where a layer's tail starts: a residual block cannot be entered half-way.
 FIRST = {
@@ -44,10 +46,10 @@ def test_both_parts_are_the_whole(name, layer):
 
 def test_layers_whose_names_are_not_in_the_file_keep_them():
     """A converter's names ("a/b") are no layer names: they are counted, fc1, fc2, …"""
-    model = modelfile.unpack(zoo.load("mlp").to_bytes())
+    model = flatbuffer.unpack(zoo.load("mlp").to_bytes())
     for k, tensor in enumerate(model.subgraphs[0].tensors):
         tensor.name = f"dense/{k}".encode()
-    network = Network.from_bytes(modelfile.pack(model))
+    network = Network.from_bytes(flatbuffer.pack(model))
     head, tail = split_before(network, "fc2")
     assert list(head.kernels) == ["fc1"] and list(tail.kernels) == ["fc2", "fc3"]
 

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from labkit import removal, structured, zoo
-from labkit.graph import NetworkError
-from labkit.network import Network
+from labkit import structured, zoo
+from labkit.model import remove
+from labkit.model.graph import NetworkError
+from labkit.model.network import Network
 from labkit.prune import units
 from labkit.prune.patterns import n_of_m
 from labkit.pruned import apply
@@ -166,7 +167,7 @@ def test_what_reads_all_channels_keeps_them(mobile):
 
 def test_two_bundles_with_the_same_first_layer(monkeypatch):
     links = [{0: 0, 1: 0}, {0: 1}, {0: 2, 1: 1}]
-    monkeypatch.setattr(removal, "linked_units", lambda content: links)
+    monkeypatch.setattr(remove, "linked_units", lambda content: links)
     found = bundles(zoo.load("mlp"))
     assert {name: bundle.units.tolist() for name, bundle in found.items()} == {
         "fc1": [[0, 0], [2, 1]],

@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
-from labkit import modelfile, zoo
-from labkit.network import Network, NetworkError
+from labkit import zoo
+from labkit.model import flatbuffer
+from labkit.model.graph import NetworkError
+from labkit.model.network import Network
 
 
 def logits_close(a, b, tolerance=1e-4):
@@ -19,7 +21,7 @@ def images():
 @pytest.mark.parametrize("name", ["mlp", "lenet5"])
 def test_packing_anew_changes_nothing(name, images):
     network = zoo.load(name)
-    again = Network.from_bytes(modelfile.pack(modelfile.unpack(network.to_bytes())))
+    again = Network.from_bytes(flatbuffer.pack(flatbuffer.unpack(network.to_bytes())))
     assert again.layers == network.layers
     for key, array in network.weights.items():
         np.testing.assert_array_equal(again.weights[key], array)
@@ -224,10 +226,10 @@ def test_fold_absorbs_factors_and_offsets(images):
     network = zoo.load("lenet5")
     rng = np.random.default_rng(1)
     factor, offset = rng.normal(size=(2, 20)).astype(np.float32)
-    file = modelfile.unpack(network.to_bytes())
+    file = flatbuffer.unpack(network.to_bytes())
     _insert_after(file, 0, "MUL", factor)
     _insert_after(file, 1, "ADD", offset)
-    unfolded = Network.from_bytes(modelfile.pack(file))
+    unfolded = Network.from_bytes(flatbuffer.pack(file))
     folded = unfolded.fold()
     assert "MUL" in [layer.kind for layer in unfolded.layers]
     assert [layer.kind for layer in folded.layers] == [
@@ -256,8 +258,8 @@ def _insert_after(file, position, kind, constant):
     file.operatorCodes.append(code)
     operator = schema.OperatorT()
     operator.opcodeIndex = len(file.operatorCodes) - 1
-    values = modelfile.add_constant(file, f"{kind}_constant", constant)
-    middle = modelfile.add_activation(
+    values = flatbuffer.add_constant(file, f"{kind}_constant", constant)
+    middle = flatbuffer.add_activation(
         file, f"before_{kind}", before.outputs[0], len(constant)
     )
     operator.inputs, operator.outputs = [middle, values], list(before.outputs)

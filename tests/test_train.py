@@ -210,7 +210,7 @@ def test_batch_norm_anew_has_the_plain_averages_of_the_batches():
 )
 def test_architectures(name, parameters):
     """Kernels and biases: what is left when batch normalization is folded away."""
-    from labkit.network import Network
+    from labkit.model.network import Network
 
     model = getattr(architectures, name)()
     for layer in model.layers:  # as after training: no two biases alike

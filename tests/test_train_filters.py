@@ -8,8 +8,8 @@ import pytest
 from labkit import data, zoo
 
 keras = pytest.importorskip("keras", reason="the extra `train` is not installed")
-from labkit.inputs import as_inputs  # noqa: E402
-from labkit.network import Network  # noqa: E402
+from labkit.model.inputs import as_inputs  # noqa: E402
+from labkit.model.network import Network  # noqa: E402
 from labkit.train import convert, filters, fit  # noqa: E402
 
 

@@ -10,8 +10,8 @@ from judging import assert_reaches
 from labkit import data, factorized, zoo
 
 keras = pytest.importorskip("keras", reason="the extra `train` is not installed")
-from labkit.inputs import as_inputs  # noqa: E402
-from labkit.network import Network  # noqa: E402
+from labkit.model.inputs import as_inputs  # noqa: E402
+from labkit.model.network import Network  # noqa: E402
 from labkit.train import convert, fit, lowrank  # noqa: E402
 
 MACS = {"resnet8": 8e6, "resnet20": 26e6}

@@ -9,7 +9,7 @@ from judging import assert_reaches
 
 from labkit import data, zoo
 from labkit.measure import accuracy
-from labkit.network import NetworkError
+from labkit.model.graph import NetworkError
 from labkit.prune.masking import masks, removed_count
 
 keras = pytest.importorskip("keras", reason="the extra `train` is not installed")

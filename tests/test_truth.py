@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from labkit import ledger, measure, zoo
-from labkit.network import Network
+from labkit.model.network import Network
 
 # Before all four are trained, the ones that are.
 NETWORKS = [name for name in zoo.NAMES if (zoo.FOLDER / f"{name}.tflite").exists()]

@@ -10,7 +10,7 @@ import pytest
 from test_reading import damaged
 
 from labkit import data, zoo
-from labkit.network import NetworkError
+from labkit.model.graph import NetworkError
 from labkit.train.recipes import RECIPES
 
 # Test error at most, in per cent: the baselines of the papers the lab compares with.

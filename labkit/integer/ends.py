@@ -5,10 +5,10 @@ from math import prod
 
 import numpy as np
 
-from labkit.graph import NetworkError
-from labkit.inputs import divisor, numbers
 from labkit.integer.fixed_point import round_half_away, saturate
 from labkit.integer.program import Tensor
+from labkit.model.graph import NetworkError
+from labkit.model.inputs import divisor, numbers
 
 
 def as_inputs(
@@ -16,9 +16,9 @@ def as_inputs(
 ) -> dict[int, np.ndarray]:
     """Tensor index -> array, for the network's inputs in their order.
 
-    arrays: uint8 pixels or floats as `labkit.inputs.numbers` takes them, or int8 codes,
-    for an int8 input. Their first axis counts the images. Raises NetworkError for
-    another number of arrays, or of images where the file fixes it; ValueError for
+    arrays: uint8 pixels or floats as `labkit.model.inputs.numbers` takes them, or int8
+    codes, for an int8 input. Their first axis counts the images. Raises NetworkError
+    for another number of arrays, or of images where the file fixes it; ValueError for
     numbers of another type, NaN and infinity.
     """
     if len(arrays) != len(tensors):

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from labkit.graph import NetworkError
 from labkit.integer import elementwise, linear, nonlinear, pooling, shapes
 from labkit.integer.program import Operation, Program, Tensor
 from labkit.integer.rescaling import Arithmetic, Multiplier
+from labkit.model.graph import NetworkError
 
 OPERATORS = {
     **elementwise.OPERATORS,
@@ -36,7 +36,7 @@ class Layer:
 
     @property
     def name(self) -> str:
-        """The layer's name, as in `labkit.graph`."""
+        """The layer's name, as in `labkit.model.graph`."""
         return self.operation.name
 
     @property

@@ -11,11 +11,11 @@ from contextlib import contextmanager
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
-from labkit import modelfile
-from labkit.graph import NetworkError
 from labkit.integer.ends import as_inputs
 from labkit.integer.load import buffer_data, load
 from labkit.integer.program import Program
+from labkit.model import flatbuffer
+from labkit.model.graph import NetworkError
 
 KERNELS = {
     "reference": OpResolverType.BUILTIN_REF,
@@ -89,10 +89,10 @@ def _refusals() -> Iterator[None]:
 
 def with_every_output(content: bytes) -> bytes:
     """The same file, with the output of each of its operators as an output."""
-    model = modelfile.unpack(content)
+    model = flatbuffer.unpack(content)
     for buffer in model.buffers:  # what lies behind the flatbuffer moves into it
         buffer.data = np.frombuffer(buffer_data(content, buffer), np.uint8)
         buffer.offset = buffer.size = 0
     graph = model.subgraphs[0]
     graph.outputs = [int(operator.outputs[0]) for operator in graph.operators]
-    return modelfile.pack(model)
+    return flatbuffer.pack(model)

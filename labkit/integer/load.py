@@ -8,10 +8,10 @@ scales and zero points, options. Format: the TensorFlow Lite schema,
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from labkit import modelfile
 from labkit.common.children import one_line
-from labkit.graph import DTYPES, LayerNames, NetworkError
 from labkit.integer.program import Operation, Program, Tensor
+from labkit.model import flatbuffer
+from labkit.model.graph import DTYPES, LayerNames, NetworkError
 
 _TYPES = {v: k for k, v in vars(schema.TensorType).items() if isinstance(v, int)}
 
@@ -35,14 +35,14 @@ def load(content: bytes, rounding: str) -> Program:
 
 
 def _read(content: bytes, rounding: str) -> Program:
-    model = modelfile.unpack(content)
+    model = flatbuffer.unpack(content)
     if len(model.subgraphs) != 1:
         raise NetworkError("the model has not exactly one subgraph: split it first")
     graph = model.subgraphs[0]
     tensors = [_tensor(content, model, k) for k in range(len(graph.tensors))]
     operations, names = [], LayerNames()
     for operator in graph.operators:
-        kind = modelfile.kind(model, operator)
+        kind = flatbuffer.kind(model, operator)
         output = tensors[operator.outputs[0]]
         operations.append(
             Operation(

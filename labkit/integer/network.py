@@ -4,11 +4,11 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from labkit.graph import NetworkError
 from labkit.integer.ends import as_inputs, as_real
 from labkit.integer.layers import Layer, layers
 from labkit.integer.load import load
 from labkit.integer.program import Program
+from labkit.model.graph import NetworkError
 
 ROUNDINGS = ("reference", "double", "single")
 BATCH = 125

@@ -11,7 +11,7 @@ from functools import cached_property
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from labkit.graph import DTYPES, NetworkError
+from labkit.model.graph import DTYPES, NetworkError
 
 ACTIVATIONS = {
     value: name

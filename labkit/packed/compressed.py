@@ -8,16 +8,16 @@ from types import MappingProxyType
 
 import numpy as np
 
-from labkit import probe
 from labkit.common.cache import cached
-from labkit.graph import NetworkError
-from labkit.network import Network
+from labkit.model import probe
+from labkit.model.graph import NetworkError
+from labkit.model.network import Network
+from labkit.model.vouched import vouch
 from labkit.packed import codec
 from labkit.packed.bit_packing import CodecError
 from labkit.packed.storages import Sparse
 from labkit.quantize.codebook import Coded
 from labkit.quantize.symmetric import Quantized
-from labkit.vouched import vouch
 
 Kernel = Quantized | Coded | Sparse
 

@@ -22,7 +22,7 @@ from labkit.common.cache import CACHE, cached
 from labkit.latency import Latency
 from labkit.measure import BATCH, THREADS, Accuracy
 from labkit.mixed import Choices, Mixed
-from labkit.network import Network
+from labkit.model.network import Network
 from labkit.panels import budget_report as report
 from labkit.panels import measuring
 from labkit.panels.base import Panel

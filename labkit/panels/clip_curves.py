@@ -8,7 +8,7 @@ it up.
 import numpy as np
 
 from labkit.common.cache import cached
-from labkit.network import Network
+from labkit.model.network import Network
 from labkit.panels.quantization_report import RULE_TEXTS
 from labkit.plots.clipping import OPTIMUM, Choice, Curves, Errors
 from labkit.quantize import clipping

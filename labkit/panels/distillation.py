@@ -16,7 +16,7 @@ from labkit import live, students, zoo
 from labkit.common.cache import CACHE
 from labkit.latency import Latency
 from labkit.measure import Accuracy
-from labkit.network import Network
+from labkit.model.network import Network
 from labkit.panels import distillation_report as report
 from labkit.panels import measuring
 from labkit.panels.base import Panel

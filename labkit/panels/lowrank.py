@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from labkit import factorized, zoo
-from labkit.network import Network
+from labkit.model.network import Network
 from labkit.panels import lowrank_choice, lowrank_picture
 from labkit.panels import lowrank_report as report
 from labkit.panels.base import Panel

@@ -5,7 +5,7 @@ import numpy as np
 from labkit import factorized
 from labkit.lowrank.parts import multiplied_back
 from labkit.lowrank.tucker2 import mode_energies
-from labkit.network import Network
+from labkit.model.network import Network
 from labkit.panels.lowrank_choice import Low
 from labkit.plots.lowrank import Filters, Line, Spectrum
 from labkit.rank_costs import break_even, rank_for

@@ -15,9 +15,9 @@ from labkit.common.keys import file_digest
 from labkit.common.split import Split
 from labkit.latency import MIN_RUNS, Latency, summary
 from labkit.measure import Accuracy
-from labkit.network import Network
+from labkit.model.network import Network
+from labkit.model.runtime import Runner
 from labkit.panels.worker import Cancelled
-from labkit.runtime import Runner
 
 MACS = 1_500_000_000  # in all: some seconds
 EVERY = 10  # images between two results

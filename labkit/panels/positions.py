@@ -8,7 +8,7 @@ from labkit import zoo
 from labkit.common.split import Split
 from labkit.latency import Latency
 from labkit.measure import Accuracy
-from labkit.network import Network
+from labkit.model.network import Network
 from labkit.panels import measuring
 from labkit.panels.controls import Settings
 from labkit.panels.worker import Cancelled

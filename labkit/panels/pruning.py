@@ -25,7 +25,7 @@ from labkit.common.cache import cached
 from labkit.common.split import Split
 from labkit.latency import Latency
 from labkit.measure import Accuracy
-from labkit.network import Network
+from labkit.model.network import Network
 from labkit.packed.compressed import Compressed
 from labkit.packed.storages import STORAGES
 from labkit.panels import measuring, pruning_picture

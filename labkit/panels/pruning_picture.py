@@ -5,7 +5,7 @@ from math import ceil
 import numpy as np
 
 from labkit.common.cache import cached
-from labkit.network import Network
+from labkit.model.network import Network
 from labkit.plots.pruning import Cut, MaskMap
 from labkit.prune.thresholds import threshold_of
 

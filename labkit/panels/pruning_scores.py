@@ -13,7 +13,7 @@ from labkit import zoo
 from labkit.common.cache import cached
 from labkit.common.split import Split
 from labkit.layer_inputs import HESSIAN_KINDS, input_norms, layer_hessian
-from labkit.network import Network
+from labkit.model.network import Network
 from labkit.panels.controls import Settings
 from labkit.prune import scores
 from labkit.prune.brain_surgeon import surgeon

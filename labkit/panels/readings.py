@@ -10,8 +10,8 @@ from labkit import post_training, zoo
 from labkit.activations import inner_layers
 from labkit.common.cache import cached
 from labkit.common.split import Split
-from labkit.insertion import inserted_grids
-from labkit.network import Network
+from labkit.model.fake_quant import inserted_grids
+from labkit.model.network import Network
 from labkit.packed.compressed import Compressed
 from labkit.plots.activations import Reading
 from labkit.plots.quantization import Grid

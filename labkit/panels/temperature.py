@@ -20,7 +20,7 @@ from labkit.common.split import Split
 from labkit.distill import dark_knowledge
 from labkit.latency import Latency
 from labkit.measure import Accuracy
-from labkit.network import Network
+from labkit.model.network import Network
 from labkit.panels import measuring
 from labkit.panels import temperature_report as report
 from labkit.panels.base import Panel

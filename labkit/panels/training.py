@@ -19,7 +19,7 @@ from labkit.common.cache import CACHE, cached
 from labkit.common.split import Split
 from labkit.latency import Latency
 from labkit.measure import Accuracy
-from labkit.network import Network
+from labkit.model.network import Network
 from labkit.packed import compressed
 from labkit.packed.compressed import Compressed
 from labkit.panels import measuring

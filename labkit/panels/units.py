@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from labkit import unit_choice, zoo
-from labkit.network import Network
+from labkit.model.network import Network
 from labkit.panels import units_report as report
 from labkit.panels.base import Panel
 from labkit.panels.controls import Control, Settings

@@ -23,7 +23,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from labkit.network import Network
+from labkit.model.network import Network
 from labkit.packed.compressed import Compressed
 from labkit.packed.storages import Sparse, sparse
 from labkit.quantize.codebook import Coded

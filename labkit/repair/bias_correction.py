@@ -16,7 +16,7 @@ empirical correction, from calibration images. Two forms need no images:
 
 import numpy as np
 
-from labkit.network import Network
+from labkit.model.network import Network
 from labkit.packed.compressed import Compressed
 from labkit.repair.statistics import assembled, biased_layers, channel_statistics
 

@@ -16,8 +16,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from labkit.graph import NetworkError
-from labkit.network import Network
+from labkit.model.graph import NetworkError
+from labkit.model.network import Network
 from labkit.repair.pairs import Pair, obstacles, pairs, partner
 
 _ROUNDS, _SETTLED = 100, 1e-3

@@ -27,7 +27,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from labkit.network import Network
+from labkit.model.network import Network
 from labkit.packed.compressed import Compressed
 from labkit.prune.curvature import DAMPING, hessian
 from labkit.quantize.affine import code_type, largest_code

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from labkit.graph import KERNEL_KINDS, NetworkError
-from labkit.modelfile import array, consumers, kind, unpack
-from labkit.network import Network
+from labkit.model.flatbuffer import array, consumers, kind, unpack
+from labkit.model.graph import KERNEL_KINDS, NetworkError
+from labkit.model.network import Network
 
 # f(s x) = s f(x) for a factor s > 0 for each channel.
 _PASSING = {

@@ -6,8 +6,8 @@ from types import MappingProxyType
 
 import numpy as np
 
-from labkit import modelfile
-from labkit.network import Network
+from labkit.model import flatbuffer
+from labkit.model.network import Network
 from labkit.packed.compressed import Compressed, pack
 from labkit.packed.storages import Sparse
 from labkit.quantize.codebook import Coded
@@ -94,12 +94,12 @@ def _ending_before_activation(network: Network, layer: str) -> Network:
         raise ValueError(
             f"layer {layer} has no weights: choose from {', '.join(network.kernels)}"
         )
-    model = modelfile.unpack(network.to_bytes())
+    model = flatbuffer.unpack(network.to_bytes())
     graph = model.subgraphs[0]
     position = network.layers.index(network.layer(layer))
     operator = graph.operators[position]
-    operator.builtinOptions.fusedActivationFunction = modelfile.NO_ACTIVATION
+    operator.builtinOptions.fusedActivationFunction = flatbuffer.NO_ACTIVATION
     graph.operators = graph.operators[: position + 1]
     graph.outputs = [operator.outputs[0]]
     model.signatureDefs = []
-    return Network.from_bytes(modelfile.pack(model))
+    return Network.from_bytes(flatbuffer.pack(model))

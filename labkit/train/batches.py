@@ -4,7 +4,7 @@ import keras
 import numpy as np
 
 from labkit.common.split import Split
-from labkit.inputs import as_inputs
+from labkit.model.inputs import as_inputs
 
 
 def shift(images: np.ndarray, pixels: int, rng: np.random.Generator) -> np.ndarray:

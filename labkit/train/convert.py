@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import keras
 import tensorflow as tf
 
-from labkit import modelfile
-from labkit.graph import KERNEL_KINDS
+from labkit.model import flatbuffer
+from labkit.model.graph import KERNEL_KINDS
 
 
 def to_tflite(model: keras.Model) -> bytes:
@@ -20,20 +20,20 @@ def to_tflite(model: keras.Model) -> bytes:
     """
     with contextlib.redirect_stdout(io.StringIO()):
         content = tf.lite.TFLiteConverter.from_keras_model(model).convert()
-    file = modelfile.unpack(content)
+    file = flatbuffer.unpack(content)
     _name_layers(file, {layer.name for layer in model.layers})
     file.description = b"labkit"
     file.metadata = [
         entry for entry in file.metadata or [] if entry.name == b"min_runtime_version"
     ]
-    return modelfile.pack(file)
+    return flatbuffer.pack(file)
 
 
 def _name_layers(file, keras_names: set[str]) -> None:
     graph = file.subgraphs[0]
     taken: set[str] = set()
     for operator in reversed(graph.operators):  # the last operator of a layer names it
-        kind = modelfile.kind(file, operator)
+        kind = flatbuffer.kind(file, operator)
         position = operator.inputs[1] if kind in KERNEL_KINDS else operator.outputs[0]
         found = list(_layers_in(graph.tensors[position].name.decode(), keras_names))
         name = _free(found[-1] if found else kind.lower(), kind.lower(), taken)

@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from labkit.common.split import Split
 from labkit.distill.losses import check_logits, check_mixture
-from labkit.inputs import checked, divisor
+from labkit.model.inputs import checked, divisor
 from labkit.train import moves
 
 STEPS = 100
@@ -59,7 +59,7 @@ class Dense:
         return replace(self, kernels=kernels)
 
     def logits(self, images: np.ndarray) -> np.ndarray:
-        """Float32 (n, classes), of images as `labkit.inputs` takes them."""
+        """Float32 (n, classes), of images as `labkit.model.inputs` takes them."""
         pixels = tf.constant(checked(images, self.kernels[0].shape[:1]))
         weights = [*self.kernels, *self.biases]
         return _logits(weights, pixels, self.linear, self.bits).numpy()

@@ -23,7 +23,7 @@ from labkit.common import split
 from labkit.common.file_errors import FileError
 from labkit.common.files import write_text, write_whole
 from labkit.common.reading import read_json
-from labkit.inputs import as_inputs
+from labkit.model.inputs import as_inputs
 from labkit.train import architectures
 from labkit.train.batch_norm import FusedBatchNormalization
 from labkit.train.batches import Batches

@@ -8,7 +8,7 @@ batch normalization.
 import keras
 import numpy as np
 
-from labkit.network import Network
+from labkit.model.network import Network
 from labkit.train import architectures
 
 

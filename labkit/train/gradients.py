@@ -8,8 +8,8 @@ import numpy as np
 import tensorflow as tf
 
 from labkit.common.split import Split
-from labkit.inputs import as_inputs
-from labkit.network import Network
+from labkit.model.inputs import as_inputs
+from labkit.model.network import Network
 from labkit.prune.gradients import Gradients
 from labkit.train.folded import model_of, to_file
 

@@ -18,7 +18,7 @@ from labkit.common import split
 from labkit.common.exits import in_one_sentence
 from labkit.common.file_errors import FileError
 from labkit.common.files import write_bytes
-from labkit.network import NetworkError
+from labkit.model.graph import NetworkError
 from labkit.train import moves, students
 from labkit.train.fast import STEPS, Dense, SoftTargets
 from labkit.train.pace import Budget, steps_within

@@ -3,7 +3,7 @@
 from dataclasses import asdict
 
 from labkit import zoo
-from labkit.network import Network
+from labkit.model.network import Network
 from labkit.train import convert, lowrank
 from labkit.train.command import RUNS, compressed_record, publish_file
 

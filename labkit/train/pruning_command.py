@@ -6,7 +6,8 @@ import numpy as np
 
 from labkit import zoo
 from labkit.common.files import write_bytes
-from labkit.network import Network, NetworkError
+from labkit.model.graph import NetworkError
+from labkit.model.network import Network
 from labkit.pruned import pack_zeros
 from labkit.train import convert, filters, pruning
 from labkit.train.command import RUNS, compressed_record, publish_file

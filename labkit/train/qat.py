@@ -14,7 +14,7 @@ import keras
 import numpy as np
 
 from labkit import data, zoo
-from labkit.inputs import as_inputs
+from labkit.model.inputs import as_inputs
 from labkit.post_training import KEPT_BITS, Setting
 from labkit.train import fit
 from labkit.train.batch_norm import reestimate

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from labkit.insertion import ActivationGrid
-from labkit.network import Network
+from labkit.model.fake_quant import ActivationGrid
+from labkit.model.network import Network
 from labkit.packed.compressed import pack
 from labkit.quantize.symmetric import Quantized
 from labkit.train import convert, fit

@@ -85,7 +85,7 @@ guesses.guess("1a. weights that survive, per cent", None)  # 0 to 100
 guesses.guess("1b. accuracy left, per cent", None)  # 0 to 100
 
 # %%
-from labkit.network import NetworkError
+from labkit.model import NetworkError
 
 mlp, validation = networks["mlp"], data["mlp"].validation
 flat = article_prune(mlp.kernels["fc1"])

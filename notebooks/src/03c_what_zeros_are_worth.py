@@ -284,7 +284,7 @@ def without_units(share):
 # %%
 from scipy.sparse import csr_matrix
 
-from labkit.runtime import Runner
+from labkit.model import Runner
 
 calls, fewer = {}, []
 for s in SPARSITIES:

@@ -4,8 +4,8 @@ What comes before a layer is the same whatever is done to the layer: it needs to
 once only.
 """
 
-from labkit import modelfile
-from labkit.network import Network
+from labkit.model import flatbuffer
+from labkit.model.network import Network
 
 
 def split_before(network: Network, layer: str) -> tuple[Network | None, Network]:
@@ -34,7 +34,7 @@ def split_before(network: Network, layer: str) -> tuple[Network | None, Network]
 
 def _named(network: Network):
     """The model file as a tree in which each array has its layer's name, to keep it."""
-    model = modelfile.unpack(network.to_bytes())
+    model = flatbuffer.unpack(network.to_bytes())
     graph = model.subgraphs[0]
     for operator, layer in zip(graph.operators, network.layers, strict=True):
         graph.tensors[operator.outputs[0]].name = layer.name.encode()
@@ -43,7 +43,7 @@ def _named(network: Network):
 
 def _network(model) -> Network:
     model.signatureDefs = []  # they name arrays that may be gone
-    return Network.from_bytes(modelfile.pack(model))
+    return Network.from_bytes(flatbuffer.pack(model))
 
 
 def _crossing(model, position: int) -> set[int]:

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from labkit.graph import NetworkError
-from labkit.modelfile import kind, pack, replace_input, unpack
-from labkit.network import Network
+from labkit.model.flatbuffer import kind, pack, replace_input, unpack
+from labkit.model.graph import NetworkError
+from labkit.model.network import Network
 
 
 def resize_dense(mould: Network, weights: Mapping[str, np.ndarray]) -> Network:

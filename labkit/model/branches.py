@@ -7,8 +7,8 @@ the shortcut: the block's input, that subsampled and padded, or a 1x1 convolutio
 
 from math import prod
 
-from labkit.graph import NetworkError
-from labkit.modelfile import NO_ACTIVATION, array, consumers, kind, pack, unpack
+from labkit.model.flatbuffer import NO_ACTIVATION, array, consumers, kind, pack, unpack
+from labkit.model.graph import NetworkError
 
 _RELU = 1
 # Their outputs are at least 0 where their inputs are.

@@ -1,16 +1,16 @@
 """Taking units out of layers, and their inputs out of the layers that read them.
 
-Bytes in, bytes out. `labkit.channels` says which units are one channel: in a residual
-network those of all layers that add to it.
+Bytes in, bytes out. `labkit.model.dependency` says which units are one channel: in a
+residual network those of all layers that add to it.
 """
 
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from labkit.channels import Channels, check_removable
-from labkit.graph import KERNEL_KINDS, NetworkError, read_graph
-from labkit.modelfile import array, kind, pack, replace_input, unpack
+from labkit.model.dependency import Channels, check_removable
+from labkit.model.flatbuffer import array, kind, pack, replace_input, unpack
+from labkit.model.graph import KERNEL_KINDS, NetworkError, read_graph
 
 
 def remove_units(

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from labkit.graph import NetworkError
-from labkit.modelfile import add_activation, kind, operator_code, pack, unpack
+from labkit.model.flatbuffer import add_activation, kind, operator_code, pack, unpack
+from labkit.model.graph import NetworkError
 
 
 @dataclass(frozen=True)

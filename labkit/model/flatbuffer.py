@@ -8,7 +8,7 @@ import flatbuffers
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from labkit.graph import NetworkError
+from labkit.model.graph import NetworkError
 
 _KINDS = {
     value: key

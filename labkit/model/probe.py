@@ -14,8 +14,8 @@ from tempfile import TemporaryDirectory, TemporaryFile
 from threading import Thread
 
 from labkit.common.children import ending, environment, last_line
-from labkit.graph import NetworkError
-from labkit.vouched import is_vouched, vouch
+from labkit.model.graph import NetworkError
+from labkit.model.vouched import is_vouched, vouch
 
 CHILD = ["-m", "labkit.trial"]
 READY = "ready"  # the child's first line

@@ -10,8 +10,8 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
 from labkit.common.children import one_line
-from labkit.graph import NetworkError
-from labkit.inputs import checked, divisor
+from labkit.model.graph import NetworkError
+from labkit.model.inputs import checked, divisor
 
 LARGEST_OUTPUT_BYTES = 1 << 27  # of one layer, for the images that run at once
 
@@ -92,7 +92,7 @@ class Runner:
     def run(self, images: np.ndarray) -> np.ndarray:
         """The first output, float32 (n, classes), of at most `batch_size` images.
 
-        images: as for `labkit.inputs.checked`, which raises ValueError.
+        images: as for `labkit.model.inputs.checked`, which raises ValueError.
         """
         return self._run(images, self._outputs[:1])[0]
 

@@ -1,7 +1,7 @@
 """Edits that change a model file's graph: a layer in several, or the graph cut short.
 
 Bytes in, bytes out. `position` is the operator's place in the order they run.
-`labkit.network.Network` wraps these with layer names.
+`labkit.model.Network` wraps these with layer names.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,9 +10,8 @@ from copy import copy
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from labkit.graph import NetworkError
 from labkit.lowrank.parts import Part, places, shared_strides
-from labkit.modelfile import (
+from labkit.model.flatbuffer import (
     NO_ACTIVATION,
     add_activation,
     add_constant,
@@ -21,6 +20,7 @@ from labkit.modelfile import (
     pack,
     unpack,
 )
+from labkit.model.graph import NetworkError
 
 
 def ending_before(content: bytes, position: int) -> bytes | None:

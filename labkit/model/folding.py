@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from labkit.graph import KERNEL_KINDS
-from labkit.modelfile import (
+from labkit.model.flatbuffer import (
     NO_ACTIVATION,
     add_constant,
     array,
@@ -13,6 +12,7 @@ from labkit.modelfile import (
     replace_input,
     unpack,
 )
+from labkit.model.graph import KERNEL_KINDS
 
 
 def fold(content: bytes) -> bytes:

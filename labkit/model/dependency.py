@@ -9,8 +9,8 @@ filters of all layers that add to that channel.
 
 import numpy as np
 
-from labkit.graph import NetworkError
-from labkit.modelfile import array, kind
+from labkit.model.flatbuffer import array, kind
+from labkit.model.graph import NetworkError
 
 # They keep the channel axis, and a channel of zeros as it is.
 _SAME_CHANNELS = set(

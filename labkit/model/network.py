@@ -3,7 +3,8 @@
 `Network` is an immutable view of a LiteRT (.tflite) model. `with_weights` keeps the
 file's layout and overwrites the bytes of the weights, so a new file costs about a copy
 of the old one. Edits that change the graph itself are in
-`labkit.surgery`, `labkit.removal`, `labkit.branches` and `labkit.folding`.
+`labkit.model.replace`, `labkit.model.remove`, `labkit.model.branches` and
+`labkit.model.folding`.
 """
 
 import os
@@ -14,14 +15,14 @@ from types import MappingProxyType
 
 import numpy as np
 
-from labkit import branches, folding, insertion, probe, removal, surgery
 from labkit.common.files import write_bytes
 from labkit.common.keys import sha256
-from labkit.graph import Graph, Layer, NetworkError, Span, read_graph
-from labkit.inputs import as_inputs
-from labkit.insertion import ActivationGrid
 from labkit.lowrank.parts import Part
-from labkit.runtime import Runner
+from labkit.model import branches, fake_quant, folding, probe, remove, replace
+from labkit.model.fake_quant import ActivationGrid
+from labkit.model.graph import Graph, Layer, NetworkError, Span, read_graph
+from labkit.model.inputs import as_inputs
+from labkit.model.runtime import Runner
 
 
 class Network:
@@ -184,7 +185,7 @@ class Network:
     def predict(
         self, images: np.ndarray, batch_size: int = 125, threads: int = 2
     ) -> np.ndarray:
-        """Logits, float32 (n, classes), of images as `labkit.inputs` takes them:
+        """Logits, float32 (n, classes), of images as `labkit.model.inputs` takes them:
         uint8 pixels (n, …), which it divides by 255, or floats as they are.
         """
         runner = Runner(self._content, min(batch_size, max(len(images), 1)), threads)
@@ -198,7 +199,7 @@ class Network:
         self, images: np.ndarray, layer: str, batch_size: int = 125
     ) -> np.ndarray:
         """The input of `layer` for each image, float32 (n, …)."""
-        before = surgery.ending_before(self._content, self._position(layer))
+        before = replace.ending_before(self._content, self._position(layer))
         if before is None:
             return self.as_inputs(images)
         return Network.from_bytes(before).predict(images, batch_size)
@@ -211,7 +212,7 @@ class Network:
         layers: some that read another layer's output, not the images; at least one.
         """
         positions = [self._position(name) for name in layers]
-        content, which = surgery.reading(self._content, positions)
+        content, which = replace.reading(self._content, positions)
         outputs = _all_outputs(content, images, batch_size)
         return {name: outputs[k] for name, k in zip(layers, which, strict=True)}
 
@@ -223,12 +224,13 @@ class Network:
         Behind the fused activation function. layers: at least one.
         """
         positions = [self._position(name) for name in layers]
-        content = surgery.writing(self._content, positions)
+        content = replace.writing(self._content, positions)
         outputs = _all_outputs(content, images, batch_size)
         return dict(zip(layers, outputs, strict=True))
 
     def as_inputs(self, images: np.ndarray) -> np.ndarray:
-        """What the network reads: `labkit.inputs.as_inputs`, (n, *input_shape)."""
+        """What the network reads: `labkit.model.inputs.as_inputs`, (n,
+        *input_shape)."""
         return as_inputs(images, self.input_shape)
 
     def replace_layer(self, name: str, parts: Sequence[Part]) -> "Network":
@@ -244,7 +246,7 @@ class Network:
         """`replace_layer` for each name -> parts, in one go."""
         for name in replaced:
             self._weighted(name)
-        content = surgery.replace_layers(
+        content = replace.replace_layers(
             self._content,
             {self._position(name): (name, parts) for name, parts in replaced.items()},
         )
@@ -262,7 +264,7 @@ class Network:
         self._weighted(name)
         position = self._position(name)
         return Network.from_bytes(
-            removal.remove_units(self._content, {position: units}, linked)
+            remove.remove_units(self._content, {position: units}, linked)
         )
 
     def remove_branch(self, name: str) -> "Network":
@@ -279,7 +281,7 @@ class Network:
         grids: layer name -> the grid of its first input.
         """
         positions = {self._position(name): grid for name, grid in grids.items()}
-        content = insertion.fake_quantize_inputs(self._content, positions)
+        content = fake_quant.fake_quantize_inputs(self._content, positions)
         return Network.from_bytes(content)
 
     def fold(self) -> "Network":
