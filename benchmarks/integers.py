@@ -20,7 +20,8 @@ from benchmarks.files import RESULTS, read_json
 from labkit import zoo
 from labkit.common.files import write_json
 from labkit.deploy import deployable
-from labkit.integer import IntegerNetwork, Tally, open_network
+from labkit.integer.differences import Tally, open_network
+from labkit.integer.network import IntegerNetwork
 from labkit.latency import machine
 
 FILE = RESULTS / "integers.json"

@@ -7,7 +7,7 @@ import pytest
 
 from labkit.checks import check_integer_dense, check_quantize_multiplier
 from labkit.checks import integers as checks
-from labkit.integer import rescale
+from labkit.integer.fixed_point import rescale
 
 
 def quantize_multiplier(multiplier):

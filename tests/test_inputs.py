@@ -8,7 +8,7 @@ from float_graphs import dense_file
 
 from labkit import deploy, zoo
 from labkit.activations import calibrate
-from labkit.integer import IntegerNetwork
+from labkit.integer.network import IntegerNetwork
 from labkit.layer_inputs import input_norms, layer_hessian
 from labkit.model.graph import NetworkError
 from labkit.model.inputs import as_inputs

@@ -12,9 +12,11 @@ from integer_graphs import FAMILIES
 
 from labkit import data, integer, zoo
 from labkit.deploy import deployable
-from labkit.integer import IntegerNetwork, LiteRTNetwork, compare
+from labkit.integer.differences import compare
 from labkit.integer.linear import sum_type
+from labkit.integer.litert import LiteRTNetwork
 from labkit.integer.load import unpack_4_bits
+from labkit.integer.network import IntegerNetwork
 from labkit.integer.windows import chunks
 from labkit.model.graph import NetworkError, read_graph
 from labkit.model.runtime import Runner

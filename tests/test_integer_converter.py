@@ -5,7 +5,9 @@ import warnings
 import numpy as np
 import pytest
 
-from labkit.integer import OPERATORS, IntegerNetwork, LiteRTNetwork
+from labkit.integer.layers import OPERATORS
+from labkit.integer.litert import LiteRTNetwork
+from labkit.integer.network import IntegerNetwork
 from labkit.model.graph import NetworkError
 
 IMAGES = 7

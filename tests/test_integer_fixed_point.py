@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labkit.integer import (
+from labkit.integer.fixed_point import (
     high_product,
     quantize_multiplier,
     rescale,

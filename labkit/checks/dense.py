@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from labkit.integer import rescale, round_half_away
+from labkit.integer.fixed_point import rescale, round_half_away
 
 INT8 = np.iinfo(np.int8)
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from labkit.checks.base import Verdict, Wrong, answer, numbers, verdict
 from labkit.checks.dense import FLOATS, INT8, OUTSIDE, Dense
-from labkit.integer import quantize_multiplier
+from labkit.integer.fixed_point import quantize_multiplier
 
 
 def check_quantize_multiplier(fn: Callable) -> Verdict:

@@ -20,45 +20,17 @@ what the codes are compared with.
 Source: Jacob et al. 2018, arXiv:1712.05877.
 """
 
-from labkit.integer.differences import (
-    WAYS,
-    Difference,
-    Tally,
-    compare,
-    open_network,
-)
-from labkit.integer.fixed_point import (
-    high_product,
-    quantize_multiplier,
-    rescale,
-    rescale_in_float32,
-    round_half_away,
-    rounding_shift,
-    saturate,
-)
-from labkit.integer.layers import OPERATORS, Layer
-from labkit.integer.litert import KERNELS, LiteRTNetwork
-from labkit.integer.network import ROUNDINGS, IntegerNetwork
-from labkit.integer.rescaling import Multiplier
+from labkit.common.door import door
 
-__all__ = [
-    "KERNELS",
-    "OPERATORS",
-    "ROUNDINGS",
-    "WAYS",
-    "Difference",
-    "IntegerNetwork",
-    "Layer",
-    "LiteRTNetwork",
-    "Multiplier",
-    "Tally",
-    "compare",
-    "high_product",
-    "open_network",
-    "quantize_multiplier",
-    "rescale",
-    "rescale_in_float32",
-    "round_half_away",
-    "rounding_shift",
-    "saturate",
-]
+_FILES = {
+    "differences": "WAYS Difference Tally compare open_network",
+    "fixed_point": (
+        "high_product quantize_multiplier rescale rescale_in_float32 round_half_away "
+        "rounding_shift saturate"
+    ),
+    "layers": "OPERATORS Layer",
+    "litert": "KERNELS LiteRTNetwork",
+    "network": "ROUNDINGS IntegerNetwork",
+    "rescaling": "Multiplier",
+}
+__getattr__, __dir__, __all__ = door(__name__, _FILES)
