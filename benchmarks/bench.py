@@ -24,8 +24,8 @@ from benchmarks.files import markdown_table
 from benchmarks.limit import Bare, bare, beside, cells, milliseconds
 from labkit import zoo
 from labkit.compress import quantize_network
-from labkit.latency import machine
-from labkit.measure import THREADS, accuracy
+from labkit.measure.correctness import THREADS, accuracy
+from labkit.measure.timing import machine
 from labkit.model.runtime import Runner
 
 FIRST = 250

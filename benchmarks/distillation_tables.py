@@ -7,9 +7,9 @@ from benchmarks import distillation, distilled_repair, hinton, transfers
 from benchmarks.files import RESULTS, markdown_table, read_json
 from benchmarks.quantization_tables import run_line
 from labkit import zoo
-from labkit.gap import gap_closed
-from labkit.measure import Accuracy, compare
-from labkit.seeds import Paired, mean_over_seeds
+from labkit.measure.correctness import Accuracy, compare
+from labkit.measure.over_seeds import PairedSeeds, mean_over_seeds
+from labkit.measure.teacher_gap import gap_closed
 
 CIFAR10_TEST = 10_000
 
@@ -24,7 +24,7 @@ def spread(values: Sequence[float], digits: int = 1) -> str:
     return f"{found.mean:.{digits}f} ± {found.high - found.mean:.{digits}f}"
 
 
-def _apart(first: Sequence[float], second: Sequence[float]) -> Paired:
+def _apart(first: Sequence[float], second: Sequence[float]) -> PairedSeeds:
     """First minus second, seed by seed, both in the order of the seeds."""
     return mean_over_seeds(a - b for a, b in zip(first, second, strict=True))
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from labkit import data, zoo
 from labkit.common import reading
 from labkit.common.files import write_json
-from labkit.latency import machine
+from labkit.measure.timing import machine
 
 RESULTS = data.FOLDER / "results"
 NETWORKS = {"command": str, "networks": [dict]}

@@ -22,7 +22,7 @@ from labkit.common.files import write_json
 from labkit.deploy import deployable
 from labkit.integer.differences import Tally, open_network
 from labkit.integer.network import IntegerNetwork
-from labkit.latency import machine
+from labkit.measure.timing import machine
 
 FILE = RESULTS / "integers.json"
 GRANULARITIES = ("channel", "tensor")

@@ -17,8 +17,8 @@ from benchmarks.files import RESULTS
 from benchmarks.scores import accuracy_of
 from labkit import factorized, rank_choice, zoo
 from labkit.common.files import write_json
-from labkit.latency import machine
-from labkit.measure import Accuracy, compare
+from labkit.measure.correctness import Accuracy, compare
+from labkit.measure.timing import machine
 from labkit.model.network import Network
 from labkit.responses import answers, observe
 

@@ -13,7 +13,7 @@ from tqdm import tqdm
 from benchmarks.files import RESULTS, write_run
 from benchmarks.scores import accuracy_of
 from labkit import zoo
-from labkit.latency import latency
+from labkit.measure.timing import latency
 from labkit.panels.lowrank import IMAGES
 from labkit.panels.lowrank_choice import low, methods
 

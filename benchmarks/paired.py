@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 from statistics import mean, stdev
 
-from labkit.seeds import Paired, mean_over_seeds
+from labkit.measure.over_seeds import PairedSeeds, mean_over_seeds
 
 
-def paired(first: Mapping[int, float], second: Mapping[int, float]) -> Paired:
+def paired(first: Mapping[int, float], second: Mapping[int, float]) -> PairedSeeds:
     """First minus second for each seed that both have, by `mean_over_seeds`.
 
     first, second: seed -> value. Raises ValueError where no seed is in both.
@@ -19,14 +19,14 @@ def paired(first: Mapping[int, float], second: Mapping[int, float]) -> Paired:
     )
 
 
-def points(found: Paired) -> str:
+def points(found: PairedSeeds) -> str:
     """A difference of accuracies (0 to 1) in percentage points, with its interval.
 
     >>> points(Paired(0.0031, 0.0001, 0.0061, 5))
     '+0.31 (+0.01 to +0.61)'
     """
     ends = (100 * end for end in (found.mean, found.low, found.high))
-    return f"{Paired(*ends, found.n):+.2f}"
+    return f"{PairedSeeds(*ends, found.n):+.2f}"
 
 
 def spread(values: Sequence[float], digits: int = 2, factor: float = 100) -> str:

@@ -30,8 +30,8 @@ from benchmarks.files import RESULTS, write_run  # noqa: E402
 from labkit import zoo  # noqa: E402
 from labkit.compress import quantize_network  # noqa: E402
 from labkit.deploy import CALIBRATION_IMAGES, deployable  # noqa: E402
-from labkit.latency import latency  # noqa: E402
-from labkit.measure import accuracy  # noqa: E402
+from labkit.measure.correctness import accuracy  # noqa: E402
+from labkit.measure.timing import latency  # noqa: E402
 from labkit.model.network import Network  # noqa: E402
 from labkit.packed.compressed import unpack  # noqa: E402
 

@@ -10,7 +10,7 @@ import time
 from benchmarks.files import RESULTS, write_run
 from benchmarks.scores import accuracy_of
 from labkit import zoo
-from labkit.measure import compare
+from labkit.measure.correctness import compare
 
 FILE = RESULTS / "pruned.json"
 

@@ -11,7 +11,7 @@ import time
 
 from benchmarks.files import RESULTS, write_run
 from labkit import zoo
-from labkit.measure import accuracy, compare
+from labkit.measure.correctness import accuracy, compare
 from labkit.packed.compressed import unpack
 from labkit.post_training import CALIBRATION_IMAGES, Setting, round_network
 

@@ -15,7 +15,7 @@ from tqdm import tqdm
 from benchmarks.files import NETWORKS, read_json
 from labkit import factorized, zoo
 from labkit.common.files import write_json
-from labkit.latency import machine
+from labkit.measure.timing import machine
 from labkit.panels.lowrank import IMAGES
 from labkit.rank_sensitivity import FILE, rank_losses
 from labkit.responses import observe

@@ -30,7 +30,7 @@ from labkit.common.files import write_json
 from labkit.compress import quantize_network
 from labkit.deploy import BITS as DEPLOYED_BITS
 from labkit.deploy import Deployed, deployable
-from labkit.latency import machine
+from labkit.measure.timing import machine
 from labkit.model.network import Network
 from labkit.repair.batch_norm import reestimate_batch_norm
 from labkit.repair.bias_correction import correct_biases

@@ -9,7 +9,7 @@ from benchmarks.files import RUN, read_json
 from labkit.common.exits import in_one_sentence
 from labkit.common.file_errors import FileError
 from labkit.common.files import write_json
-from labkit.latency import machine
+from labkit.measure.timing import machine
 
 
 def complete(

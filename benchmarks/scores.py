@@ -6,7 +6,7 @@ from types import SimpleNamespace
 from labkit import zoo
 from labkit.common.split import Split
 from labkit.data import Dataset
-from labkit.measure import BATCH, Accuracy, accuracy, compare
+from labkit.measure.correctness import BATCH, Accuracy, accuracy, compare
 from labkit.model.runtime import Runner
 
 THREADS = 1  # a second one spins where the machine has other work

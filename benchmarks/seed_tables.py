@@ -2,8 +2,9 @@
 
 from benchmarks import schedules, smaller
 from benchmarks.files import markdown_table, read_json
-from benchmarks.paired import Paired, paired, points, spread
+from benchmarks.paired import paired, points, spread
 from benchmarks.quantization_tables import run_line
+from labkit.measure.over_seeds import PairedSeeds
 
 # What each of the narrow and the pruned networks is compared with.
 AGAINST_SMALL = (smaller.PRUNED, smaller.REMOVED)
@@ -24,7 +25,7 @@ def sparsities(rows: list[dict], kinds: tuple[str, ...]) -> list[float]:
     return [s for s in found if all(over_seeds(rows, kind, s) for kind in kinds)]
 
 
-def verdict(first: str, second: str, found: Paired) -> str:
+def verdict(first: str, second: str, found: PairedSeeds) -> str:
     """What an interval allows to say of two kinds.
 
     >>> verdict("a", "b", Paired(0.01, -0.01, 0.03, 5))
@@ -88,7 +89,7 @@ def smaller_verdicts(rows: list[dict]) -> str:
     return "\n".join(lines)
 
 
-def _against_small(rows: list[dict], kind: str, level: float) -> Paired:
+def _against_small(rows: list[dict], kind: str, level: float) -> PairedSeeds:
     small = over_seeds(rows, smaller.SMALL, level)
     return paired(over_seeds(rows, kind, level), small)
 

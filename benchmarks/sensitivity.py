@@ -20,8 +20,8 @@ from labkit import zoo
 from labkit.common.files import write_json
 from labkit.common.knapsack import Frontier, exact, greedy
 from labkit.compress import quantize_network
-from labkit.intervals import wilson
-from labkit.latency import machine
+from labkit.measure.intervals import wilson
+from labkit.measure.timing import machine
 from labkit.sensitivity import FILE, Sensitivity, score, sensitivity
 
 RULE = "least_squares"

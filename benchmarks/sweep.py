@@ -13,7 +13,7 @@ from tqdm import tqdm
 from benchmarks.files import RESULTS, write_run
 from labkit import zoo
 from labkit.compress import quantize_network
-from labkit.measure import accuracy, compare
+from labkit.measure.correctness import accuracy, compare
 from labkit.quantize.granularity import GRANULARITIES
 
 BITS = (8, 6, 5, 4, 3, 2)

@@ -41,7 +41,7 @@ from ai_edge_quantizer.utils import tfl_interpreter_utils
 
 from labkit import data, recipes
 from labkit.common.cache import cached
-from labkit.contents import stored_weights
+from labkit.measure.file_contents import stored_weights
 from labkit.model.graph import NetworkError
 from labkit.model.inputs import as_inputs, checked
 from labkit.model.network import Network

@@ -16,7 +16,7 @@ from labkit.common.keys import sha256
 from labkit.common.reading import read_json
 from labkit.common.split import Split
 from labkit.lowrank.ranks import RankOptions, thinned
-from labkit.measure import BATCH, THREADS
+from labkit.measure.correctness import BATCH, THREADS
 from labkit.model.graph import NetworkError
 from labkit.model.network import Network
 from labkit.model.split import split_before

@@ -15,7 +15,7 @@ from labkit import data
 from labkit.common.reading import read_json
 from labkit.common.split import Split
 from labkit.compress import quantize_network
-from labkit.measure import BATCH, THREADS
+from labkit.measure.correctness import BATCH, THREADS
 from labkit.model.graph import NetworkError
 from labkit.model.network import Network
 from labkit.model.split import split_before

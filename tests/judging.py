@@ -3,7 +3,7 @@
 import pytest
 
 from labkit import zoo
-from labkit.measure import accuracy
+from labkit.measure.correctness import accuracy
 
 
 def assert_explained(check, fn, hint: str) -> None:

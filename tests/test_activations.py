@@ -9,7 +9,7 @@ from hypothesis.extra.numpy import arrays
 from labkit import activations, zoo
 from labkit.activations import RULES, calibrate, fake_quantize_activations
 from labkit.deploy import deployable
-from labkit.measure import accuracy
+from labkit.measure.correctness import accuracy
 from labkit.model.graph import NetworkError
 
 numbers = arrays(np.float32, st.integers(1, 200), elements=st.floats(-50, 50, width=32))

@@ -6,9 +6,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from labkit import compress, ledger, zoo
+from labkit import compress, zoo
 from labkit.common.cache import CACHE, LIMIT_BYTES
 from labkit.compress import quantize_network
+from labkit.measure import ledger
 from labkit.packed import codec
 from labkit.packed.bit_packing import CodecError
 from labkit.packed.compressed import pack, unpack

@@ -13,8 +13,8 @@ from ai_edge_quantizer import quantizer
 from benchmarks.feedback import whole_inverse
 from labkit import deploy, recipes, zoo
 from labkit.compress import quantize_network
-from labkit.contents import stored_weights
 from labkit.deploy import Deployed, Unavailable, deployable
+from labkit.measure.file_contents import stored_weights
 from labkit.model import replace
 from labkit.model.graph import NetworkError
 from labkit.model.network import Network

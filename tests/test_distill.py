@@ -5,7 +5,7 @@ import pytest
 
 from labkit import distill
 from labkit.distill import dark_knowledge
-from labkit.gap import gap_closed
+from labkit.measure.teacher_gap import gap_closed
 
 LABELS = np.array([0, 2, 1, 3])
 

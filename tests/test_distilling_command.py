@@ -11,7 +11,7 @@ from judging import assert_reaches
 from labkit import data, zoo
 from labkit.__main__ import main
 from labkit.common.file_errors import FileError
-from labkit.measure import accuracy
+from labkit.measure.correctness import accuracy
 
 pytest.importorskip("keras", reason="the extra `train` is not installed")
 from labkit.train import distilling, distilling_command  # noqa: E402

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import binom, binomtest, norm
 
-from labkit.intervals import mcnemar, newcombe, wilson
+from labkit.measure.intervals import mcnemar, newcombe, wilson
 
 EXACT_Z = norm.ppf(0.975)
 

@@ -5,7 +5,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from labkit import latency, zoo
+from labkit import zoo
+from labkit.measure import timing
 from labkit.model.graph import NetworkError
 
 
@@ -33,8 +34,8 @@ class Machine:
 @pytest.fixture
 def busy(monkeypatch):
     machine = Machine()
-    monkeypatch.setattr(latency, "Runner", machine.runner)
-    monkeypatch.setattr(latency, "perf_counter", lambda: machine.seconds)
+    monkeypatch.setattr(timing, "Runner", machine.runner)
+    monkeypatch.setattr(timing, "perf_counter", lambda: machine.seconds)
     return machine
 
 
@@ -43,7 +44,7 @@ def model(content):
 
 
 def test_models_take_turns_and_their_ratio_holds_on_a_busy_machine(busy):
-    found = latency.latency({"slow": model(40.0), "fast": model(10.0)}, runs=200)
+    found = timing.latency({"slow": model(40.0), "fast": model(10.0)}, runs=200)
     # 25,400 calls: 40 % of the rounds of both fall before the machine gets slow.
     assert found["slow"].median_us == pytest.approx(400)
     assert found["fast"].median_us == pytest.approx(100)
@@ -52,8 +53,8 @@ def test_models_take_turns_and_their_ratio_holds_on_a_busy_machine(busy):
 
 
 def test_each_round_turns_the_order_round(busy):
-    latency.latency({"a": model(2000.0), "b": model(3000.0)}, runs=30)
-    warm_up = 2 * (1 + 2 * latency.WARM_UP_CALLS)
+    timing.latency({"a": model(2000.0), "b": model(3000.0)}, runs=30)
+    warm_up = 2 * (1 + 2 * timing.WARM_UP_CALLS)
     samples = busy.log[warm_up:]
     # A model longer than a sample runs once untimed and once timed.
     there, back = [2000.0] * 2 + [3000.0] * 2, [3000.0] * 2 + [2000.0] * 2
@@ -61,45 +62,45 @@ def test_each_round_turns_the_order_round(busy):
 
 
 def test_a_short_call_is_timed_in_blocks(busy):
-    latency.latency({"a": model(5.0)}, runs=30)
-    warm_up = 1 + 2 * latency.WARM_UP_CALLS
+    timing.latency({"a": model(5.0)}, runs=30)
+    warm_up = 1 + 2 * timing.WARM_UP_CALLS
     assert len(busy.log) - warm_up == 30 * (1 + 1000 / 5)
 
 
 def test_a_zoo_network_is_measured():
     network = zoo.load("mlp")
-    found = latency.latency({"float": network, "again": network}, runs=31, threads=2)
+    found = timing.latency({"float": network, "again": network}, runs=31, threads=2)
     assert list(found) == ["float", "again"]
     for one in found.values():
         assert 0 < one.q1_us <= one.median_us <= one.q3_us
-        assert (one.runs, one.threads, one.cpu) == (31, 2, latency.cpu_name())
+        assert (one.runs, one.threads, one.cpu) == (31, 2, timing.cpu_name())
 
 
 def test_too_few_runs_are_refused():
     with pytest.raises(ValueError, match="30 or more"):
-        latency.latency({"float": zoo.load("mlp")}, runs=29)
+        timing.latency({"float": zoo.load("mlp")}, runs=29)
 
 
 def test_a_file_that_is_no_model_is_refused():
     with pytest.raises(NetworkError, match="LiteRT refuses"):
-        latency.latency({"text": model(b"no model")})
+        timing.latency({"text": model(b"no model")})
 
 
 def test_cpu_name_is_the_first_processor_of_the_list(tmp_path):
     listing = tmp_path / "cpuinfo"
     listing.write_text("processor\t: 0\nmodel name\t: CPU: A @ 2\nmodel name\t: B\n")
-    assert latency._model_name(listing) == "CPU: A @ 2"
+    assert timing._model_name(listing) == "CPU: A @ 2"
     listing.write_text("processor\t: 0\nBogoMIPS\t: 50.00\n")
-    assert latency._model_name(listing) == ""
-    assert latency._model_name(tmp_path / "none") == ""
+    assert timing._model_name(listing) == ""
+    assert timing._model_name(tmp_path / "none") == ""
 
 
 def test_a_processor_without_a_name_is_called_by_its_kind(monkeypatch):
-    monkeypatch.setattr(latency, "_model_name", lambda path: "")
-    monkeypatch.setattr(latency.platform, "system", lambda: "Linux")
-    monkeypatch.setattr(latency.platform, "processor", lambda: "")
-    monkeypatch.setattr(latency.platform, "machine", lambda: "aarch64")
-    assert latency.cpu_name.__wrapped__() == "aarch64"
+    monkeypatch.setattr(timing, "_model_name", lambda path: "")
+    monkeypatch.setattr(timing.platform, "system", lambda: "Linux")
+    monkeypatch.setattr(timing.platform, "processor", lambda: "")
+    monkeypatch.setattr(timing.platform, "machine", lambda: "aarch64")
+    assert timing.cpu_name.__wrapped__() == "aarch64"
 
 
 def test_macos_is_asked_for_the_name(monkeypatch):
@@ -109,14 +110,14 @@ def test_macos_is_asked_for_the_name(monkeypatch):
         asked.append(command)
         return SimpleNamespace(stdout="Apple M9\n")
 
-    monkeypatch.setattr(latency.platform, "system", lambda: "Darwin")
-    monkeypatch.setattr(latency.subprocess, "run", run)
-    assert latency.cpu_name.__wrapped__() == "Apple M9"
+    monkeypatch.setattr(timing.platform, "system", lambda: "Darwin")
+    monkeypatch.setattr(timing.subprocess, "run", run)
+    assert timing.cpu_name.__wrapped__() == "Apple M9"
     assert asked == [["sysctl", "-n", "machdep.cpu.brand_string"]]
 
 
 def test_machine_goes_into_a_results_file():
-    found = json.loads(json.dumps(latency.machine()))
+    found = json.loads(json.dumps(timing.machine()))
     assert set(found) == {"cpu", "cores", "python", "numpy", "ai_edge_litert"}
     assert found["cores"] >= 1
     assert all(found.values())

@@ -8,12 +8,19 @@ import numpy as np
 import pytest
 from ai_edge_quantizer import quantizer, recipe
 
-from labkit import ledger, zoo
+from labkit import zoo
 from labkit.compress import quantize_network
-from labkit.contents import byte_parts, stored_weights
 from labkit.deploy import deployable
-from labkit.latency import Latency
-from labkit.ledger import Row, compressed_row, deployed_row, explain, network_row
+from labkit.measure import ledger
+from labkit.measure.file_contents import byte_parts, stored_weights
+from labkit.measure.ledger import (
+    Row,
+    compressed_row,
+    deployed_row,
+    explain,
+    network_row,
+)
+from labkit.measure.timing import Latency
 from labkit.prune.masking import masks
 from labkit.pruned import prune_network
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from labkit import live, students, zoo
-from labkit.measure import accuracy
+from labkit.measure.correctness import accuracy
 from labkit.model.graph import NetworkError
 from labkit.model.network import Network
 from labkit.model.resize import resize_dense

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from labkit import live, zoo
-from labkit.measure import accuracy
+from labkit.measure.correctness import accuracy
 from labkit.packed.compressed import unpack
 from labkit.prune.masking import masks, removed_count
 from labkit.pruned import apply

@@ -5,7 +5,8 @@ import pytest
 
 from labkit import measure, zoo
 from labkit.common.split import Split
-from labkit.measure import Accuracy, accuracy, compare, refine
+from labkit.measure import correctness
+from labkit.measure.correctness import Accuracy, accuracy, compare, refine
 from labkit.model.graph import NetworkError
 
 # Before all four are trained, the ones that are.
@@ -55,7 +56,7 @@ def test_refine_runs_each_image_once_and_only_when_asked():
     assert (next(stages).value, sum(oracle.sizes)) == (998 / 1000, 1000)
     assert (next(stages).value, sum(oracle.sizes)) == (1297 / 1300, 1300)
     assert list(stages) == []
-    assert max(oracle.sizes) == measure.BATCH
+    assert max(oracle.sizes) == correctness.BATCH
 
 
 def test_refine_keeps_the_first_stage_in_the_next():
@@ -88,7 +89,7 @@ def test_refine_stops_between_two_batches_when_cancelled():
 
     stages = list(refine(oracle, split_of(1000), (250, None), cancelled))
     assert [a.n for a in stages] == [250]
-    assert oracle.sizes == [measure.BATCH] * 3
+    assert oracle.sizes == [correctness.BATCH] * 3
 
 
 def test_outputs_that_are_not_finite_are_an_error_not_an_answer():
@@ -103,15 +104,15 @@ def test_outputs_that_are_not_finite_are_an_error_not_an_answer():
 def test_a_model_file_is_opened_once(monkeypatch):
     opened = []
 
-    class Counting(measure.Runner):
+    class Counting(correctness.Runner):
         def __init__(self, *arguments):
             opened.append(arguments)
             super().__init__(*arguments)
 
-    monkeypatch.setattr(measure, "Runner", Counting)
+    monkeypatch.setattr("labkit.measure.correctness.Runner", Counting)
     network = zoo.load("mlp")
     assert len(list(refine(network, zoo.dataset("mlp").test.take(1500)))) == 3
-    assert opened == [(network.to_bytes(), None, measure.THREADS)]
+    assert opened == [(network.to_bytes(), None, correctness.THREADS)]
 
 
 @pytest.mark.parametrize("name", NETWORKS)

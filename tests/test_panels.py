@@ -161,7 +161,7 @@ def test_nothing_runs_twice(monkeypatch):
             end = len(split) if stage is None else stage
             yield measure.Accuracy(split.labels[:end] == 1, split.index[:end])
 
-    monkeypatch.setattr(measure, "refine", refine)
+    monkeypatch.setattr("labkit.measure.correctness.refine", refine)
     split = zoo.dataset("mlp").test
     stages = (250, 1000, None)
 

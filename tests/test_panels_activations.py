@@ -10,7 +10,7 @@ from labkit import activations, deploy, measure, post_training, zoo
 from labkit.activations import inner_layers
 from labkit.model.fake_quant import inserted_grids
 from labkit.packed.compressed import unpack
-from labkit.panels import activations_panel, measuring, one_by_one, page, readings
+from labkit.panels import activations_panel, one_by_one, page, readings
 from labkit.panels.activations import COUNTS, compute
 from labkit.panels.activations_report import ENDS_TEXTS, lines, rows, state
 from labkit.panels.worker import never
@@ -119,7 +119,7 @@ def test_nothing_runs_twice(monkeypatch):
     def again(*arguments):
         raise AssertionError("it runs again")
 
-    monkeypatch.setattr(measuring.measure, "refine", again)
+    monkeypatch.setattr("labkit.measure.correctness.refine", again)
     monkeypatch.setattr(activations, "layer_inputs", again)
     *_, twice = compute(**settings)
     assert shown(once) == shown(twice) and once.latency == twice.latency

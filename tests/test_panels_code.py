@@ -138,7 +138,7 @@ def measured(monkeypatch):
         seen.append(model)
         return accuracy(model, *more)
 
-    monkeypatch.setattr(measure, "accuracy", spied)
+    monkeypatch.setattr("labkit.measure.correctness.accuracy", spied)
     return seen
 
 

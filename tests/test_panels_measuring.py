@@ -9,7 +9,7 @@ import pytest
 from panel_driving import WAIT, few_images, nothing_kept
 
 from labkit import compress, live, measure, zoo
-from labkit.latency import Latency
+from labkit.measure.timing import Latency
 from labkit.panels import (
     activations_panel,
     distillation_panel,
@@ -75,7 +75,7 @@ def held(monkeypatch):
             while not (go_on.is_set() or cancelled()):
                 time.sleep(0.002)
 
-    monkeypatch.setattr(measure, "refine", refine)
+    monkeypatch.setattr("labkit.measure.correctness.refine", refine)
     return go_on
 
 
@@ -208,7 +208,9 @@ def test_a_smaller_measurement_never_replaces_a_larger_one(monkeypatch):
     assert next(slow).n == 250  # begun, when nothing was known
     know("mlp", IMAGES)
     assert next(slow).n == 500
-    monkeypatch.setattr(measure, "refine", lambda *_: pytest.fail("it runs again"))
+    monkeypatch.setattr(
+        "labkit.measure.correctness.refine", lambda *_: pytest.fail("it runs again")
+    )
     for stages in ((250,), (250, None), (None,)):
         found = measuring.growing(network, split, stages, never)
         assert {accuracy.n for accuracy in found} == {IMAGES}
@@ -243,7 +245,7 @@ def counted_latencies(monkeypatch):
         time_us = float(len(rounds))
         return {name: Latency(time_us, 1, 1, 30, 1, "cpu") for name in models}
 
-    monkeypatch.setattr(measuring.latency, "latency", latency)
+    monkeypatch.setattr("labkit.measure.timing.latency", latency)
     return rounds
 
 

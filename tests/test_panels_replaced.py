@@ -10,7 +10,7 @@ import pytest
 from panel_driving import few_images, nothing_kept
 
 from labkit import unit_choice, zoo
-from labkit.latency import Latency
+from labkit.measure.timing import Latency
 from labkit.model.graph import NetworkError
 from labkit.panels import (
     activations_panel,
@@ -37,7 +37,7 @@ def few_and_nothing_kept(monkeypatch):
     def latency(models):
         return {name: Latency(1, 1, 1, 30, 1, "cpu") for name in models}
 
-    monkeypatch.setattr(measuring.latency, "latency", latency)
+    monkeypatch.setattr("labkit.measure.timing.latency", latency)
     with nothing_kept():
         yield
 

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 import labkit
-from labkit import trial, zoo
+from labkit import zoo
+from labkit.measure import trial
 from labkit.model import probe
 from labkit.model.graph import NetworkError
 from labkit.model.network import Network

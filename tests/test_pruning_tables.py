@@ -9,9 +9,10 @@ from scipy import stats
 from tables import cells
 
 from benchmarks import lottery, lottery_tables, pruned, pruning_tables
-from benchmarks.paired import Paired, paired, points, spread
+from benchmarks.paired import paired, points, spread
 from benchmarks.pruning_tables import TARGETS, candidate, reached, targets_table
 from labkit import zoo
+from labkit.measure.over_seeds import PairedSeeds
 
 
 def test_the_run_is_of_the_networks_that_are_here():
@@ -105,9 +106,9 @@ def test_paired_is_students_interval():
     wanted = stats.ttest_rel(a, b).confidence_interval(0.95)
     assert (found.low, found.high) == pytest.approx((wanted.low, wanted.high))
     assert found.mean == pytest.approx((a - b).mean()) and found.n == 5
-    assert Paired(1, 0.1, 2, 5).winner == 1
-    assert Paired(-1, -2, -0.1, 5).winner == -1
-    assert Paired(0.5, -0.1, 1.1, 5).winner == 0
+    assert PairedSeeds(1, 0.1, 2, 5).winner == 1
+    assert PairedSeeds(-1, -2, -0.1, 5).winner == -1
+    assert PairedSeeds(0.5, -0.1, 1.1, 5).winner == 0
 
 
 def test_one_seed_decides_nothing():
@@ -119,7 +120,7 @@ def test_one_seed_decides_nothing():
 
 
 def test_points_and_spread_by_hand():
-    assert points(Paired(0.0031, 0.0001, 0.0061, 5)) == "+0.31 (+0.01 to +0.61)"
+    assert points(PairedSeeds(0.0031, 0.0001, 0.0061, 5)) == "+0.31 (+0.01 to +0.61)"
     assert spread([0.97, 0.99]) == "98.00 ± 1.41"
     assert spread([1000, 2000], 0, 1) == "1,500 ± 707"
     assert spread([0.5]) == "50.00"

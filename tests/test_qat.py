@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from labkit import data, live, zoo
-from labkit.measure import accuracy
+from labkit.measure.correctness import accuracy
 from labkit.packed.compressed import unpack
 
 keras = pytest.importorskip("keras", reason="the extra `train` is not installed")

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 
-from labkit import trial, zoo
+from labkit import zoo
 from labkit.common.children import environment
-from labkit.measure import accuracy
+from labkit.measure import trial
+from labkit.measure.correctness import accuracy
 from labkit.model import flatbuffer, runtime
 from labkit.model.graph import NetworkError
 from labkit.model.network import Network

@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks import dense_runs, resumed, schedules, smaller
 from labkit import data, zoo
-from labkit.measure import accuracy
+from labkit.measure.correctness import accuracy
 from labkit.packed.compressed import unpack
 from labkit.pruned import pack_zeros
 

@@ -6,16 +6,19 @@ import pytest
 from tables import cells
 
 from benchmarks import pruning_tables, schedules, seed_tables, smaller
-from benchmarks.paired import Paired, paired
+from benchmarks.paired import paired
 from benchmarks.seed_tables import verdict
+from labkit.measure.over_seeds import PairedSeeds
 
 MACHINE = {"cpu": "a CPU", "cores": 2}
 
 
 def test_a_verdict_is_what_the_interval_says():
-    assert verdict("a", "b", Paired(0.02, 0.01, 0.03, 5)) == "a is better than b"
-    assert verdict("a", "b", Paired(-0.02, -0.03, -0.01, 5)) == "b is better than a"
-    said = verdict("a", "b", Paired(0.01, -0.01, 0.03, 5))
+    assert verdict("a", "b", PairedSeeds(0.02, 0.01, 0.03, 5)) == "a is better than b"
+    assert (
+        verdict("a", "b", PairedSeeds(-0.02, -0.03, -0.01, 5)) == "b is better than a"
+    )
+    said = verdict("a", "b", PairedSeeds(0.01, -0.01, 0.03, 5))
     assert said == "undecided between a and b"
 
 

@@ -8,7 +8,7 @@ import pytest
 from judging import assert_reaches
 
 from labkit import data, zoo
-from labkit.measure import accuracy
+from labkit.measure.correctness import accuracy
 from labkit.model.graph import NetworkError
 from labkit.prune.masking import masks, removed_count
 

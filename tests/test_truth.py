@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from labkit import ledger, measure, zoo
+from labkit import measure, zoo
+from labkit.measure import ledger
 from labkit.model.network import Network
 
 # Before all four are trained, the ones that are.

@@ -1,6 +1,7 @@
 """Try model files of unknown origin in a child process, where a crash harms nobody.
 
-Both formats of the lab: .tflite, and the packed file. `labkit.trial` is the child.
+Both formats of the lab: .tflite, and the packed file. `labkit.measure.trial` is the
+child.
 """
 
 import json
@@ -17,7 +18,7 @@ from labkit.common.children import ending, environment, last_line
 from labkit.model.graph import NetworkError
 from labkit.model.vouched import is_vouched, vouch
 
-CHILD = ["-m", "labkit.trial"]
+CHILD = ["-m", "labkit.measure.trial"]
 READY = "ready"  # the child's first line
 SECONDS_TO_START = 120
 SECONDS_A_FILE = 60

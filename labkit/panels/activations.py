@@ -21,8 +21,9 @@ from typing import TYPE_CHECKING
 
 from labkit import zoo
 from labkit.activations import RULES, inner_layers
-from labkit.latency import Latency
-from labkit.measure import Accuracy
+from labkit.measure.correctness import Accuracy
+from labkit.measure.quick import is_quick
+from labkit.measure.timing import Latency
 from labkit.packed.compressed import Compressed
 from labkit.panels import activations_report as report
 from labkit.panels import measuring, readings
@@ -30,7 +31,7 @@ from labkit.panels.base import Panel
 from labkit.panels.controls import Control, Settings
 from labkit.panels.lesson import Lesson, told_by
 from labkit.panels.one_by_one import images_for, one_by_one
-from labkit.panels.positions import NetworkPosition, is_quick, stages, test_images
+from labkit.panels.positions import NetworkPosition, stages, test_images
 from labkit.panels.readings import FLOAT_BITS
 from labkit.panels.worker import Cancelled, never
 from labkit.plots import activations as plots

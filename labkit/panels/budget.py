@@ -19,8 +19,8 @@ import numpy as np
 from labkit import mixed as planning
 from labkit import sensitivity, zoo
 from labkit.common.cache import CACHE, cached
-from labkit.latency import Latency
-from labkit.measure import BATCH, THREADS, Accuracy
+from labkit.measure.correctness import BATCH, THREADS, Accuracy
+from labkit.measure.timing import Latency
 from labkit.mixed import Choices, Mixed
 from labkit.model.network import Network
 from labkit.panels import budget_report as report

@@ -1,6 +1,7 @@
 """What the budget panel says of a position: readout, ledger, files, code."""
 
-from labkit import ledger, measure
+from labkit import measure
+from labkit.measure import ledger
 from labkit.panels.controls import Settings
 from labkit.panels.words import change, filled, measured, progress
 from labkit.plots.base import percent

@@ -17,8 +17,8 @@ from dataclasses import dataclass, replace
 
 from labkit import zoo
 from labkit.clipped import clip_network
-from labkit.latency import Latency
-from labkit.measure import Accuracy
+from labkit.measure.correctness import Accuracy
+from labkit.measure.timing import Latency
 from labkit.packed.compressed import Compressed
 from labkit.panels import clip_curves, measuring
 from labkit.panels import clipping_report as report

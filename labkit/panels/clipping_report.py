@@ -1,6 +1,6 @@
 """What the clip panel says of a position: readout, ledger, files, code."""
 
-from labkit import ledger
+from labkit.measure import ledger
 from labkit.panels.controls import Settings
 from labkit.panels.words import beside_float, filled, measured, progress
 from labkit.plots.clipping import loss

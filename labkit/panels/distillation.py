@@ -14,8 +14,8 @@ from dataclasses import dataclass, field, replace
 
 from labkit import live, students, zoo
 from labkit.common.cache import CACHE
-from labkit.latency import Latency
-from labkit.measure import Accuracy
+from labkit.measure.correctness import Accuracy
+from labkit.measure.timing import Latency
 from labkit.model.network import Network
 from labkit.panels import distillation_report as report
 from labkit.panels import measuring

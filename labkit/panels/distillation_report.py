@@ -1,7 +1,8 @@
 """What the distillation panel says of a position: readout, ledger, files, code."""
 
-from labkit import ledger, live
-from labkit.measure import compare
+from labkit import live
+from labkit.measure import ledger
+from labkit.measure.correctness import compare
 from labkit.panels.controls import Settings
 from labkit.panels.words import (
     THIS_MACHINE,

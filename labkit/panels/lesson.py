@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from labkit.ledger import Row
+from labkit.measure.ledger import Row
 from labkit.panels.controls import Control, Settings
 from labkit.plots.plane import Point
 

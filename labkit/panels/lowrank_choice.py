@@ -7,9 +7,9 @@ from labkit import factorized, rank_choice, zoo
 from labkit.common.cache import cached
 from labkit.common.split import Split
 from labkit.lowrank.parts import Part
+from labkit.measure.quick import is_quick
 from labkit.model.graph import NetworkError
 from labkit.model.network import Network
-from labkit.panels.positions import is_quick
 from labkit.rank_sensitivity import RankLosses, committed, rank_losses
 from labkit.responses import Observed, observe
 

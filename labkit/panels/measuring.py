@@ -6,12 +6,13 @@ So a position visited twice is exact at once.
 from collections.abc import Callable, Iterator, Mapping
 from threading import Lock
 
-from labkit import latency, ledger, measure
+from labkit import measure
 from labkit.common.cache import CACHE, cached
 from labkit.common.keys import file_digest
 from labkit.common.split import Split
-from labkit.latency import Latency
-from labkit.measure import Accuracy
+from labkit.measure import ledger, timing
+from labkit.measure.correctness import Accuracy
+from labkit.measure.timing import Latency
 from labkit.panels import one_by_one
 
 _KEEPING = Lock()
@@ -97,7 +98,7 @@ def _deflated(content: bytes) -> int:
 def latencies(models: dict[str, object]) -> dict[str, Latency]:
     """Name -> latency, measured in turns on one thread and kept until forgotten."""
     key = latencies, *((name, file_digest(file)) for name, file in models.items())
-    return CACHE.get(key, lambda: latency.latency(models))
+    return CACHE.get(key, lambda: timing.latency(models))
 
 
 def forget_latencies() -> None:

@@ -13,8 +13,8 @@ import numpy as np
 from labkit.common.cache import CACHE
 from labkit.common.keys import file_digest
 from labkit.common.split import Split
-from labkit.latency import MIN_RUNS, Latency, summary
-from labkit.measure import Accuracy
+from labkit.measure.correctness import Accuracy
+from labkit.measure.timing import MIN_RUNS, Latency, summary
 from labkit.model.network import Network
 from labkit.model.runtime import Runner
 from labkit.panels.worker import Cancelled

@@ -5,7 +5,7 @@ from html import escape
 
 import ipywidgets as widgets
 
-from labkit.ledger import Row
+from labkit.measure.ledger import Row
 
 WIDTH = "860px"
 LEAST_WIDTH = "740px"  # in a narrower window the ledger scrolls sideways

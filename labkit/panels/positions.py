@@ -6,8 +6,9 @@ from typing import Any, ClassVar
 
 from labkit import zoo
 from labkit.common.split import Split
-from labkit.latency import Latency
-from labkit.measure import Accuracy
+from labkit.measure.correctness import Accuracy
+from labkit.measure.quick import is_quick
+from labkit.measure.timing import Latency
 from labkit.model.network import Network
 from labkit.panels import measuring
 from labkit.panels.controls import Settings
@@ -17,9 +18,6 @@ from labkit.plots.units import Costs
 
 FIRST = 250
 STAGES = (FIRST, 1000, 2500, 5000, None)
-# Up to this many multiply-accumulates an image, all test images take no longer than a
-# reader waits: there is nothing between the first estimate and the exact figure.
-QUICK_MACS = 3_000_000
 # Where the accuracy axis ends, by data set: above what its networks can reach.
 BEST = {"mnist": 0.997, "cifar10": 0.965}
 
@@ -117,11 +115,6 @@ def to_the_end(
         yield position
     if not cancelled():
         yield replace(position, **slow_figures(position))
-
-
-def is_quick(network: Network) -> bool:
-    """Whether all test images take no longer than a reader waits."""
-    return network.macs <= QUICK_MACS
 
 
 def stages(network: Network) -> tuple[int | None, ...]:

@@ -23,8 +23,8 @@ import numpy as np
 from labkit import pruned, zoo
 from labkit.common.cache import cached
 from labkit.common.split import Split
-from labkit.latency import Latency
-from labkit.measure import Accuracy
+from labkit.measure.correctness import Accuracy
+from labkit.measure.timing import Latency
 from labkit.model.network import Network
 from labkit.packed.compressed import Compressed
 from labkit.packed.storages import STORAGES

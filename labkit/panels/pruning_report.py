@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from labkit import ledger
+from labkit.measure import ledger
 from labkit.panels.controls import Settings
 from labkit.panels.pruning_scores import IMAGES, SURGEON
 from labkit.panels.words import (

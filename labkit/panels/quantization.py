@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING
 
 from labkit import compress, zoo
 from labkit.compress import GRID_NAMES, UNIFORM
-from labkit.latency import Latency
-from labkit.measure import Accuracy
+from labkit.measure.correctness import Accuracy
+from labkit.measure.quick import is_quick
+from labkit.measure.timing import Latency
 from labkit.packed.compressed import Compressed
 from labkit.panels import measuring
 from labkit.panels import quantization_report as report
@@ -27,7 +28,6 @@ from labkit.panels.histogram import histogram
 from labkit.panels.lesson import Lesson, told_by
 from labkit.panels.positions import (
     NetworkPosition,
-    is_quick,
     largest_layer,
     layer_names,
     stages,

@@ -1,7 +1,8 @@
 """What the quantization panel says of a position: readout, ledger, files, code."""
 
-from labkit import ledger, measure
+from labkit import measure
 from labkit.compress import UNIFORM
+from labkit.measure import ledger
 from labkit.panels.controls import Settings
 from labkit.panels.words import (
     beside_float_time,

@@ -18,8 +18,8 @@ from labkit import zoo
 from labkit.common.cache import cached
 from labkit.common.split import Split
 from labkit.distill import dark_knowledge
-from labkit.latency import Latency
-from labkit.measure import Accuracy
+from labkit.measure.correctness import Accuracy
+from labkit.measure.timing import Latency
 from labkit.model.network import Network
 from labkit.panels import measuring
 from labkit.panels import temperature_report as report

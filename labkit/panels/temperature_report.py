@@ -1,6 +1,6 @@
 """What the temperature panel says of a position: readout, ledger, file, code."""
 
-from labkit import ledger
+from labkit.measure import ledger
 from labkit.panels.controls import Settings
 from labkit.panels.words import filled, measured
 from labkit.plots.base import percent

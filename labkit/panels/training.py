@@ -17,8 +17,8 @@ from dataclasses import dataclass, replace
 from labkit import live, zoo
 from labkit.common.cache import CACHE, cached
 from labkit.common.split import Split
-from labkit.latency import Latency
-from labkit.measure import Accuracy
+from labkit.measure.correctness import Accuracy
+from labkit.measure.timing import Latency
 from labkit.model.network import Network
 from labkit.packed import compressed
 from labkit.packed.compressed import Compressed

@@ -1,6 +1,7 @@
 """What the panel of training with rounding says: readout, ledger, files, code."""
 
-from labkit import ledger, live, measure
+from labkit import live, measure
+from labkit.measure import ledger
 from labkit.panels.controls import Settings
 from labkit.panels.words import (
     THIS_MACHINE,

@@ -2,9 +2,10 @@
 
 from dataclasses import replace
 
-from labkit import ledger, live
-from labkit.ledger import Row
-from labkit.measure import Accuracy, Paired, compare
+from labkit import live
+from labkit.measure import ledger
+from labkit.measure.correctness import Accuracy, Paired, compare
+from labkit.measure.ledger import Row
 from labkit.plots.base import percent
 
 # What pruning leaves of a channel's mean and deviation: a panel's choices.

@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from labkit import data, zoo
 from labkit.common.files import json_bytes, write_all, write_json, write_whole
-from labkit.measure import accuracy
+from labkit.measure.correctness import accuracy
 from labkit.model.network import Network
 from labkit.train import convert, fit, qat, quantized
 from labkit.train.recipes import RECIPES, Recipe

@@ -4,7 +4,7 @@ from dataclasses import asdict
 
 from labkit import data, zoo
 from labkit.common.files import json_bytes, write_all
-from labkit.measure import Accuracy, accuracy
+from labkit.measure.correctness import Accuracy, accuracy
 from labkit.model.network import Network
 from labkit.train import convert, distilling
 from labkit.train.command import RUNS, publish_file

@@ -28,7 +28,7 @@ import pandas as pd
 
 from labkit import zoo
 from labkit.checks import Predictions, shown
-from labkit.latency import machine
+from labkit.measure import machine
 
 guesses = Predictions()
 networks = {name: zoo.load(name) for name in zoo.NAMES}
@@ -205,7 +205,7 @@ $$ \frac{1}{1 + z^2/n} \left( \hat p + \frac{z^2}{2n} \pm
 """
 
 # %%
-from labkit.intervals import wilson
+from labkit.measure import wilson
 
 
 def my_wilson(correct, n, z=1.96):
@@ -335,7 +335,7 @@ repeats. What share of the file is left, in per cent?
 guesses.guess("3. bytes left by deflate, per cent", None)  # a number, 0 to 100
 
 # %%
-from labkit.ledger import deflated_bytes
+from labkit.measure import deflated_bytes
 
 deflated = pd.Series(
     {name: deflated_bytes(net.to_bytes()) / len(net) for name, net in networks.items()}
@@ -383,7 +383,7 @@ the rounds lie between `q1` and `q3`.
 guesses.guess("4. slowest network", None)  # a name in quotes, such as "lenet5"
 
 # %%
-from labkit.latency import latency
+from labkit.measure import latency
 
 times = latency(networks)
 table = pd.DataFrame(map(vars, times.values()), index=list(times))
@@ -451,7 +451,7 @@ times = latency(models)
 # %%
 from dataclasses import replace
 
-from labkit.ledger import compressed_row, deployed_row, network_row
+from labkit.measure import compressed_row, deployed_row, network_row
 
 rows = [
     network_row(mlp, "float32"),
@@ -470,7 +470,7 @@ ledger.loc["latency"] = [f"{row.latency.median_us:.1f} µs" for row in rows]
 ledger
 
 # %%
-from labkit.ledger import explain
+from labkit.measure import explain
 
 assert len({row.parameters for row in rows}) == 1
 assert rows[1].size_bytes < rows[0].size_bytes / 3.5

@@ -33,7 +33,7 @@ import pandas as pd
 from labkit import quantize as lab
 from labkit import zoo
 from labkit.checks import Predictions
-from labkit.latency import machine
+from labkit.measure import machine
 from labkit.plots.base import figure
 
 guesses = Predictions()

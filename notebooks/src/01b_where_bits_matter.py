@@ -31,8 +31,7 @@ import pandas as pd
 from labkit import quantize as lab
 from labkit import zoo
 from labkit.checks import Predictions
-from labkit.latency import machine
-from labkit.measure import accuracy, compare
+from labkit.measure import accuracy, compare, machine
 from labkit.plots.base import figure
 from labkit.plots.curves import Curve, Look, draw_curves
 

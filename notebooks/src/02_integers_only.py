@@ -33,8 +33,7 @@ import pandas as pd
 
 from labkit import zoo
 from labkit.checks import Predictions, shown
-from labkit.latency import machine
-from labkit.measure import accuracy, compare
+from labkit.measure import accuracy, compare, machine
 from labkit.plots.base import figure
 from labkit.quantize import affine_params, fake_quantize
 
@@ -839,7 +838,7 @@ smaller is its file than the float32 file?
 guesses.guess("6. resnet8 W8A8, times smaller", None)  # a number, such as 4
 
 # %%
-from labkit.latency import latency
+from labkit.measure import latency
 
 MORE = {
     "W8 weight-only": {"bits": 8, "mode": "weight_only"},
@@ -888,7 +887,7 @@ bytes?
 """
 
 # %%
-from labkit.contents import byte_parts
+from labkit.measure import byte_parts
 from labkit.plots.curves import draw_bars
 
 parts = byte_parts(files["resnet8"]["W8A8 static"].to_bytes())
@@ -910,7 +909,7 @@ The ledger says the rest, from what was measured.
 # %%
 from dataclasses import replace
 
-from labkit.ledger import deployed_row, explain, network_row
+from labkit.measure import deployed_row, explain, network_row
 
 network = networks["resnet8"]
 stages = [network_row(network)]

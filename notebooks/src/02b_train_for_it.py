@@ -34,8 +34,7 @@ import pandas as pd
 from labkit import quantize as lab
 from labkit import zoo
 from labkit.checks import Predictions, shown
-from labkit.latency import machine
-from labkit.measure import accuracy
+from labkit.measure import accuracy, machine
 from labkit.packed import unpack
 from labkit.plots.base import figure
 from labkit.post_training import Setting, round_network
@@ -547,7 +546,7 @@ guesses.guess("5a. times smaller, W2A4", None)  # a number
 guesses.guess("5b. faster", None)  # "yes" or "no"
 
 # %%
-from labkit.ledger import explain
+from labkit.measure import explain
 from labkit.panels.training_report import rows as ledger_rows
 
 ledger, notes = ledger_rows(result)
@@ -803,7 +802,7 @@ ledger of `lenet5`, float and at W8A8 and W2A4, settles it.
 """
 
 # %%
-from labkit.ledger import compressed_row, network_row
+from labkit.measure import compressed_row, network_row
 from labkit.packed import read_packed
 
 rows = [network_row(networks["lenet5"])]

@@ -31,8 +31,7 @@ import pandas as pd
 
 from labkit import prune, pruned, zoo
 from labkit.checks import Predictions
-from labkit.latency import machine
-from labkit.measure import accuracy
+from labkit.measure import accuracy, machine
 from labkit.plots.base import figure
 
 guesses = Predictions()

@@ -30,8 +30,7 @@ import pandas as pd
 
 from labkit import live, prune, pruned, zoo
 from labkit.checks import Predictions, shown
-from labkit.latency import machine
-from labkit.measure import accuracy
+from labkit.measure import accuracy, machine
 from labkit.packed import unpack
 from labkit.plots.base import figure
 from labkit.plots.curves import Curve, Look, draw_curves
@@ -435,7 +434,7 @@ certainly not 0? Student's 95 % interval says.
 import json
 
 from labkit.data import FOLDER
-from labkit.seeds import mean_over_seeds
+from labkit.measure import mean_over_seeds
 
 
 def over_seeds(difference):

@@ -29,8 +29,7 @@ import pandas as pd
 
 from labkit import prune, pruned, structured, zoo
 from labkit.checks import Predictions, shown
-from labkit.latency import machine
-from labkit.measure import accuracy
+from labkit.measure import accuracy, machine
 from labkit.packed import STORAGES, encode_sparse
 from labkit.plots.base import figure
 from labkit.plots.curves import Curve, Look, draw_curves
@@ -230,7 +229,7 @@ file with 99 % zeros than the float file?
 guesses.guess("2. times faster with 99 % zeros", None)  # a number
 
 # %%
-from labkit.latency import latency
+from labkit.measure import latency
 
 files = {f"{s:.0%} zeros": pruned.apply(mlp, masks[s]) for s in (0.0, 0.5, 0.92, 0.99)}
 times = latency(files)
@@ -790,7 +789,7 @@ that differences can be paired. The interval is Student's, for their mean.
 """
 
 # %%
-from labkit.seeds import mean_over_seeds
+from labkit.measure import mean_over_seeds
 
 paired = rows.pivot(index=["sparsity", "seed"], columns="kind", values="points")
 paired = paired.drop(columns="dense").dropna()

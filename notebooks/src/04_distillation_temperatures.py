@@ -36,12 +36,10 @@ import pandas as pd
 from labkit import distill, zoo
 from labkit.checks import Predictions, shown
 from labkit.data import FOLDER
-from labkit.latency import machine
-from labkit.measure import compare
+from labkit.measure import compare, machine, mean_over_seeds
 from labkit.plots.base import figure
 from labkit.plots.curves import Curve, Look, draw_curves
 from labkit.plots.pictures import draw_rows
-from labkit.seeds import mean_over_seeds
 
 guesses = Predictions()
 teacher = zoo.load("lenet5")

@@ -33,12 +33,10 @@ import pandas as pd
 from labkit import distill, zoo
 from labkit.checks import Predictions
 from labkit.data import FOLDER
-from labkit.gap import gap_closed
-from labkit.measure import Accuracy, compare
+from labkit.measure import Accuracy, compare, gap_closed, mean_over_seeds
 from labkit.plots.base import figure
 from labkit.plots.curves import Curve, Look, draw_bars, draw_curves
 from labkit.plots.weights import draw_weight_pictures
-from labkit.seeds import mean_over_seeds
 
 guesses = Predictions()
 results = FOLDER / "results"

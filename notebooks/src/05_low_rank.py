@@ -28,7 +28,7 @@ the sum of the squares of its entries.
 import numpy as np
 import pandas as pd
 
-from labkit import factorized, latency, lowrank, zoo
+from labkit import factorized, lowrank, measure, zoo
 from labkit.checks import Predictions
 from labkit.measure import accuracy
 from labkit.plots.base import figure
@@ -38,7 +38,7 @@ guesses = Predictions()
 networks = {name: zoo.load(name) for name in zoo.NAMES}
 data = {name: zoo.dataset(name) for name in zoo.NAMES}
 mlp, validation = networks["mlp"], data["mlp"].validation
-print(" · ".join(f"{key} {value}" for key, value in latency.machine().items()))
+print(" · ".join(f"{key} {value}" for key, value in measure.machine().items()))
 
 # %% [markdown]
 r"""
@@ -409,7 +409,7 @@ guesses.guess("3. rank where time breaks even", None)  # 1 to 300
 from labkit.rank_costs import measured_break_even
 
 timed = {str(k): cut for k, cut in zip(every, cuts, strict=True)}
-times = latency.latency({"whole": mlp, **timed}, runs=60)
+times = measure.latency({"whole": mlp, **timed}, runs=60)
 
 # %%
 whole_us = times["whole"].median_us

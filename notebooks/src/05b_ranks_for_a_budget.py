@@ -28,7 +28,7 @@ import json
 import numpy as np
 import pandas as pd
 
-from labkit import factorized, latency, lowrank, rank_choice, zoo
+from labkit import factorized, lowrank, measure, rank_choice, zoo
 from labkit.checks import Predictions, shown
 from labkit.data import FOLDER
 from labkit.lowrank import multiplied_back
@@ -39,7 +39,7 @@ from labkit.responses import observe
 guesses = Predictions()
 networks = {name: zoo.load(name) for name in zoo.NAMES}
 data = {name: zoo.dataset(name) for name in zoo.NAMES}
-print(" · ".join(f"{key} {value}" for key, value in latency.machine().items()))
+print(" · ".join(f"{key} {value}" for key, value in measure.machine().items()))
 
 # %% [markdown]
 r"""
@@ -507,7 +507,7 @@ groups = rows.groupby(["sparsity", "kind"])
 groups[["size_bytes", "macs", "points"]].mean().unstack("kind").T.round(2)
 
 # %%
-from labkit.seeds import mean_over_seeds
+from labkit.measure import mean_over_seeds
 
 paired = rows.pivot(index=["sparsity", "seed"], columns="kind", values="points")
 paired = paired.dropna()

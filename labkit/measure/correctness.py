@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from labkit.common.split import Split
-from labkit.intervals import mcnemar, newcombe, wilson
+from labkit.measure.intervals import mcnemar, newcombe, wilson
 from labkit.model.graph import NetworkError
 from labkit.model.runtime import Runner
 

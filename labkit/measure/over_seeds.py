@@ -11,7 +11,7 @@ LEVEL = 0.95
 
 
 @dataclass(frozen=True)
-class Paired:
+class PairedSeeds:
     """The mean difference over seeds and its 95 % interval, in the values' unit.
 
     n: how many seeds both methods have. With one seed the interval is unbounded.
@@ -44,7 +44,7 @@ class Paired:
         return f"{format(self.mean, spec)} ({low} to {high})"
 
 
-def mean_over_seeds(differences: Iterable[float]) -> Paired:
+def mean_over_seeds(differences: Iterable[float]) -> PairedSeeds:
     """The mean of one difference for each seed, with Student's interval.
 
     mean ± t s / sqrt(n), where s is the deviation of the differences (n - 1) and t the
@@ -61,6 +61,6 @@ def mean_over_seeds(differences: Iterable[float]) -> Paired:
         raise ValueError("no seed is in both: there is nothing to pair")
     middle = mean(differences)
     if n == 1:
-        return Paired(middle, -inf, inf, 1)
+        return PairedSeeds(middle, -inf, inf, 1)
     half = float(stdtrit(n - 1, (1 + LEVEL) / 2)) * stdev(differences) / sqrt(n)
-    return Paired(middle, middle - half, middle + half, n)
+    return PairedSeeds(middle, middle - half, middle + half, n)

@@ -1,7 +1,7 @@
 """The child of `labkit.model.probe`: reads and runs model files, one after the other.
 
-`python -m labkit.trial FILE …` prints "ready", and then one line a file: null where it
-can be used, else why not, as JSON.
+`python -m labkit.measure.trial FILE …` prints "ready", and then one line a file: null
+where it can be used, else why not, as JSON.
 """
 
 import json
@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from labkit.common.children import one_line
-from labkit.measure import BATCH
+from labkit.measure.correctness import BATCH
 from labkit.model.graph import NetworkError, read_graph
 from labkit.model.network import Network
 from labkit.model.probe import READY

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import prod
 
-from labkit.contents import Stored, stored_weights
-from labkit.latency import Latency
+from labkit.measure.file_contents import Stored, stored_weights
+from labkit.measure.timing import Latency
 from labkit.packed import codec
 
 FLOAT_BITS = 32
