@@ -14,15 +14,16 @@ from typing import Any
 
 import numpy as np
 
-from labkit import data, structured, zoo
+from labkit import structured, zoo
 from labkit.common import split
 from labkit.common.files import write_bytes
 from labkit.common.reading import read_arrays
 from labkit.model.network import Network
 from labkit.prune.masking import masks
 from labkit.prune.schedules import SCHEDULES
+from labkit.zoo import datasets
 
-RUNS = data.ROOT / "runs" / "dense"
+RUNS = datasets.ROOT / "runs" / "dense"
 SEEDS = 5
 SETTINGS = {
     "widths": [784, 300, 100, 10],
@@ -82,7 +83,7 @@ def order(seed: int, number: int) -> list[int]:
     return [seed, 1 + number]
 
 
-def trained(seed: int, dataset: data.Dataset):
+def trained(seed: int, dataset: datasets.Dataset):
     """The dense network of a seed after its first phase; kept in runs/ once trained."""
     from labkit.train.fast import Dense
 

@@ -24,7 +24,7 @@ import numpy as np
 from benchmarks import resumed
 from benchmarks.files import RESULTS, read_json
 from benchmarks.scores import best_rate, errors
-from labkit import data
+from labkit.zoo import datasets
 
 FILE = RESULTS / "distillation.json"
 WIDTHS, SEEDS = (30, 100, 300), 5
@@ -82,7 +82,7 @@ def one(
     seed: int,
     learning_rate: float,
     table: np.ndarray,
-    dataset: data.Dataset,
+    dataset: datasets.Dataset,
 ) -> dict:
     """Train one student: what its row says beside these."""
     from labkit.train import students
@@ -116,7 +116,7 @@ def teacher_table(dataset) -> np.ndarray:
 def main() -> None:
     from labkit.train import teacher
 
-    dataset = data.load("mnist", full=True)
+    dataset = datasets.load_images("mnist", full=True)
 
     @cache
     def table() -> np.ndarray:

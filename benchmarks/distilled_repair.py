@@ -16,7 +16,7 @@ from dataclasses import replace
 from benchmarks import dense_runs, lowrank_smaller, resumed
 from benchmarks.files import RESULTS
 from benchmarks.scores import errors
-from labkit import data
+from labkit.zoo import datasets
 
 FILE = RESULTS / "distilled_repair.json"
 STEPS = 6000
@@ -40,7 +40,7 @@ PUBLISHED = {
 }  # fmt: skip
 
 
-def low_rank(network, dataset: data.Dataset, seed: int):
+def low_rank(network, dataset: datasets.Dataset, seed: int):
     """Taken apart by PCA of its responses, to the bytes of a small network."""
     file = dense_runs.as_file(network)
     images = dataset.calibration.images[: lowrank_smaller.IMAGES]
@@ -54,7 +54,7 @@ def damages() -> list[str]:
     return [NONE, ZEROS, *BITS, LOW_RANK]
 
 
-def damaged(network, damage: str, dataset: data.Dataset, seed: int):
+def damaged(network, damage: str, dataset: datasets.Dataset, seed: int):
     """The trained network of a seed after one of `damages`."""
     if damage == ZEROS:
         return network.masked(dense_runs.magnitude_masks(network, SPARSITY))
@@ -63,7 +63,7 @@ def damaged(network, damage: str, dataset: data.Dataset, seed: int):
     return low_rank(network, dataset, seed) if damage == LOW_RANK else network
 
 
-def row(entry: dict, dataset: data.Dataset) -> dict:
+def row(entry: dict, dataset: datasets.Dataset) -> dict:
     """Damage and train the network of an entry: what its row says beside it."""
     seed, told = entry["seed"], entry["told"]
     float_network = dense_runs.trained(seed, dataset)
@@ -77,7 +77,7 @@ def row(entry: dict, dataset: data.Dataset) -> dict:
     }
 
 
-def repaired(network, teacher, told: str, seed: int, dataset: data.Dataset):
+def repaired(network, teacher, told: str, seed: int, dataset: datasets.Dataset):
     """A network after its training; what is zero in it stays so."""
     from labkit.train import moves
     from labkit.train.fast import SoftTargets
@@ -112,7 +112,7 @@ def wanted() -> list[dict]:
 
 
 def main() -> None:
-    dataset = data.load("mnist", full=True)
+    dataset = datasets.load_images("mnist", full=True)
     head = {
         "command": "python -m benchmarks.distilled_repair",
         "settings": settings(),

@@ -4,19 +4,20 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from labkit import data, zoo
+from labkit import zoo
 from labkit.common import reading
 from labkit.common.files import write_json
 from labkit.measure.timing import machine
+from labkit.zoo import datasets
 
-RESULTS = data.FOLDER / "results"
+RESULTS = datasets.DATA_FOLDER / "results"
 NETWORKS = {"command": str, "networks": [dict]}
 RUN = {"command": str, "rows": [dict]}
 
 
 def read_json(path: Path, shape=RUN):
     """The content of a run's file; FileError says what to do about a damaged one."""
-    return reading.read_json(path, shape, data.made_again(path))
+    return reading.read_json(path, shape, datasets.made_again(path))
 
 
 def write_run(

@@ -30,11 +30,11 @@ import numpy as np
 from benchmarks import resumed
 from benchmarks.files import RESULTS, read_json
 from benchmarks.scores import best_rate
-from labkit import data
 from labkit.common.split import Split
+from labkit.zoo import datasets
 
 FILE, RATES_FILE = RESULTS / "hinton.json", RESULTS / "hinton_rates.json"
-RUNS = data.ROOT / "runs" / "hinton"
+RUNS = datasets.ROOT / "runs" / "hinton"
 SETTINGS = {
     "widths": [784, 800, 800, 10],
     "temperature": 20,
@@ -99,7 +99,7 @@ def with_digits(split: Split, digits) -> Split:
     return Split(split.images[chosen], split.labels[chosen], split.index[chosen])
 
 
-def with_validation(dataset: data.Dataset) -> SimpleNamespace:
+def with_validation(dataset: datasets.Dataset) -> SimpleNamespace:
     """The data set, but that validation images are among those of training, too."""
     parts = dataset.train, dataset.validation
     together = [
@@ -140,7 +140,7 @@ def wrong(logits: np.ndarray, split: Split) -> list[int]:
     return sorted(split.index[logits.argmax(axis=1) != split.labels].tolist())
 
 
-def judged(network, dataset: data.Dataset, classes=()) -> dict:
+def judged(network, dataset: datasets.Dataset, classes=()) -> dict:
     """A network's errors, with the biases of some classes as they are and moved."""
     test = network.logits(dataset.test.images)
     validation = network.logits(dataset.validation.images)
@@ -166,7 +166,7 @@ def _of(split: Split, logits: np.ndarray, classes) -> np.ndarray:
     return np.flatnonzero(missed & np.isin(split.labels, list(classes)))
 
 
-def teach(dataset: data.Dataset) -> dict:
+def teach(dataset: datasets.Dataset) -> dict:
     """Train the teacher, write its file; what the row says of the file."""
     from labkit.train import teacher
 
@@ -175,7 +175,7 @@ def teach(dataset: data.Dataset) -> dict:
     return told | _taught(teacher.load(), log, teacher.RECIPE, dataset)
 
 
-def teach_all(dataset: data.Dataset) -> dict:
+def teach_all(dataset: datasets.Dataset) -> dict:
     """Go on with it on all images, write a file in runs; what the row says of that."""
     from labkit.train import teacher
 
@@ -186,7 +186,7 @@ def teach_all(dataset: data.Dataset) -> dict:
     return _unseen(_taught(network, log, recipe, dataset))
 
 
-def _taught(network, log: dict, recipe, dataset: data.Dataset) -> dict:
+def _taught(network, log: dict, recipe, dataset: datasets.Dataset) -> dict:
     seconds = round(sum(row["seconds"] for row in log["epochs"]))
     return {**judged(network, dataset), "recipe": asdict(recipe), "seconds": seconds}
 
@@ -213,7 +213,7 @@ def check(rows: list[dict], rates: list[dict]) -> None:
             )
 
 
-def teacher_of(case: Case, dataset: data.Dataset):
+def teacher_of(case: Case, dataset: datasets.Dataset):
     """The network that teaches in a case; that of all images is trained if need be."""
     from labkit.train import teacher
 
@@ -225,7 +225,7 @@ def teacher_of(case: Case, dataset: data.Dataset):
     return teacher.load(path)
 
 
-def told(name: str, dataset: data.Dataset) -> tuple:
+def told(name: str, dataset: datasets.Dataset) -> tuple:
     """A case's training images, and what the teacher says of them, None if nothing."""
     from labkit.train import moves
     from labkit.train.fast import SoftTargets
@@ -250,7 +250,7 @@ def one(
     learning_rate: float,
     epochs: int,
     told: tuple,
-    dataset: data.Dataset,
+    dataset: datasets.Dataset,
 ) -> dict:
     """Train one student: what its row says beside these. told: as `told` returns it."""
     from labkit.train import students
@@ -291,7 +291,7 @@ def wanted() -> list[dict]:
 
 
 def main() -> None:
-    dataset = data.load("mnist", full=True)
+    dataset = datasets.load_images("mnist", full=True)
     command = {"command": "python -m benchmarks.hinton"}
     head = command | {
         "source": "Hinton, Vinyals and Dean 2015, arXiv:1503.02531, Sec. 3",

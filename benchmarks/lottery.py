@@ -18,13 +18,13 @@ import numpy as np
 
 from benchmarks import resumed
 from benchmarks.files import RESULTS, read_json
-from labkit import data
 from labkit.common.files import write_bytes, write_json
 from labkit.common.reading import read_arrays
 from labkit.prune.masking import mask
+from labkit.zoo import datasets
 
 FILE = RESULTS / "lottery.json"
-RUNS = data.ROOT / "runs" / "lottery"
+RUNS = datasets.ROOT / "runs" / "lottery"
 SETTINGS = {
     "widths": [784, 300, 100, 10],
     "iterations": 10_000,
@@ -63,7 +63,7 @@ def next_masks(
     return found
 
 
-def trained(start, masks, dataset: data.Dataset, seed) -> tuple[dict, list]:
+def trained(start, masks, dataset: datasets.Dataset, seed) -> tuple[dict, list]:
     """One training: its row of results, and the kernels at its end.
 
     The stop is where the validation loss is smallest, looked at every 100 iterations.
@@ -93,7 +93,7 @@ def trained(start, masks, dataset: data.Dataset, seed) -> tuple[dict, list]:
     return row, list(network.kernels)
 
 
-def _mark(step: int, network, loss: float, dataset: data.Dataset) -> dict:
+def _mark(step: int, network, loss: float, dataset: datasets.Dataset) -> dict:
     return {
         "iteration": step,
         "validation_loss": round(loss, 5),
@@ -122,7 +122,7 @@ def save_masks(seed: int, round_: int, masks: Sequence[np.ndarray]) -> None:
     write_bytes(masks_path(seed, round_), content.getvalue())
 
 
-def one(kind: str, seed: int, round_: int, dataset: data.Dataset) -> dict:
+def one(kind: str, seed: int, round_: int, dataset: datasets.Dataset) -> dict:
     """Train one network and keep the masks that follow from it: its row of results."""
     from labkit.train.fast import Dense
 
@@ -163,7 +163,7 @@ def main() -> None:
         if len(run["rows"]) < len(wanted()):  # or no masks are needed any more
             run["rows"] = [row for row in run["rows"] if followed(row)]
             write_json(FILE, run)
-    dataset = data.load("mnist", full=True)
+    dataset = datasets.load_images("mnist", full=True)
 
     def make(entry: dict, rows: list[dict]) -> dict:
         return one(entry["kind"], entry["seed"], entry["round"], dataset)

@@ -16,10 +16,11 @@ import numpy as np
 from benchmarks import dense_runs, resumed, smaller
 from benchmarks.files import RESULTS, read_json
 from benchmarks.scores import accuracy_of
-from labkit import data, factorized, rank_choice
+from labkit import factorized, rank_choice
 from labkit.lowrank.parts import Part
 from labkit.model.network import Network
 from labkit.responses import observe
+from labkit.zoo import datasets
 
 FILE = RESULTS / "lowrank_smaller.json"
 METHOD = "responses"
@@ -98,7 +99,7 @@ def as_file(file: Network, ranks: dict, network) -> Network:
     return factorized.factorize(file.with_weights(weights), parts)
 
 
-def row(entry: dict, dataset: data.Dataset) -> dict:
+def row(entry: dict, dataset: datasets.Dataset) -> dict:
     """Take the network of a seed apart, train its factors, and say what its file is.
 
     untrained_accuracy: on validation images, before the factors trained.
@@ -141,7 +142,7 @@ def wanted() -> list[dict]:
 
 
 def main() -> None:
-    dataset = data.load("mnist", full=True)
+    dataset = datasets.load_images("mnist", full=True)
     head = {"command": "python -m benchmarks.lowrank_smaller", "settings": settings()}
     resumed.complete(FILE, head, wanted(), lambda entry, rows: row(entry, dataset))
 

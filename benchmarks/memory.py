@@ -18,7 +18,7 @@ import psutil
 from nbclient import NotebookClient
 
 from benchmarks.files import markdown_table
-from labkit.data import ROOT
+from labkit.zoo.datasets import ROOT
 
 FOLDER = ROOT / "notebooks"
 EVERY_SECONDS = 0.1

@@ -21,7 +21,7 @@ from benchmarks.browser import (
     write_notebook,
 )
 from labkit.common.files import write_whole
-from labkit.data import ROOT
+from labkit.zoo.datasets import ROOT
 
 CELL = """from labkit.panels import {panel}
 {panel}({arguments})"""

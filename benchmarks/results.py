@@ -15,8 +15,9 @@ from benchmarks import (
     sweep,
 )
 from benchmarks.files import RESULTS, markdown_table, read_json
-from labkit import data, zoo
+from labkit import zoo
 from labkit.common.files import write_text
+from labkit.zoo import datasets
 
 # Test error in per cent: what each network is compared with.
 PUBLISHED = {
@@ -26,7 +27,7 @@ PUBLISHED = {
     "resnet20": (8.75, "He et al. 2015, arXiv 1512.03385, Table 6"),
 }
 BEGIN, END = "<!-- results: written by make results -->", "<!-- end of results -->"
-README = data.ROOT / "README.md"
+README = datasets.ROOT / "README.md"
 
 
 def seed_records(name: str) -> list[dict]:

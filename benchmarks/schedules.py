@@ -16,7 +16,7 @@ import time
 
 from benchmarks import dense_runs, resumed
 from benchmarks.files import RESULTS
-from labkit import data
+from labkit.zoo import datasets
 
 FILE = RESULTS / "schedules.json"
 SPARSITIES = (0.95, 0.984)
@@ -40,7 +40,7 @@ def pruner(kind: str, sparsity: float, seed: int) -> dense_runs.Pruner:
     return dense_runs.by_magnitude(kind, sparsity, rising, PRUNINGS)
 
 
-def row(entry: dict, dataset: data.Dataset) -> dict:
+def row(entry: dict, dataset: datasets.Dataset) -> dict:
     """Prune the network of a seed and train it on: its accuracies."""
     kind, sparsity, seed = (entry[key] for key in ("kind", "sparsity", "seed"))
     began = time.perf_counter()
@@ -72,7 +72,7 @@ def wanted() -> list[dict]:
 
 
 def main() -> None:
-    dataset = data.load("mnist", full=True)
+    dataset = datasets.load_images("mnist", full=True)
     head = {"command": "python -m benchmarks.schedules", "settings": settings()}
     resumed.complete(FILE, head, wanted(), lambda entry, _: row(entry, dataset))
 

@@ -5,9 +5,9 @@ from types import SimpleNamespace
 
 from labkit import zoo
 from labkit.common.split import Split
-from labkit.data import Dataset
 from labkit.measure.correctness import BATCH, Accuracy, accuracy, compare
 from labkit.model.runtime import Runner
+from labkit.zoo.datasets import Dataset
 
 THREADS = 1  # a second one spins where the machine has other work
 

@@ -22,8 +22,9 @@ import numpy as np
 from benchmarks import dense_runs, resumed
 from benchmarks.files import RESULTS
 from benchmarks.scores import accuracy_of
-from labkit import data, structured
+from labkit import structured
 from labkit.pruned import pack_zeros
+from labkit.zoo import datasets
 
 FILE = RESULTS / "smaller.json"
 SPARSITIES = (0.8, 0.92, 0.984)
@@ -100,7 +101,7 @@ def _small(hidden: tuple[int, int], seed: int, dataset):
     return dense_runs.phase(start, dataset.train, steps, dense_runs.order(seed, 1))
 
 
-def row(entry: dict, rows: list[dict], dataset: data.Dataset) -> dict:
+def row(entry: dict, rows: list[dict], dataset: datasets.Dataset) -> dict:
     """Train the network of an entry, and what its file is.
 
     parameters: numbers that are not removed. seconds: of what this row alone needed.
@@ -139,7 +140,7 @@ def wanted() -> list[dict]:
 
 
 def main() -> None:
-    dataset = data.load("mnist", full=True)
+    dataset = datasets.load_images("mnist", full=True)
     head = {
         "command": "python -m benchmarks.smaller",
         "source": "Liu et al. 2019, arXiv:1810.05270",

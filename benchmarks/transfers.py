@@ -15,7 +15,8 @@ import time
 
 from benchmarks import resumed
 from benchmarks.files import RESULTS
-from labkit import data, zoo
+from labkit import zoo
+from labkit.zoo import datasets
 
 FILE = RESULTS / "transfers.json"
 SETTINGS = {
@@ -85,7 +86,7 @@ def taught(kind: str, weight: float | None, teacher, student):
     return transfers.FeatureTransfer(teacher, student, weight, layers, distance)
 
 
-def one(kind: str, weight: float | None, seed: int, dataset: data.Dataset) -> dict:
+def one(kind: str, weight: float | None, seed: int, dataset: datasets.Dataset) -> dict:
     """Train one student: what its row says beside these."""
     import keras
 
@@ -126,7 +127,7 @@ def one(kind: str, weight: float | None, seed: int, dataset: data.Dataset) -> di
 
 
 def main() -> None:
-    dataset = data.load("mnist")
+    dataset = datasets.load_images("mnist")
     head = {"command": "python -m benchmarks.transfers", "settings": SETTINGS}
 
     def chosen(entry: dict, rows: list[dict]) -> dict:

@@ -6,14 +6,15 @@ from argparse import ArgumentTypeError
 from math import nan
 from pathlib import Path
 
-from labkit import data, zoo
+from labkit import zoo
 from labkit.common.exits import in_one_sentence
 from labkit.common.file_errors import FileError
 from labkit.common.reading import read_json
 from labkit.model.graph import NetworkError
 from labkit.post_training import Setting
+from labkit.zoo import datasets
 
-NOTEBOOKS = data.ROOT / "notebooks"
+NOTEBOOKS = datasets.ROOT / "notebooks"
 SOURCES = """\
 mnist     60,000 training and 10,000 test images, all of them in data/.
           LeCun, Cortes, Burges; CC BY-SA 3.0.
@@ -25,7 +26,7 @@ cifar10   10,000 of the 50,000 training and all 10,000 test images in data/; the
 
 def heading(notebook: Path) -> str:
     """The first heading of a notebook, without its marks."""
-    remedy = data.restore(notebook)
+    remedy = datasets.restore(notebook)
     for cell in read_json(notebook, {"cells": [{"cell_type": str}]}, remedy)["cells"]:
         for line in "".join(cell["source"]).splitlines():
             if cell["cell_type"] == "markdown" and line.startswith("#"):

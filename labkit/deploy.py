@@ -39,7 +39,7 @@ from ai_edge_quantizer import quantizer
 from ai_edge_quantizer.calibrator import CalibrationMode
 from ai_edge_quantizer.utils import tfl_interpreter_utils
 
-from labkit import data, recipes
+from labkit import recipes
 from labkit.common.cache import cached
 from labkit.measure.file_contents import stored_weights
 from labkit.model.graph import NetworkError
@@ -48,6 +48,7 @@ from labkit.model.network import Network
 from labkit.model.runtime import Runner
 from labkit.quantize.granularity import GRANULARITIES
 from labkit.recipes import ALGORITHMS, BITS, MODES
+from labkit.zoo import datasets
 
 __all__ = [
     "ALGORITHMS", "BITS", "CALIBRATION_IMAGES", "GPTQ_IMAGES", "MODES", "Deployed",
@@ -155,11 +156,11 @@ def _calibration(
     shape = network.input_shape
     if images is None:
         size = prod(shape)
-        shapes = data.IMAGE_SHAPES.items()
+        shapes = datasets.IMAGE_SHAPES.items()
         fitting = [name for name, sides in shapes if prod(sides) == size]
         if not fitting:
             raise ValueError(f"no data set has images of {size} numbers: pass `images`")
-        images = data.load(fitting[0]).calibration.images
+        images = datasets.load_images(fitting[0]).calibration.images
     images = checked(images, shape)
     if not 1 <= count <= len(images):
         raise ValueError(f"count is {count}: choose 1 to {len(images)} images")

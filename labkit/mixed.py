@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from labkit import data, sensitivity
+from labkit import sensitivity
 from labkit.common.knapsack import Frontier, exact, greedy
 from labkit.common.reading import read_json
 from labkit.compress import quantize_network
@@ -20,6 +20,7 @@ from labkit.packed.bit_packing import packed_size
 from labkit.packed.compressed import Compressed
 from labkit.quantize.granularity import BLOCK, Groups
 from labkit.sensitivity import Sensitivity
+from labkit.zoo import datasets
 
 METHODS = {"exact": exact, "greedy": greedy}
 _RUN = {
@@ -181,7 +182,7 @@ def committed_runs(network: Network) -> tuple[Run, ...]:
     NetworkError where there are none, FileError for a damaged file.
     """
     file = sensitivity.FILE
-    for entry in read_json(file, _SHAPE, data.made_again(file))["networks"]:
+    for entry in read_json(file, _SHAPE, datasets.made_again(file))["networks"]:
         if entry["digest"] == network.digest:
             return tuple(Run(**row) for row in entry["assignments"])
     raise NetworkError(

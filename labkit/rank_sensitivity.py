@@ -11,7 +11,7 @@ from functools import cached_property
 
 import numpy as np
 
-from labkit import data, factorized, rank_choice
+from labkit import factorized, rank_choice
 from labkit.common.keys import sha256
 from labkit.common.reading import read_json
 from labkit.common.split import Split
@@ -22,9 +22,10 @@ from labkit.model.network import Network
 from labkit.model.split import split_before
 from labkit.responses import Observed
 from labkit.sensitivity import score_of
+from labkit.zoo import datasets
 
 STEPS = 9  # choices a layer, the whole layer among them
-FILE = data.FOLDER / "results" / "rank_sensitivity.json"
+FILE = datasets.DATA_FOLDER / "results" / "rank_sensitivity.json"
 _LAYER = {"ranks": list, "costs": [int], "kept": [float], "loss_increase": [float]}
 _LOSSES = {"method": str, "unit": str, "images": int, "layers": {str: _LAYER}}
 _SHAPE = {"networks": [{"digest": str, "losses": [_LOSSES]}]}
@@ -121,7 +122,7 @@ def committed(network: Network, method: str, unit: str = "macs") -> RankLosses:
     Found by the network's digest: NetworkError where there are none, FileError for a
     damaged file.
     """
-    for entry in read_json(FILE, _SHAPE, data.made_again(FILE))["networks"]:
+    for entry in read_json(FILE, _SHAPE, datasets.made_again(FILE))["networks"]:
         if entry["digest"] == network.digest:
             for record in entry["losses"]:
                 if (record["method"], record["unit"]) == (method, unit):

@@ -11,7 +11,6 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from labkit import data
 from labkit.common.reading import read_json
 from labkit.common.split import Split
 from labkit.compress import quantize_network
@@ -20,9 +19,10 @@ from labkit.model.graph import NetworkError
 from labkit.model.network import Network
 from labkit.model.split import split_before
 from labkit.packed.codec import payload_bytes
+from labkit.zoo import datasets
 
 BITS = (2, 3, 4, 5, 6, 8)
-FILE = data.FOLDER / "results" / "sensitivity.json"
+FILE = datasets.DATA_FOLDER / "results" / "sensitivity.json"
 _MAP = {
     **{"granularity": str, "rule": str, "images": int},
     "base": {"accuracy": float, "loss": float},
@@ -170,7 +170,7 @@ def committed(network: Network, rule: str = "least_squares") -> Sensitivity:
     changed network has none: NetworkError, as for a rule that was not measured.
     Raises FileError for a damaged file.
     """
-    for entry in read_json(FILE, _SHAPE, data.made_again(FILE))["networks"]:
+    for entry in read_json(FILE, _SHAPE, datasets.made_again(FILE))["networks"]:
         if entry["digest"] == network.digest:
             for record in entry["maps"]:
                 if record["rule"] == rule:

@@ -1,6 +1,6 @@
 """Data sets with few images: whole ones take seconds."""
 
-from labkit import data
+from labkit.zoo import datasets
 
 
 class Few:
@@ -18,4 +18,4 @@ class Few:
 
 def few_digits(n: int) -> Few:
     """MNIST with the first n images of each split."""
-    return Few(data.load("mnist"), n, ("train", "validation", "test"))
+    return Few(datasets.load_images("mnist"), n, ("train", "validation", "test"))

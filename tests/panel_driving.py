@@ -25,7 +25,9 @@ def nothing_kept():
 def few_images(monkeypatch, n: int, *parts: str) -> None:
     """Cut parts of the zoo's data sets, such as "test": 10,000 images take seconds."""
     whole = zoo.dataset
-    monkeypatch.setattr(zoo, "dataset", lambda name: Few(whole(name), n, parts))
+    monkeypatch.setattr(
+        "labkit.zoo.networks.dataset", lambda name: Few(whole(name), n, parts)
+    )
 
 
 def ends(control, before):

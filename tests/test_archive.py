@@ -15,8 +15,8 @@ import numpy as np
 import pooch
 import pytest
 
-from labkit import archive
-from labkit.archive import CIFAR10_ARCHIVE, DataError, read_training_images
+from labkit.zoo import cifar10_archive
+from labkit.zoo.cifar10_archive import CIFAR10_ARCHIVE, DataError, read_training_images
 
 RNG = np.random.default_rng(0)
 IMAGES = RNG.integers(0, 256, (20, 32, 32, 3), np.uint8)
@@ -81,7 +81,7 @@ CONTENT = official_like()
 
 def publish(monkeypatch, content: bytes) -> None:
     """Let `content` be the archive whose sha256 is known."""
-    monkeypatch.setattr(archive, "SHA256", hashlib.sha256(content).hexdigest())
+    monkeypatch.setattr(cifar10_archive, "SHA256", hashlib.sha256(content).hexdigest())
 
 
 @pytest.fixture(autouse=True)
@@ -116,7 +116,7 @@ def server(monkeypatch):
     listening = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     threading.Thread(target=listening.serve_forever, daemon=True).start()
     url = f"http://127.0.0.1:{listening.server_port}/{CIFAR10_ARCHIVE}"
-    monkeypatch.setattr(archive, "URL", url)
+    monkeypatch.setattr(cifar10_archive, "URL", url)
     for name in ("no_proxy", "NO_PROXY"):
         monkeypatch.setenv(name, "127.0.0.1")
     yield state
@@ -225,7 +225,7 @@ def test_a_bad_download_never_counts(cache, server, announced, sent, reason):
     server.plan = [(announced, sent)]
     with pytest.raises(DataError) as error:
         read_training_images(None, LABELS)
-    assert_one_sentence(error, archive.URL, str(cache), reason, "LABKIT_DATA")
+    assert_one_sentence(error, cifar10_archive.URL, str(cache), reason, "LABKIT_DATA")
     assert list(cache.iterdir()) == []
     np.testing.assert_array_equal(read_training_images(None, LABELS), IMAGES)
     assert server.requests == 2
@@ -258,7 +258,7 @@ def test_no_server_gives_the_address_and_the_mend(cache, monkeypatch):
         url = f"http://127.0.0.1:{unused.getsockname()[1]}/{CIFAR10_ARCHIVE}"
     for name in ("no_proxy", "NO_PROXY"):
         monkeypatch.setenv(name, "127.0.0.1")
-    monkeypatch.setattr(archive, "URL", url)
+    monkeypatch.setattr(cifar10_archive, "URL", url)
     with pytest.raises(DataError) as error:
         read_training_images(None, LABELS)
     assert_one_sentence(error, url, "ConnectionError", "set LABKIT_DATA")

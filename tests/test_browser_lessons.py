@@ -6,7 +6,7 @@ import pytest
 from test_browser import need_chromium
 
 from benchmarks import browser
-from labkit.data import ROOT
+from labkit.zoo.datasets import ROOT
 
 FOLDER = ROOT / "notebooks"
 LESSONS = sorted(path.stem for path in FOLDER.glob("*.ipynb"))

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from labkit import data
-from labkit.archive import CIFAR10_ARCHIVE
-from labkit.data import DataError, load
+from labkit.zoo import datasets
+from labkit.zoo.cifar10_archive import CIFAR10_ARCHIVE, DataError
+from labkit.zoo.datasets import load_images
 
 # sha256 of the decoded arrays (uint8, C order) in the published order.
 IMAGES_SHA256 = {
@@ -49,14 +49,14 @@ def published_order(*splits) -> tuple[np.ndarray, np.ndarray]:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_arrays_are_the_published_ones(name):
-    dataset = load(name)
+    dataset = load_images(name)
     for part, splits in {
         "train": (dataset.train, dataset.validation),
         "test": (dataset.test,),
     }.items():
         images, labels = published_order(*splits)
         assert sha256(images) == IMAGES_SHA256[f"{name}-{part}"]
-        every_label = data._labels(f"{name}-{part}-labels.npy")
+        every_label = datasets._labels(f"{name}-{part}-labels.npy")
         assert sha256(every_label) == LABELS_SHA256[f"{name}-{part}"]
         np.testing.assert_array_equal(labels, every_label[: len(labels)])
 
@@ -64,21 +64,21 @@ def test_arrays_are_the_published_ones(name):
 @pytest.mark.parametrize("name", NAMES)
 def test_classes_are_as_many_as_published(name):
     for part in ("train", "test"):
-        labels = data._labels(f"{name}-{part}-labels.npy")
+        labels = datasets._labels(f"{name}-{part}-labels.npy")
         even = [5000 if part == "train" else 1000] * 10
         expected = MNIST_COUNTS[part] if name == "mnist" else even
         assert np.bincount(labels).tolist() == expected
-    assert len(data.CLASSES[name]) == 10
+    assert len(datasets.CLASSES[name]) == 10
 
 
 @pytest.mark.parametrize(("name", "train"), [("mnist", 55_000), ("cifar10", 5_000)])
 def test_splits(name, train):
-    dataset = load(name)
+    dataset = load_images(name)
     sizes = {"train": train, "validation": 5_000, "calibration": 5_000, "test": 10_000}
     for part, size in sizes.items():
         split = getattr(dataset, part)
         assert len(split) == size
-        assert split.images.shape == (size, *data.IMAGE_SHAPES[name])
+        assert split.images.shape == (size, *datasets.IMAGE_SHAPES[name])
         assert split.images.dtype == split.labels.dtype == np.uint8
         assert split.labels.shape == split.index.shape == (size,)
         assert len(np.unique(split.index)) == size
@@ -99,13 +99,13 @@ def test_splits(name, train):
     ("name", "labels"), [("mnist", [8, 8, 3, 9, 0]), ("cifar10", [4, 8, 5, 5, 8])]
 )
 def test_the_test_order_never_changes(name, labels):
-    first = load(name).test.take(5)
+    first = load_images(name).test.take(5)
     assert first.index.tolist() == [4731, 5729, 4109, 2538, 4720]
     assert first.labels.tolist() == labels
 
 
 def test_take_is_a_view_of_the_first():
-    test = load("mnist").test
+    test = load_images("mnist").test
     few = test.take(3)
     assert len(few) == 3
     assert np.shares_memory(few.images, test.images)
@@ -113,17 +113,23 @@ def test_take_is_a_view_of_the_first():
 
 
 def test_a_data_set_is_loaded_once_and_mnist_is_always_full():
-    assert load("mnist") is load("mnist", full=False) is load("mnist", True)
-    assert load("cifar10") is not load("cifar10", full=True)
+    assert (
+        load_images("mnist")
+        is load_images("mnist", full=False)
+        is load_images("mnist", True)
+    )
+    assert load_images("cifar10") is not load_images("cifar10", full=True)
     with pytest.raises(ValueError, match="choose 'mnist' or 'cifar10'"):
-        load("imagenet")
+        load_images("imagenet")
 
 
 def test_threads_decode_once(monkeypatch):
     calls = []
-    real = data._sheet
-    monkeypatch.setattr(data, "_sheet", lambda path: calls.append(path) or real(path))
-    dataset = data.Dataset("mnist")
+    real = datasets._sheet
+    monkeypatch.setattr(
+        datasets, "_sheet", lambda path: calls.append(path) or real(path)
+    )
+    dataset = datasets.Dataset("mnist")
     found = []
     threads = [
         threading.Thread(target=lambda: found.append(dataset.test)) for _ in range(4)
@@ -139,13 +145,14 @@ def test_threads_decode_once(monkeypatch):
 def test_no_sheet_is_large_enough_for_a_warning():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        for path in data.FOLDER.glob("*-t*.webp"):
+        for path in datasets.DATA_FOLDER.glob("*-t*.webp"):
             with Image.open(path) as picture:
                 assert picture.width * picture.height < Image.MAX_IMAGE_PIXELS
 
 
 def test_importing_the_module_reads_no_file_and_no_network_library():
-    code = "import sys, labkit.data; print({'pooch', 'requests'} & set(sys.modules))"
+    unwanted = {"pooch", "requests"}
+    code = f"import sys, labkit.zoo.datasets; print({unwanted} & set(sys.modules))"
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
@@ -159,8 +166,8 @@ def folder(tmp_path, monkeypatch):
     copied.mkdir()
     names = ["checksums.json", "mnist-test.webp", "mnist-test-labels.npy"]
     for name in names:
-        shutil.copy(data.FOLDER / name, copied)
-    monkeypatch.setattr(data, "FOLDER", copied)
+        shutil.copy(datasets.DATA_FOLDER / name, copied)
+    monkeypatch.setattr(datasets, "DATA_FOLDER", copied)
     return copied
 
 
@@ -188,7 +195,7 @@ def remove(path):
     ],
 )
 def test_damage_gives_one_sentence_and_can_be_mended(folder, file, damage, words):
-    dataset = data.Dataset("mnist")
+    dataset = datasets.Dataset("mnist")
     whole = (folder / file).read_bytes()
     damage(folder / file)
     with pytest.raises(DataError) as error:
@@ -207,13 +214,13 @@ def test_a_damaged_list_of_checksums(folder, content):
     (folder / "checksums.json").write_bytes(content)
     words = r"checksums\.json is damaged \(.*git checkout -- data/checksums"
     with pytest.raises(DataError, match=words):
-        data.Dataset("mnist").test  # noqa: B018
+        datasets.Dataset("mnist").test  # noqa: B018
 
 
 def test_without_the_data_folder(tmp_path, monkeypatch):
-    monkeypatch.setattr(data, "FOLDER", tmp_path / "data")
+    monkeypatch.setattr(datasets, "DATA_FOLDER", tmp_path / "data")
     with pytest.raises(DataError, match=r"there is no folder .*pip install -e \."):
-        data.Dataset("mnist").test  # noqa: B018
+        datasets.Dataset("mnist").test  # noqa: B018
 
 
 def sheet_of(images: np.ndarray) -> np.ndarray:
@@ -231,14 +238,14 @@ def five_sheets(tmp_path, monkeypatch):
         picture = Image.fromarray(sheet_of(images[2 * k : 2 * k + 2]))
         picture.save(path, lossless=True)
         checksums[path.name] = hashlib.sha256(path.read_bytes()).hexdigest()
-    monkeypatch.setattr(data, "_checksum", checksums.__getitem__)
+    monkeypatch.setattr(datasets, "_checksum", checksums.__getitem__)
     monkeypatch.setenv("LABKIT_DATA", str(tmp_path))
     return tmp_path, images
 
 
 def test_full_cifar10_from_sheets(five_sheets):
     _, images = five_sheets
-    found = data._training_images("cifar10", True, np.zeros(10, np.uint8))
+    found = datasets._training_images("cifar10", True, np.zeros(10, np.uint8))
     np.testing.assert_array_equal(found, images)
 
 
@@ -246,13 +253,13 @@ def test_full_cifar10_without_one_of_the_sheets(five_sheets):
     folder, _ = five_sheets
     (folder / "cifar10-train-3.webp").unlink()
     with pytest.raises(DataError, match=r"cifar10-train-3\.webp is missing.*copy "):
-        data._training_images("cifar10", True, np.zeros(10, np.uint8))
+        datasets._training_images("cifar10", True, np.zeros(10, np.uint8))
 
 
 def test_full_cifar10_from_an_empty_folder(tmp_path, monkeypatch):
     monkeypatch.setenv("LABKIT_DATA", str(tmp_path))
     with pytest.raises(DataError, match=r"holds neither .*unset LABKIT_DATA"):
-        data.Dataset("cifar10", full=True).train  # noqa: B018
+        datasets.Dataset("cifar10", full=True).train  # noqa: B018
 
 
 @pytest.mark.parametrize("named", [True, False])
@@ -266,25 +273,25 @@ def test_full_cifar10_from_the_archive(tmp_path, monkeypatch, named):
         assert len(labels) == 50_000
         return everything
 
-    monkeypatch.setattr(data, "read_training_images", read)
+    monkeypatch.setattr(datasets, "read_training_images", read)
     archive = tmp_path / CIFAR10_ARCHIVE
     archive.touch()
     monkeypatch.setenv("LABKIT_DATA", str(tmp_path) if named else "")
-    train = data.Dataset("cifar10", full=True).train
+    train = datasets.Dataset("cifar10", full=True).train
     assert asked == [archive if named else None]
     assert len(train) == 45_000
     assert train.index[[4_999, 5_000]].tolist() == [4_999, 10_000]
 
 
 def test_the_list_of_checksums_names_every_file_of_the_repository():
-    listed = json.loads((data.FOLDER / "checksums.json").read_text())
+    listed = json.loads((datasets.DATA_FOLDER / "checksums.json").read_text())
     sheets = [f"mnist-train-{k}.webp" for k in range(1, 7)] + ["cifar10-train-1.webp"]
     for name in (*sheets, "mnist-test.webp", "cifar10-test.webp"):
-        digest = hashlib.sha256((data.FOLDER / name).read_bytes()).hexdigest()
+        digest = hashlib.sha256((datasets.DATA_FOLDER / name).read_bytes()).hexdigest()
         assert digest == listed[name]
 
 
 def test_the_readme_cuts_a_sheet_as_it_says():
-    path = data.FOLDER / "README.md"
+    path = datasets.DATA_FOLDER / "README.md"
     outcome = doctest.testfile(str(path), module_relative=False, encoding="utf-8")
     assert outcome.attempted > 5 and outcome.failed == 0

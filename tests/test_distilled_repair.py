@@ -8,7 +8,7 @@ from few import few_digits
 
 from benchmarks import dense_runs
 from benchmarks import distilled_repair as repair
-from labkit import data
+from labkit.zoo import datasets
 
 pytest.importorskip("keras", reason="the extra `train` is not installed")
 
@@ -26,7 +26,7 @@ def brief(monkeypatch, tmp_path):
     monkeypatch.setattr(repair, "TEMPERATURES", {"T = 4": 4})
     monkeypatch.setattr(repair, "TOLD", ("nothing", "labels", "T = 4"))
     dataset = few_digits(1000)
-    monkeypatch.setattr(data, "load", lambda name, full=False: dataset)
+    monkeypatch.setattr(datasets, "load_images", lambda name, full=False: dataset)
     return dataset
 
 

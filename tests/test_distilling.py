@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from labkit import data, distill
+from labkit import distill
+from labkit.zoo import datasets
 
 keras = pytest.importorskip("keras", reason="the extra `train` is not installed")
 import tensorflow as tf  # noqa: E402
@@ -30,7 +31,7 @@ def value_and_slopes(loss, teacher, student):
 
 @pytest.fixture
 def batch():
-    split = data.load("mnist").train.take(50)
+    split = datasets.load_images("mnist").train.take(50)
     return as_inputs(split.images, (784,)), split.labels.astype(np.int32)
 
 
@@ -90,7 +91,7 @@ def test_the_teacher_is_bit_identical_after_training(pair):
     teacher, student = pair
     before = [w.tobytes() for w in teacher.get_weights()]
     start = student.get_weights()[0].copy()
-    split = data.load("mnist").train.take(200)
+    split = datasets.load_images("mnist").train.take(200)
     model = distilling.soft_targets(teacher, student, 4.0, 0.9)
     fit.compile_by(SHORT, model, 4)
     model.fit(fit.Batches(split, SHORT, (784,), 0, 0), verbose=0)
@@ -119,7 +120,7 @@ def test_the_teacher_sees_the_augmented_batch(pair):
     model = distilling.soft_targets(watched, student, 4.0, 0.9)
     fit.compile_by(SHORT, model, 2)
     model.run_eagerly = True
-    split = data.load("mnist").train.take(50)
+    split = datasets.load_images("mnist").train.take(50)
     batches = fit.Batches(split, SHORT, (784,), 3, 0)
     inputs, labels = batches[0]
     model.train_on_batch(inputs, labels)

@@ -8,10 +8,11 @@ import pytest
 from few import few_digits
 from judging import assert_reaches
 
-from labkit import data, zoo
+from labkit import zoo
 from labkit.__main__ import main
 from labkit.common.file_errors import FileError
 from labkit.measure.correctness import accuracy
+from labkit.zoo import datasets
 
 pytest.importorskip("keras", reason="the extra `train` is not installed")
 from labkit.train import distilling, distilling_command  # noqa: E402
@@ -20,12 +21,12 @@ from labkit.train import distilling, distilling_command  # noqa: E402
 @pytest.fixture
 def small(monkeypatch, tmp_path):
     dataset = few_digits(256)
-    monkeypatch.setattr(data, "load", lambda name, full=False: dataset)
+    monkeypatch.setattr(datasets, "load_images", lambda name, full=False: dataset)
     recipe = replace(distilling.STUDENT_RECIPES["mlp"], epochs=2, warmup_epochs=0)
     monkeypatch.setitem(distilling.STUDENT_RECIPES, "mlp", recipe)
     for folder in ("RUNS", "RESULTS"):
         monkeypatch.setattr(distilling_command, folder, tmp_path / folder)
-    monkeypatch.setattr(zoo, "DISTILLED_FOLDER", tmp_path / "models")
+    monkeypatch.setattr("labkit.zoo.networks.DISTILLED_FOLDER", tmp_path / "models")
     return tmp_path
 
 

@@ -5,8 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from labkit import data, distill
+from labkit import distill
 from labkit.common.split import Split
+from labkit.zoo import datasets
 
 keras = pytest.importorskip("keras", reason="the extra `train` is not installed")
 import tensorflow as tf  # noqa: E402
@@ -20,7 +21,7 @@ RATES = np.full(2 * STEPS, 1e-3)
 
 @pytest.fixture(scope="module")
 def split():
-    return data.load("mnist").train.take(400)
+    return datasets.load_images("mnist").train.take(400)
 
 
 def all_kept(network):

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from labkit.data import ROOT
+from labkit.zoo.datasets import ROOT
 
 sys.path.insert(0, str(ROOT / "notebooks"))
 import figures  # noqa: E402

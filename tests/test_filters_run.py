@@ -7,8 +7,9 @@ import pytest
 from tables import cells
 
 from benchmarks import filter_tables, filters
-from labkit import data, structured, zoo
+from labkit import structured, zoo
 from labkit.inner_filters import NAMES, chosen, inner_layers, unit_macs
+from labkit.zoo import datasets
 
 RUN = json.loads(filters.FILE.read_text())
 
@@ -90,7 +91,7 @@ def test_what_is_said_of_the_choice_is_so(reestimated):
 
 
 def test_a_row_is_what_is_measured_now():
-    split = data.load("cifar10").validation
+    split = datasets.load_images("cifar10").validation
     network = zoo.load("resnet8")
     gone = filters.removed(network, filters.ranking("resnet8", "Taylor per MAC"))
     images = zoo.dataset("resnet8").calibration.images[: filters.IMAGES]

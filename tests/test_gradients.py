@@ -129,6 +129,8 @@ def test_the_committed_gradients_are_of_the_networks(name):
 
 
 def test_gradients_of_another_network_are_refused(monkeypatch):
-    monkeypatch.setattr(zoo, "record", lambda name: {"sha256": "another"})
+    monkeypatch.setattr(
+        "labkit.zoo.networks.record", lambda name: {"sha256": "another"}
+    )
     with pytest.raises(NetworkError, match="python -m labkit gradients mlp"):
         zoo.gradients("mlp")

@@ -9,8 +9,8 @@ import pytest
 from few import few_digits
 
 from benchmarks import distillation, hinton
-from labkit import data
 from labkit.common.file_errors import FileError
+from labkit.zoo import datasets
 
 keras = pytest.importorskip("keras", reason="the extra `train` is not installed")
 from labkit.train import fit, moves, students, teacher  # noqa: E402
@@ -21,7 +21,7 @@ from labkit.train.fast import Dense, SoftTargets  # noqa: E402
 def small(monkeypatch, tmp_path):
     """384 images, small networks, few epochs, results elsewhere."""
     dataset = few_digits(384)
-    monkeypatch.setattr(data, "load", lambda name, full=False: dataset)
+    monkeypatch.setattr(datasets, "load_images", lambda name, full=False: dataset)
     for module in (hinton, distillation):
         monkeypatch.setattr(module, "FILE", tmp_path / f"{module.__name__}.json")
         settings = module.SETTINGS | {"epochs": 3, "widths": [784, 12, 10]}
@@ -134,7 +134,7 @@ def test_a_teacher_is_kept_to_float16(tmp_path):
     model = teacher.build((784, 6, 5, 10))
     path = teacher.save(model, tmp_path / "t.npz")
     network = teacher.load(path)
-    images = data.load("mnist").test.images[:20]
+    images = datasets.load_images("mnist").test.images[:20]
     pixels = images.reshape(20, -1).astype(np.float32) / 255
     np.testing.assert_allclose(
         network.logits(images), model(pixels).numpy(), atol=5e-3, rtol=5e-3
@@ -193,7 +193,7 @@ def test_a_teacher_that_goes_on_begins_there(small):
 
 def test_students_of_one_seed_differ_in_what_they_are_told():
     """With alpha 0 a teacher changes nothing: same start, same order, same moves."""
-    split = data.load("mnist").train.take(200)
+    split = datasets.load_images("mnist").train.take(200)
     widths, seen = (784, 10, 10), []
     wise = Dense.untrained(widths, 9)
     table = moves.logits_everywhere(wise.logits, split, 1)
@@ -210,7 +210,7 @@ def test_students_of_one_seed_differ_in_what_they_are_told():
 
 
 def test_a_student_without_steps_or_images_is_one_sentence():
-    split = data.load("mnist").train
+    split = datasets.load_images("mnist").train
     for steps, images in ((0, 5), (3, 0)):
         with pytest.raises(ValueError, match="give 1 or more of each"):
             students.train((784, 10), split.take(images), steps, 0)
@@ -237,8 +237,8 @@ def test_moved_biases_are_chosen_on_validation_images():
 
 
 def test_only_some_digits():
-    split = hinton.with_digits(data.load("mnist").train.take(500), (7, 8))
+    split = hinton.with_digits(datasets.load_images("mnist").train.take(500), (7, 8))
     assert set(split.labels) == {7, 8}
     np.testing.assert_array_equal(
-        split.images, data.load("mnist").train.images[split.index]
+        split.images, datasets.load_images("mnist").train.images[split.index]
     )

@@ -10,7 +10,7 @@ from ai_edge_litert import schema_py_generated as schema
 from integer_builder import Builder
 from integer_graphs import FAMILIES
 
-from labkit import data, integer, zoo
+from labkit import integer, zoo
 from labkit.deploy import deployable
 from labkit.integer.differences import compare
 from labkit.integer.linear import sum_type
@@ -20,6 +20,7 @@ from labkit.integer.network import IntegerNetwork
 from labkit.integer.windows import chunks
 from labkit.model.graph import NetworkError, read_graph
 from labkit.model.runtime import Runner
+from labkit.zoo import datasets
 
 GRAPHS = 40
 
@@ -90,7 +91,7 @@ def test_our_networks_equal_the_reference_kernels(name, granularity, count, batc
 
 def test_the_committed_run_compared_every_code():
     """`python -m benchmarks.integers`: all test images of all networks."""
-    run = json.loads((data.FOLDER / "results" / "integers.json").read_text())
+    run = json.loads((datasets.DATA_FOLDER / "results" / "integers.json").read_text())
     assert run["networks"] == {name: zoo.load(name).digest for name in zoo.NAMES}
     files = [(row["network"], row["granularity"]) for row in run["rows"]]
     assert files == list(product(zoo.NAMES, ("channel", "tensor")))
@@ -402,7 +403,7 @@ def test_int8_inputs_and_several_outputs():
 
 
 def test_pixels_become_the_same_numbers_as_in_the_runner():
-    images = data.load("mnist").test.images[:5]
+    images = datasets.load_images("mnist").test.images[:5]
     network = IntegerNetwork.from_bytes(static_file("mlp"))
     as_floats = images.reshape(5, 784) / np.float32(255)
     np.testing.assert_array_equal(network.predict(images), network.predict(as_floats))

@@ -8,7 +8,7 @@ import pytest
 from lesson_flow import Flow
 
 from labkit.checks import shown
-from labkit.data import ROOT
+from labkit.zoo.datasets import ROOT
 
 sys.path.insert(0, str(ROOT / "notebooks"))
 import build  # noqa: E402

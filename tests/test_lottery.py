@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks import lottery
-from labkit import data
+from labkit.zoo import datasets
 
 
 def test_the_levels_are_those_of_the_paper():
@@ -42,10 +42,10 @@ def small(monkeypatch, tmp_path):
         "RUNS": tmp_path / "runs",
     }.items():
         monkeypatch.setattr(lottery, name, value)
-    dataset = data.Dataset("mnist")
+    dataset = datasets.Dataset("mnist")
     for name in ("train", "validation", "test"):
-        dataset.__dict__[name] = getattr(data.load("mnist"), name).take(300)
-    monkeypatch.setattr(data, "load", lambda name, full=False: dataset)
+        dataset.__dict__[name] = getattr(datasets.load_images("mnist"), name).take(300)
+    monkeypatch.setattr(datasets, "load_images", lambda name, full=False: dataset)
 
 
 def test_a_run_that_stops_goes_on_to_the_same_rows(small, monkeypatch):

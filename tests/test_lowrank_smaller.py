@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from benchmarks import dense_runs, lowrank_smaller, resumed, smaller
-from labkit import data, factorized, zoo
+from labkit import factorized, zoo
+from labkit.zoo import datasets
 
 keras = pytest.importorskip("keras", reason="the extra `train` is not installed")
 
@@ -28,7 +29,7 @@ def test_no_relu_follows_a_linear_layer():
 
 @pytest.mark.parametrize("budget", [100_464, 24_144])
 def test_the_file_fits_in_the_bytes_and_answers_as_the_dense_form(budget):
-    file, mnist = zoo.load("mlp"), data.load("mnist")
+    file, mnist = zoo.load("mlp"), datasets.load_images("mnist")
     parts = lowrank_smaller.taken_apart(file, mnist.calibration.images[:200], budget)
     low = factorized.factorize(file, parts)
     assert 0.9 * budget < len(low) <= budget
@@ -61,10 +62,10 @@ def test_a_short_run_pairs_with_the_small_networks(monkeypatch, tmp_path):
     monkeypatch.setattr(smaller, "SPARSITIES", (0.92,))
     monkeypatch.setattr(smaller, "STEPS", 200)
     monkeypatch.setattr(lowrank_smaller, "FILE", tmp_path / "lowrank_smaller.json")
-    dataset = data.Dataset("mnist")
+    dataset = datasets.Dataset("mnist")
     for name in ("train", "validation", "test", "calibration"):
-        dataset.__dict__[name] = getattr(data.load("mnist"), name).take(400)
-    monkeypatch.setattr(data, "load", lambda name, full=False: dataset)
+        dataset.__dict__[name] = getattr(datasets.load_images("mnist"), name).take(400)
+    monkeypatch.setattr(datasets, "load_images", lambda name, full=False: dataset)
     monkeypatch.setattr(resumed, "machine", lambda: "a machine")
     lowrank_smaller.main()
     (row,) = json.loads(lowrank_smaller.FILE.read_text())["rows"]

@@ -47,7 +47,7 @@ def run():
 
 
 def test_a_target_names_the_files_that_are_against_it(run, monkeypatch):
-    monkeypatch.setattr(zoo, "lowrank_names", list)
+    monkeypatch.setattr("labkit.zoo.networks.lowrank_names", list)
     further, worse, better, *trained = cells(tables.targets_table(run))
     assert further[2:] == ["1 of 3: fc1, rank 2", "**no**"]
     assert worse[2:] == ["1 of 3: fc1, rank 2", "**no**"]
@@ -91,8 +91,8 @@ def test_trained_networks_beside_the_published_curve(monkeypatch):
         "resnet20-5M": trained(5_000_000, 9.0),
         "resnet8-8M": trained(26_000_000, 0.0) | {"name": "resnet8"},
     }
-    monkeypatch.setattr(zoo, "lowrank_names", lambda: list(records))
-    monkeypatch.setattr(zoo, "lowrank_record", records.get)
+    monkeypatch.setattr("labkit.zoo.networks.lowrank_names", lambda: list(records))
+    monkeypatch.setattr("labkit.zoo.networks.lowrank_record", records.get)
     first, second = cells(tables.targets_table(None))
     assert first[2:] == ["+0.40 points", "yes"]
     assert second[2:] == ["+0.86 points", "**no**"]
@@ -125,7 +125,7 @@ def test_factorized_beside_small_and_pruned():
 def test_only_what_has_run_is_on_the_page(monkeypatch, tmp_path, run):
     for experiment in (lowrank, lowrank_smaller, lowrank_files):
         monkeypatch.setattr(experiment, "FILE", tmp_path / experiment.__name__)
-    monkeypatch.setattr(zoo, "lowrank_names", list)
+    monkeypatch.setattr("labkit.zoo.networks.lowrank_names", list)
     page = tables.sections()
     assert "not trained yet" in page and "Factors of" not in page
     assert "##" in page and "microseconds" not in page

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from labkit.data import ROOT
+from labkit.zoo.datasets import ROOT
 
 sys.path.insert(0, str(ROOT / "notebooks"))
 import build  # noqa: E402

@@ -15,7 +15,7 @@ import pytest
 from nbclient import NotebookClient
 from panel_driving import TURNED, WAIT, few_images, turn, turns
 
-from labkit import compress, deploy, measure, zoo
+from labkit import compress, deploy, measure
 from labkit.common.file_errors import FileError
 from labkit.packed.compressed import pack, unpack
 from labkit.panels import base, measuring, page, quantization_panel
@@ -27,8 +27,11 @@ from labkit.panels.quantization_report import lines
 from labkit.panels.worker import LatestWins
 from labkit.plots.plane import Point
 from labkit.quantize import level_grids
+from labkit.zoo import networks
 
-NETWORKS = [name for name in zoo.NAMES if (zoo.FOLDER / f"{name}.tflite").exists()]
+NETWORKS = [
+    name for name in networks.NAMES if (networks.FOLDER / f"{name}.tflite").exists()
+]
 SMALL = 300
 
 
@@ -40,8 +43,8 @@ def small_test_set(monkeypatch):
 
 def direct(settings):
     """The figures of a setting without the panel: kind -> (accuracy, bytes)."""
-    network = zoo.load(settings["network"])
-    test = zoo.dataset(settings["network"]).test
+    network = networks.load(settings["network"])
+    test = networks.dataset(settings["network"]).test
     names = ("bits", "granularity", "layers", "grid", "block")
     chosen = {k: settings[k] for k in names}
     if settings["grid"] == "uniform":
@@ -117,10 +120,10 @@ def test_from_network_to_network(small_test_set):
         panel._fields["network"].value = name
         result = panel.wait(WAIT)
         assert result.settings["network"] == name
-        assert result.histogram.layer in zoo.load(name).kernels
+        assert result.histogram.layer in networks.load(name).kernels
         assert shown(result) == direct(result.settings)
         assert panel._fields["shown"].options == tuple(
-            (layer, layer) for layer in zoo.load(name).kernels
+            (layer, layer) for layer in networks.load(name).kernels
         )
 
 
@@ -140,7 +143,7 @@ def test_a_first_estimate_comes_before_everything_slow(name):
     assert first.accuracy.n == 250 and first.deployed is None and first.latency is None
     low, high = first.accuracy.interval
     assert low < first.accuracy.value < high or first.accuracy.value in (0, 1)
-    test = zoo.dataset(name).test
+    test = networks.dataset(name).test
     again = measure.accuracy(first.compressed.network, test, 250)
     np.testing.assert_array_equal(first.accuracy.correct, again.correct)
 
@@ -162,7 +165,7 @@ def test_nothing_runs_twice(monkeypatch):
             yield measure.Accuracy(split.labels[:end] == 1, split.index[:end])
 
     monkeypatch.setattr("labkit.measure.correctness.refine", refine)
-    split = zoo.dataset("mlp").test
+    split = networks.dataset("mlp").test
     stages = (250, 1000, None)
 
     def sizes(model, take):
@@ -280,12 +283,12 @@ def test_figures_follow_the_weights_on_disk(
     name, tmp_path, monkeypatch, small_test_set
 ):
     folder = tmp_path / "models"
-    shutil.copytree(zoo.FOLDER, folder, ignore=shutil.ignore_patterns("*.keras"))
-    monkeypatch.setattr(zoo, "FOLDER", folder)
+    shutil.copytree(networks.FOLDER, folder, ignore=shutil.ignore_patterns("*.keras"))
+    monkeypatch.setattr("labkit.zoo.networks.FOLDER", folder)
     panel = quantization_panel(name, bits=8)
     before = panel.set()
 
-    network = zoo.load(name)
+    network = networks.load(name)
     last = list(network.kernels)[-1]
     own = [key for key in network.weights if key.startswith(f"{last}/")]
     changed = network.with_weights(
@@ -297,7 +300,7 @@ def test_figures_follow_the_weights_on_disk(
     (folder / f"{name}.json").write_text(json.dumps(record))
 
     after = panel.set()
-    zeros = float((zoo.dataset(name).test.labels == 0).mean())
+    zeros = float((networks.dataset(name).test.labels == 0).mean())
     accuracies = {kind: accuracy for kind, (accuracy, _) in shown(after).items()}
     assert set(accuracies) == {"float", "packed", "deployable"}
     assert set(accuracies.values()) == {zeros}
@@ -307,13 +310,13 @@ def test_figures_follow_the_weights_on_disk(
 
 def test_a_damaged_file_on_disk_is_an_error_in_sight(tmp_path, monkeypatch):
     folder = tmp_path / "models"
-    shutil.copytree(zoo.FOLDER, folder, ignore=shutil.ignore_patterns("*.keras"))
+    shutil.copytree(networks.FOLDER, folder, ignore=shutil.ignore_patterns("*.keras"))
     panel = quantization_panel("mlp")
     panel.set()
-    monkeypatch.setattr(zoo, "FOLDER", folder)
+    monkeypatch.setattr("labkit.zoo.networks.FOLDER", folder)
     (folder / "mlp.tflite").write_bytes(b"not a model")
     panel._fields["bits"].value = 7
-    with pytest.raises(zoo.NetworkError, match="truncated or changed"):
+    with pytest.raises(networks.NetworkError, match="truncated or changed"):
         panel.wait(WAIT)
     assert "NetworkError" in panel._report.value
 

@@ -201,7 +201,7 @@ def test_the_surgeon_is_offered_where_it_knows_every_layer(name, monkeypatch):
         kernels=network.kernels,
         layer=lambda name: next(layer for layer in layers if layer.name == name),
     )
-    monkeypatch.setattr(zoo, "load", lambda _name: fake)
+    monkeypatch.setattr("labkit.zoo.networks.load", lambda _name: fake)
     assert criteria({"network": name}) == tuple(c for c in CRITERIA if c != SURGEON)
 
 

@@ -51,8 +51,8 @@ def models(tmp_path, monkeypatch):
         if file.suffix != ".keras":
             shutil.copy(file, folder)
     shutil.copytree(zoo.GRADIENTS_FOLDER, folder / "gradients")
-    monkeypatch.setattr(zoo, "FOLDER", folder)
-    monkeypatch.setattr(zoo, "GRADIENTS_FOLDER", folder / "gradients")
+    monkeypatch.setattr("labkit.zoo.networks.FOLDER", folder)
+    monkeypatch.setattr("labkit.zoo.networks.GRADIENTS_FOLDER", folder / "gradients")
     return folder
 
 

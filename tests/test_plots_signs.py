@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
 
-from labkit.data import ROOT
 from labkit.panels.lowrank import compute
 from labkit.plots import lowrank
 from labkit.plots.base import NEGATIVE, POSITIVE, SIGNS, figure, signed_colours
 from labkit.plots.lowrank import Filters, draw_filters, filters_frame
 from labkit.plots.weights import draw_weight_pictures
+from labkit.zoo.datasets import ROOT
 
 VALUES = np.linspace(-1, 1, 21)  # whose largest size is 1: each picture's full colour
 PICTURES = {}

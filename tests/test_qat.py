@@ -5,9 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from labkit import data, live, zoo
+from labkit import live, zoo
 from labkit.measure.correctness import accuracy
 from labkit.packed.compressed import unpack
+from labkit.zoo import datasets
 
 keras = pytest.importorskip("keras", reason="the extra `train` is not installed")
 import tensorflow as tf  # noqa: E402
@@ -66,7 +67,7 @@ def test_weights_on_the_grid_stay_where_they_are(bits):
 
 @pytest.fixture(scope="module")
 def split():
-    return data.load("mnist").validation.take(500)
+    return datasets.load_images("mnist").validation.take(500)
 
 
 @pytest.mark.parametrize("name", ["mlp", "lenet5", "resnet8", "resnet20"])

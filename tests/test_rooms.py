@@ -51,10 +51,8 @@ NEVER = {"matplotlib.pyplot"}
 # Until all rooms are moved: file -> the room that it waits for.
 WAITING = {
     "activations": "compress",
-    "archive": "zoo",
     "clipped": "compress",
     "compress": "compress",
-    "data": "zoo",
     "deploy": "compress",
     "factorized": "compress",
     "inner_filters": "compress",
@@ -127,7 +125,6 @@ WAITING = {
     "train.pruning_command": "train",
     "train.students": "train",
     "unit_choice": "compress",
-    "zoo": "zoo",
 }
 # <<< waiting
 

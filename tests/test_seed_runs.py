@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from benchmarks import dense_runs, resumed, schedules, smaller
-from labkit import data, zoo
+from labkit import zoo
 from labkit.measure.correctness import accuracy
 from labkit.packed.compressed import unpack
 from labkit.pruned import pack_zeros
+from labkit.zoo import datasets
 
 
 def test_the_widest_network_that_fits_in_the_bytes():
@@ -47,10 +48,10 @@ def small(monkeypatch, tmp_path):
         monkeypatch.setattr(experiment, "SPARSITIES", (0.9,))
         monkeypatch.setattr(experiment, "STEPS", 400)
         monkeypatch.setattr(experiment, "PRUNINGS", 2)
-    dataset = data.Dataset("mnist")
+    dataset = datasets.Dataset("mnist")
     for name in ("train", "validation", "test"):
-        dataset.__dict__[name] = getattr(data.load("mnist"), name).take(400)
-    monkeypatch.setattr(data, "load", lambda name, full=False: dataset)
+        dataset.__dict__[name] = getattr(datasets.load_images("mnist"), name).take(400)
+    monkeypatch.setattr(datasets, "load_images", lambda name, full=False: dataset)
     monkeypatch.setattr(resumed, "machine", lambda: "a machine")
     return dataset
 

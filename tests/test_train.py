@@ -5,8 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from labkit import data, zoo
+from labkit import zoo
 from labkit.common.file_errors import FileError
+from labkit.zoo import datasets
 
 keras = pytest.importorskip("keras", reason="the extra `train` is not installed")
 from labkit.train import architectures, batches, command, convert, fit  # noqa: E402
@@ -17,10 +18,10 @@ from labkit.train.recipes import RECIPES  # noqa: E402
 def small(monkeypatch):
     """The mlp's recipe with 3 epochs on 600 training images."""
     monkeypatch.setitem(RECIPES, "mlp", replace(RECIPES["mlp"], epochs=3))
-    dataset = data.Dataset("mnist")
-    dataset.__dict__["train"] = data.load("mnist").train.take(600)
-    dataset.__dict__["validation"] = data.load("mnist").validation.take(200)
-    monkeypatch.setattr(data, "load", lambda name, full=False: dataset)
+    dataset = datasets.Dataset("mnist")
+    dataset.__dict__["train"] = datasets.load_images("mnist").train.take(600)
+    dataset.__dict__["validation"] = datasets.load_images("mnist").validation.take(200)
+    monkeypatch.setattr(datasets, "load_images", lambda name, full=False: dataset)
 
 
 def weights(model):
@@ -77,7 +78,7 @@ def test_a_network_s_three_files_are_put_in_place_together(
 ):
     model, log = fit.run("mlp", 1, tmp_path / "run")
     record = zoo.record("mlp")
-    monkeypatch.setattr(zoo, "FOLDER", tmp_path)
+    monkeypatch.setattr("labkit.zoo.networks.FOLDER", tmp_path)
     record = record | {"recipe": {}, "history": log["epochs"]}
     made = command.publish(tmp_path, "mlp", model, b"content", record)
     assert zoo.record("mlp") == made and made["size_bytes"] == 7
@@ -158,7 +159,7 @@ def test_mirror_turns_about_half_of_the_images():
 
 
 def test_batches_cover_the_split_once_and_depend_on_seed_and_epoch_alone():
-    split = data.load("mnist").validation.take(300)
+    split = datasets.load_images("mnist").validation.take(300)
     recipe = RECIPES["mlp"]
     first, again = (batches.Batches(split, recipe, (784,), 5, 2) for _ in range(2))
     assert len(first) == 3

@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from labkit import data, zoo
+from labkit import zoo
+from labkit.zoo import datasets
 
 keras = pytest.importorskip("keras", reason="the extra `train` is not installed")
 from labkit.model.inputs import as_inputs  # noqa: E402
@@ -40,10 +41,12 @@ def test_it_trains_from_there_and_keeps_its_widths(tmp_path, monkeypatch):
         filters.RECIPES["resnet8"], epochs=1, warmup_epochs=0, mixed_precision=False
     )
     monkeypatch.setitem(filters.RECIPES, "resnet8", recipe)
-    dataset = data.Dataset("cifar10")
-    dataset.__dict__["train"] = data.load("cifar10").train.take(128)
-    dataset.__dict__["validation"] = data.load("cifar10").validation.take(100)
-    monkeypatch.setattr(data, "load", lambda name, full=False: dataset)
+    dataset = datasets.Dataset("cifar10")
+    dataset.__dict__["train"] = datasets.load_images("cifar10").train.take(128)
+    dataset.__dict__["validation"] = datasets.load_images("cifar10").validation.take(
+        100
+    )
+    monkeypatch.setattr(datasets, "load_images", lambda name, full=False: dataset)
     model, log = filters.run("resnet8", 0.2, tmp_path, 0)
     assert len(log["epochs"]) == 1
     for layer, units in log["widths"].items():

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from judging import assert_reaches
 
-from labkit import data, factorized, zoo
+from labkit import factorized, zoo
+from labkit.zoo import datasets
 
 keras = pytest.importorskip("keras", reason="the extra `train` is not installed")
 from labkit.model.inputs import as_inputs  # noqa: E402
@@ -72,11 +73,15 @@ def test_it_trains_from_there_and_keeps_its_ranks(tmp_path, monkeypatch):
         lowrank.RECIPES["resnet8"], epochs=1, warmup_epochs=0, mixed_precision=False
     )
     monkeypatch.setitem(lowrank.RECIPES, "resnet8", recipe)
-    dataset = data.Dataset("cifar10")
-    dataset.__dict__["train"] = data.load("cifar10").train.take(128)
-    dataset.__dict__["validation"] = data.load("cifar10").validation.take(100)
-    dataset.__dict__["calibration"] = data.load("cifar10").calibration.take(50)
-    monkeypatch.setattr(data, "load", lambda name, full=False: dataset)
+    dataset = datasets.Dataset("cifar10")
+    dataset.__dict__["train"] = datasets.load_images("cifar10").train.take(128)
+    dataset.__dict__["validation"] = datasets.load_images("cifar10").validation.take(
+        100
+    )
+    dataset.__dict__["calibration"] = datasets.load_images("cifar10").calibration.take(
+        50
+    )
+    monkeypatch.setattr(datasets, "load_images", lambda name, full=False: dataset)
     model, log = lowrank.run("resnet8", 8e6, tmp_path, 0)
     assert len(log["epochs"]) == 1
     layer, rank = next((k, r) for k, r in log["ranks"].items() if r is not None)

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 from judging import assert_reaches
 
-from labkit import data, zoo
+from labkit import zoo
 from labkit.measure.correctness import accuracy
 from labkit.model.graph import NetworkError
 from labkit.prune.masking import masks, removed_count
+from labkit.zoo import datasets
 
 keras = pytest.importorskip("keras", reason="the extra `train` is not installed")
 from labkit.train import fit, masked, pruning, pruning_command  # noqa: E402
@@ -71,10 +72,10 @@ def small(monkeypatch):
     recipe = pruning.RECIPES["mlp"]
     recipe = replace(recipe, training=replace(recipe.training, epochs=3), until=0.9)
     monkeypatch.setitem(pruning.RECIPES, "mlp", recipe)
-    dataset = data.Dataset("mnist")
-    dataset.__dict__["train"] = data.load("mnist").train.take(600)
-    dataset.__dict__["validation"] = data.load("mnist").validation.take(200)
-    monkeypatch.setattr(data, "load", lambda name, full=False: dataset)
+    dataset = datasets.Dataset("mnist")
+    dataset.__dict__["train"] = datasets.load_images("mnist").train.take(600)
+    dataset.__dict__["validation"] = datasets.load_images("mnist").validation.take(200)
+    monkeypatch.setattr(datasets, "load_images", lambda name, full=False: dataset)
 
 
 def kernel_values(model):
@@ -139,9 +140,9 @@ def test_the_largest_weights_are_kept():
 def test_the_command_writes_a_file_and_a_record_that_agree(
     small, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(zoo, "PRUNED_FOLDER", tmp_path / "pruned")
+    monkeypatch.setattr("labkit.zoo.networks.PRUNED_FOLDER", tmp_path / "pruned")
     monkeypatch.setattr(pruning_command, "RUNS", tmp_path / "runs")
-    dataset = data.load("mnist")
+    dataset = datasets.load_images("mnist")
     dataset.__dict__["test"] = dataset.validation
     record = pruning_command.prune("mlp", 0.9)
     network = zoo.load_pruned("mlp-0.9")

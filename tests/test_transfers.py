@@ -6,7 +6,7 @@ import pytest
 from few import few_digits
 
 from benchmarks import transfers
-from labkit import data
+from labkit.zoo import datasets
 
 keras = pytest.importorskip("keras", reason="the extra `train` is not installed")
 
@@ -14,7 +14,7 @@ keras = pytest.importorskip("keras", reason="the extra `train` is not installed"
 @pytest.fixture
 def small(monkeypatch, tmp_path):
     dataset = few_digits(128)
-    monkeypatch.setattr(data, "load", lambda name: dataset)
+    monkeypatch.setattr(datasets, "load_images", lambda name: dataset)
     monkeypatch.setattr(transfers, "FILE", tmp_path / "transfers.json")
     monkeypatch.setattr(transfers, "WEIGHTS_FILE", tmp_path / "weights.json")
     settings = transfers.SETTINGS | {"images": 128, "epochs": 3, "batch_size": 32}

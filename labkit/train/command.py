@@ -7,15 +7,16 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import MappingProxyType
 
-from labkit import data, zoo
+from labkit import zoo
 from labkit.common.files import json_bytes, write_all, write_json, write_whole
 from labkit.measure.correctness import accuracy
 from labkit.model.network import Network
 from labkit.train import convert, fit, qat, quantized
 from labkit.train.recipes import RECIPES, Recipe
-from labkit.zoo import RUNS
+from labkit.zoo import datasets
+from labkit.zoo.networks import RUNS
 
-SEEDS = data.FOLDER / "results" / "seeds"
+SEEDS = datasets.DATA_FOLDER / "results" / "seeds"
 NO_FILES: Mapping[Path, bytes] = MappingProxyType({})
 
 
@@ -65,7 +66,7 @@ def _of_file(record: dict, content: bytes, **said) -> dict:
 
 
 def _record(name: str, model, log: dict, network: Network) -> dict:
-    dataset = data.load(RECIPES[name].dataset, full=True)
+    dataset = datasets.load_images(RECIPES[name].dataset, full=True)
     return {
         "name": name,
         "dataset": dataset.name,
@@ -126,7 +127,7 @@ def _qat_record(name, setting, log: dict, network: Network) -> dict:
 
 def compressed_record(network: Network, log: dict, recipe: Recipe) -> dict:
     """What the records of all compressed networks say; the accuracies are LiteRT's."""
-    dataset = data.load(recipe.dataset, full=True)
+    dataset = datasets.load_images(recipe.dataset, full=True)
     return {
         "name": log["name"],
         "dataset": dataset.name,

@@ -25,9 +25,10 @@ from keras.distillation import (
     LogitsDistillation,
 )
 
-from labkit import data, zoo
+from labkit import zoo
 from labkit.train import fit
 from labkit.train.recipes import RECIPES, RESNET, Recipe
+from labkit.zoo import datasets
 
 TEMPERATURE, ALPHA = 4.0, 0.9
 # The ResNets get 8 epochs, not the 80 or more of those that the lab carries, so that a
@@ -136,7 +137,7 @@ def run(
     """
     zoo.check_teacher(teacher, name)
     recipe = student_recipe(name, epochs)
-    dataset = data.load(recipe.dataset, full=True)
+    dataset = datasets.load_images(recipe.dataset, full=True)
     log = {
         "name": name,
         "seed": seed,

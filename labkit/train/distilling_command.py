@@ -2,14 +2,16 @@
 
 from dataclasses import asdict
 
-from labkit import data, zoo
+from labkit import zoo
 from labkit.common.files import json_bytes, write_all
 from labkit.measure.correctness import Accuracy, accuracy
 from labkit.model.network import Network
 from labkit.train import convert, distilling
-from labkit.train.command import RUNS, publish_file
+from labkit.train.command import publish_file
+from labkit.zoo import datasets
+from labkit.zoo.networks import RUNS
 
-RESULTS = data.FOLDER / "results" / "distilled"
+RESULTS = datasets.DATA_FOLDER / "results" / "distilled"
 TOLD = "teacher", "teacher_sha256", "temperature", "alpha"  # also in the run's log
 
 
@@ -47,7 +49,7 @@ def main(
 def _record(log: dict, epochs: int | None, network: Network) -> dict:
     name, teacher = log["name"], log["teacher"]
     recipe = distilling.student_recipe(name, epochs)
-    dataset = data.load(recipe.dataset, full=True)
+    dataset = datasets.load_images(recipe.dataset, full=True)
     test = accuracy(network, dataset.test)
     options = "" if log["alpha"] else " --alone"
     options += f" --epochs {epochs}" if epochs else ""

@@ -10,9 +10,10 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from labkit import data, zoo
+from labkit import zoo
 from labkit.inner_filters import NAMES, chosen, reader
 from labkit.train import fit, pruning
+from labkit.zoo import datasets
 
 RECIPES = {
     name: replace(pruning.RECIPES[name].training, learning_rate=0.05) for name in NAMES
@@ -51,7 +52,7 @@ def run(name: str, saving: float, folder: Path, seed: int) -> tuple[keras.Model,
     `fit.run` does.
     """
     recipe = RECIPES[name]
-    dataset = data.load(recipe.dataset, full=True)
+    dataset = datasets.load_images(recipe.dataset, full=True)
     with fit.precision(recipe):
         keras.utils.set_random_seed(seed)
         model, widths = start(name, saving, recipe)

@@ -18,7 +18,6 @@ from zipfile import ZipFile
 import keras
 import numpy as np
 
-from labkit import data
 from labkit.common import split
 from labkit.common.file_errors import FileError
 from labkit.common.files import write_text, write_whole
@@ -28,6 +27,7 @@ from labkit.train import architectures
 from labkit.train.batch_norm import FusedBatchNormalization
 from labkit.train.batches import Batches
 from labkit.train.recipes import RECIPES, Recipe
+from labkit.zoo import datasets
 
 CHECKPOINT, LOG = "checkpoint.keras", "log.json"
 MOMENTUM = 0.9
@@ -99,7 +99,7 @@ def run(name: str, seed: int, folder: Path) -> tuple[keras.Model, dict]:
     "epochs" has a row an epoch (loss, accuracy, val_loss, val_accuracy, seconds).
     """
     recipe = RECIPES[name]
-    dataset = data.load(recipe.dataset, full=True)
+    dataset = datasets.load_images(recipe.dataset, full=True)
     log = {"name": name, "seed": seed, "epochs": []}
     model, log = run_recipe(partial(build, name), recipe, log, dataset, folder)
     return in_float32(name, model), log
@@ -122,7 +122,7 @@ def run_recipe(
     make: Callable[[Recipe], keras.Model],
     recipe: Recipe,
     log: dict,
-    dataset: data.Dataset,
+    dataset: datasets.Dataset,
     folder: Path,
 ) -> tuple[keras.Model, dict]:
     """The model that `make` builds at the end of the recipe and of those before it.
@@ -138,7 +138,7 @@ def run_cycles(
     make: Callable[[Recipe], keras.Model],
     recipe: Recipe,
     log: dict,
-    dataset: data.Dataset,
+    dataset: datasets.Dataset,
     folder: Path,
 ) -> Iterator[tuple[keras.Model, dict]]:
     """As `run_recipe`: the model and the log at the end of each recipe, in turn."""
@@ -157,7 +157,11 @@ def run_cycles(
 
 
 def go_on(
-    model: keras.Model, log: dict, recipe: Recipe, dataset: data.Dataset, folder: Path
+    model: keras.Model,
+    log: dict,
+    recipe: Recipe,
+    dataset: datasets.Dataset,
+    folder: Path,
 ) -> dict:
     """Train by the recipe to its last epoch, from the checkpoint in `folder` if any.
 
@@ -169,7 +173,11 @@ def go_on(
 
 
 def restore(
-    model: keras.Model, log: dict, recipe: Recipe, dataset: data.Dataset, folder: Path
+    model: keras.Model,
+    log: dict,
+    recipe: Recipe,
+    dataset: datasets.Dataset,
+    folder: Path,
 ) -> dict:
     """Compile the model and put it where the run in `folder` stopped, if there is one.
 
@@ -203,7 +211,7 @@ def _check_zip(path: Path) -> None:
             raise ValueError(f"{changed} in it is changed")
 
 
-def steps_per_epoch(recipe: Recipe, dataset: data.Dataset) -> int:
+def steps_per_epoch(recipe: Recipe, dataset: datasets.Dataset) -> int:
     """How many batches an epoch has, the last one smaller."""
     return -(-len(dataset.train) // recipe.batch_size)
 
@@ -212,7 +220,7 @@ def train(
     model: keras.Model,
     log: dict,
     recipe: Recipe,
-    dataset: data.Dataset,
+    dataset: datasets.Dataset,
     folder: Path,
     callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from labkit import data, zoo
+from labkit import zoo
 from labkit.common.exits import in_one_sentence
 from labkit.common.file_errors import FileError
 from labkit.common.files import write_bytes
@@ -31,6 +31,7 @@ from labkit.train.batches import Batches
 from labkit.train.folded import to_keras
 from labkit.train.pace import Budget, steps_within
 from labkit.train.recipes import Recipe
+from labkit.zoo import datasets
 
 EVERY = 5
 # Batch normalization's running averages forget in 10 batches what compression shifted,
@@ -119,7 +120,7 @@ def run(
     # A rate that is set before each step: its schedule needs the number of steps, which
     # is known once the compiled step was timed.
     fit.compile_with(fit.optimizer(recipe, recipe.learning_rate), model)
-    split = data.load(recipe.dataset).train
+    split = datasets.load_images(recipe.dataset).train
 
     def batches():
         return _batches(split, recipe, model.input_shape[1:], seed)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from labkit import data, zoo
+from labkit import zoo
 from labkit.common import split
 from labkit.common.exits import in_one_sentence
 from labkit.common.file_errors import FileError
@@ -22,6 +22,7 @@ from labkit.model.graph import NetworkError
 from labkit.train import moves, students
 from labkit.train.fast import STEPS, Dense, SoftTargets
 from labkit.train.pace import Budget, steps_within
+from labkit.zoo import datasets
 
 TEACHERS = ("mlp", "lenet5")
 SHIFT, LOSS_IMAGES = 1, 500
@@ -47,7 +48,7 @@ def train(
     the time of both. report(student, step, steps, loss): called every 100 steps with
     those done, all of this student, and the cross-entropy on some validation images.
     """
-    dataset = data.load("mnist")
+    dataset = datasets.load_images("mnist")
     split = dataset.calibration.take(images)
     judges = dataset.validation.take(LOSS_IMAGES)
     table = moves.logits_everywhere(zoo.load(teacher).predict, split, SHIFT)

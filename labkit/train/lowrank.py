@@ -12,11 +12,12 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from labkit import data, factorized, rank_choice, zoo
+from labkit import factorized, rank_choice, zoo
 from labkit.lowrank.parts import Part, shared_strides
 from labkit.responses import observe
 from labkit.train import fit, pruning
 from labkit.train.folded import to_keras
+from labkit.zoo import datasets
 
 NAMES = ("resnet8", "resnet20")
 METHOD = "responses"
@@ -143,7 +144,7 @@ def run(name: str, macs: float, folder: Path, seed: int) -> tuple[keras.Model, d
     log, as `fit.run` does.
     """
     recipe = RECIPES[name]
-    dataset = data.load(recipe.dataset, full=True)
+    dataset = datasets.load_images(recipe.dataset, full=True)
     with fit.precision(recipe):
         keras.utils.set_random_seed(seed)
         model, ranks = start(name, macs, recipe)

@@ -5,7 +5,8 @@ from dataclasses import asdict
 from labkit import zoo
 from labkit.model.network import Network
 from labkit.train import convert, lowrank
-from labkit.train.command import RUNS, compressed_record, publish_file
+from labkit.train.command import compressed_record, publish_file
+from labkit.zoo.networks import RUNS
 
 
 def main(name: str, macs: int, seed: int = 0) -> dict:

@@ -10,11 +10,12 @@ from pathlib import Path
 
 import keras
 
-from labkit import data, zoo
+from labkit import zoo
 from labkit.prune.masking import masks
 from labkit.prune.schedules import SCHEDULES
 from labkit.train import fit, masked
 from labkit.train.recipes import Recipe
+from labkit.zoo import datasets
 
 
 @dataclass(frozen=True)
@@ -131,7 +132,7 @@ def run(
     does.
     """
     recipe = recipe_for(name, sparsity)
-    dataset = data.load(recipe.training.dataset, full=True)
+    dataset = datasets.load_images(recipe.training.dataset, full=True)
     log = {"name": name, "sparsity": sparsity, "seed": seed, "epochs": []}
     with fit.precision(recipe.training):
         keras.utils.set_random_seed(seed)
@@ -144,7 +145,7 @@ def go_on(
     model: keras.Model,
     log: dict,
     recipe: PruningRecipe,
-    dataset: data.Dataset,
+    dataset: datasets.Dataset,
     folder: Path,
 ) -> dict:
     """As `fit.go_on`, with pruning up to the log's "sparsity"."""

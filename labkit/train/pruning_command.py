@@ -10,9 +10,10 @@ from labkit.model.graph import NetworkError
 from labkit.model.network import Network
 from labkit.pruned import pack_zeros
 from labkit.train import convert, filters, pruning
-from labkit.train.command import RUNS, compressed_record, publish_file
+from labkit.train.command import compressed_record, publish_file
 from labkit.train.gradients import gradients
 from labkit.train.recipes import Recipe
+from labkit.zoo.networks import RUNS
 
 
 def prune(name: str, sparsity: float, seed: int = 0) -> dict:

@@ -13,7 +13,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from labkit import data, zoo
+from labkit import zoo
 from labkit.model.inputs import as_inputs
 from labkit.post_training import KEPT_BITS, Setting
 from labkit.train import fit
@@ -21,6 +21,7 @@ from labkit.train.batch_norm import reestimate
 from labkit.train.batches import Batches
 from labkit.train.fake_quant import Codes, quantized_clone
 from labkit.train.recipes import Recipe
+from labkit.zoo import datasets
 
 BEGIN_IMAGES = 128
 END_BATCHES = 40
@@ -94,7 +95,7 @@ def start(
     """
     trained = zoo.keras_model(name)
     model = fit.with_weights_of(trained, fit.build(name, recipe))
-    images = data.load(recipe.dataset).calibration.images[:BEGIN_IMAGES]
+    images = datasets.load_images(recipe.dataset).calibration.images[:BEGIN_IMAGES]
     inputs = layer_inputs(trained, as_inputs(images, trained.input_shape[1:]))
     return quantized_clone(model, grids(inputs, setting), inputs, as_rounded)
 
@@ -109,7 +110,7 @@ def run(
     Returns the quantizing model and the log, as `fit.run` does.
     """
     recipe = RECIPES[name]
-    dataset = data.load(recipe.dataset, full=True)
+    dataset = datasets.load_images(recipe.dataset, full=True)
     with fit.precision(recipe):
         keras.utils.set_random_seed(seed)
         model = start(name, setting, recipe)

@@ -20,15 +20,15 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from labkit import data
 from labkit.common.file_errors import FileError
 from labkit.common.files import write_bytes
 from labkit.common.reading import read_arrays
 from labkit.train import fit
 from labkit.train.fast import Dense
 from labkit.train.recipes import Recipe
+from labkit.zoo import datasets
 
-FILE = data.FOLDER / "models" / "teacher" / "mlp1200.npz"
+FILE = datasets.DATA_FOLDER / "models" / "teacher" / "mlp1200.npz"
 WIDTHS = (784, 1200, 1200, 10)
 PIXELS_DROPOUT, LARGEST_NORM = 0.4, 3.0  # pixels have so much of a unit's dropout
 FIRST = Recipe(
@@ -73,7 +73,7 @@ def build(widths=WIDTHS, recipe: Recipe = RECIPE) -> keras.Model:
 
 
 def run(
-    dataset: data.Dataset,
+    dataset: datasets.Dataset,
     folder: Path,
     seed: int = 0,
     recipe: Recipe = RECIPE,
@@ -131,7 +131,7 @@ def load(path: Path = FILE) -> Dense:
     """
     remedy = "delete it and train the teacher with `python -m benchmarks.hinton`"
     if path == FILE:
-        remedy = f"{data.restore(path)}, or {remedy}"
+        remedy = f"{datasets.restore(path)}, or {remedy}"
     arrays = read_arrays(path, remedy)
     layers = [name.removesuffix("/bias") for name in arrays if name.endswith("/bias")]
     try:

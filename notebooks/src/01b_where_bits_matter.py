@@ -502,9 +502,9 @@ validation images:
 # %%
 import json
 
-from labkit.data import FOLDER
+from labkit.zoo import DATA_FOLDER
 
-repair = json.loads((FOLDER / "results" / "repair.json").read_text())
+repair = json.loads((DATA_FOLDER / "results" / "repair.json").read_text())
 all_rows = pd.DataFrame(repair["repairs"])
 chosen = all_rows.query("granularity == 'channel' and rule == 'least_squares'")
 by = chosen.pivot_table("validation_accuracy", ["network", "bits"], "method")

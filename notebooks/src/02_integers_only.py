@@ -813,9 +813,9 @@ rebuilds it, and the minutes that it took.
 # %%
 import json
 
-from labkit.data import FOLDER
+from labkit.zoo import DATA_FOLDER
 
-evidence = json.loads((FOLDER / "results" / "integers.json").read_text())
+evidence = json.loads((DATA_FOLDER / "results" / "integers.json").read_text())
 print(evidence["command"], f"({evidence['seconds'] / 60:.0f} minutes)")
 table = pd.json_normalize(evidence["rows"], "pairs", ["network", "granularity"])
 table = table[(table["first"] == "reference") & (table["images"] == 10_000)]

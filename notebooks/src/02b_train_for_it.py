@@ -580,9 +580,9 @@ resnet8 W4A4` trains one again, `python -m benchmarks.qat` measures all of them.
 """
 
 # %%
-from labkit.data import FOLDER
+from labkit.zoo import DATA_FOLDER
 
-runs = json.loads((FOLDER / "results" / "qat.json").read_text())["rows"]
+runs = json.loads((DATA_FOLDER / "results" / "qat.json").read_text())["rows"]
 runs.sort(key=lambda row: SETTINGS.index(row["setting"]))
 runs.sort(key=lambda row: zoo.NAMES.index(row["network"]))
 long = pd.DataFrame(runs).set_index(["network", "setting"])

@@ -433,8 +433,8 @@ certainly not 0? Student's 95 % interval says.
 # %%
 import json
 
-from labkit.data import FOLDER
 from labkit.measure import mean_over_seeds
+from labkit.zoo import DATA_FOLDER
 
 
 def over_seeds(difference):
@@ -444,7 +444,7 @@ def over_seeds(difference):
 
 
 # %%
-run = json.loads((FOLDER / "results" / "schedules.json").read_text())
+run = json.loads((DATA_FOLDER / "results" / "schedules.json").read_text())
 rows = pd.DataFrame(run["rows"]).assign(points=lambda rows: 100 * rows["accuracy"])
 trials = rows.pivot(index=["sparsity", "seed"], columns="kind", values="points")
 print(run["settings"]["second_steps"], "steps,", rows["seed"].nunique(), "seeds")
@@ -583,7 +583,7 @@ that of the iteration at which the validation loss is smallest: there one would 
 """
 
 # %%
-lottery = json.loads((FOLDER / "results" / "lottery.json").read_text())
+lottery = json.loads((DATA_FOLDER / "results" / "lottery.json").read_text())
 runs = pd.DataFrame(lottery["rows"])
 print(lottery["settings"]["iterations"], "iterations; the paper has 50,000")
 print(len(runs), "trainings,", runs["seed"].nunique(), "seeds")

@@ -760,9 +760,9 @@ guesses.guess("6. points, pruned over small", None)  # percentage points
 # %%
 import json
 
-from labkit.data import FOLDER
+from labkit.zoo import DATA_FOLDER
 
-run = json.loads((FOLDER / "results" / "smaller.json").read_text())
+run = json.loads((DATA_FOLDER / "results" / "smaller.json").read_text())
 rows = pd.DataFrame(run["rows"]).assign(points=lambda rows: 100 * rows["accuracy"])
 begun = rows[rows["kind"] == "dense"]["points"]
 

@@ -35,11 +35,11 @@ import pandas as pd
 
 from labkit import distill, zoo
 from labkit.checks import Predictions, shown
-from labkit.data import FOLDER
 from labkit.measure import compare, machine, mean_over_seeds
 from labkit.plots.base import figure
 from labkit.plots.curves import Curve, Look, draw_curves
 from labkit.plots.pictures import draw_rows
+from labkit.zoo import DATA_FOLDER
 
 guesses = Predictions()
 teacher = zoo.load("lenet5")
@@ -775,7 +775,7 @@ and temperature, and the one with the fewest errors on validation images was tak
 """
 
 # %%
-results = FOLDER / "results"
+results = DATA_FOLDER / "results"
 rates = pd.DataFrame(
     json.loads((results / "distillation_rates.json").read_text())["rows"]
 )

@@ -32,14 +32,14 @@ import pandas as pd
 
 from labkit import distill, zoo
 from labkit.checks import Predictions
-from labkit.data import FOLDER
 from labkit.measure import Accuracy, compare, gap_closed, mean_over_seeds
 from labkit.plots.base import figure
 from labkit.plots.curves import Curve, Look, draw_bars, draw_curves
 from labkit.plots.weights import draw_weight_pictures
+from labkit.zoo import DATA_FOLDER
 
 guesses = Predictions()
-results = FOLDER / "results"
+results = DATA_FOLDER / "results"
 mlp, lenet5 = zoo.load("mlp"), zoo.load("lenet5")
 digits = zoo.dataset("mlp")
 few = digits.validation.take(200)

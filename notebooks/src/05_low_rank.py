@@ -636,9 +636,9 @@ guesses.guess("5. files where plain SVD is better", None)
 # %%
 import json
 
-from labkit.data import FOLDER
+from labkit.zoo import DATA_FOLDER
 
-run = json.loads((FOLDER / "results" / "lowrank.json").read_text())
+run = json.loads((DATA_FOLDER / "results" / "lowrank.json").read_text())
 rows = pd.DataFrame(run["rows"])
 rows["rank"] = [next(iter(ranks.values())) for ranks in rows["ranks"]]
 rows = rows.set_index(["method", "scope", "rank"])

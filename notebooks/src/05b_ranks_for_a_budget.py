@@ -30,11 +30,11 @@ import pandas as pd
 
 from labkit import factorized, lowrank, measure, rank_choice, zoo
 from labkit.checks import Predictions, shown
-from labkit.data import FOLDER
 from labkit.lowrank import multiplied_back
 from labkit.measure import accuracy, compare
 from labkit.plots.base import figure
 from labkit.responses import observe
+from labkit.zoo import DATA_FOLDER
 
 guesses = Predictions()
 networks = {name: zoo.load(name) for name in zoo.NAMES}
@@ -177,7 +177,7 @@ it on yours):
 """
 
 # %%
-run = json.loads((FOLDER / "results" / "lowrank_files.json").read_text())
+run = json.loads((DATA_FOLDER / "results" / "lowrank_files.json").read_text())
 files = pd.DataFrame(run["rows"]).set_index(["network", "method"])
 whole = files.xs("whole", level="method").reindex(files.index, level="network")
 files["MACs left"] = files["macs"] / whole["macs"]
@@ -496,7 +496,7 @@ guesses.guess("4. points, factorized over small", None)  # percentage points
 
 # %%
 runs = {
-    name: json.loads((FOLDER / "results" / f"{name}.json").read_text())["rows"]
+    name: json.loads((DATA_FOLDER / "results" / f"{name}.json").read_text())["rows"]
     for name in ("smaller", "lowrank_smaller")
 }
 rows = pd.DataFrame(runs["smaller"] + runs["lowrank_smaller"])

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-from labkit import data
 from labkit.common.cache import CACHE
 from labkit.common.file_errors import FileError
 from labkit.common.keys import sha256
@@ -12,15 +11,16 @@ from labkit.model.network import Network
 from labkit.model.vouched import vouch
 from labkit.packed.compressed import unpack
 from labkit.prune.gradients import Gradients
+from labkit.zoo import datasets
 
 NAMES = ("mlp", "lenet5", "resnet8", "resnet20")
-FOLDER = data.FOLDER / "models"
+FOLDER = datasets.DATA_FOLDER / "models"
 QAT_FOLDER = FOLDER / "qat"
 PRUNED_FOLDER = FOLDER / "pruned"
 LOWRANK_FOLDER = FOLDER / "lowrank"
 GRADIENTS_FOLDER = FOLDER / "gradients"
 DISTILLED_FOLDER = FOLDER / "distilled"
-RUNS = data.ROOT / "runs"
+RUNS = datasets.ROOT / "runs"
 
 # What the records say, see `labkit.common.read_json`.
 RECORD = {
@@ -227,9 +227,11 @@ def gradients(name: str) -> Gradients:
     return found
 
 
-def dataset(name: str) -> data.Dataset:
+def dataset(name: str) -> datasets.Dataset:
     """The data set that `name` was trained on."""
-    return data.load("mnist" if _known(name) in ("mlp", "lenet5") else "cifar10")
+    return datasets.load_images(
+        "mnist" if _known(name) in ("mlp", "lenet5") else "cifar10"
+    )
 
 
 def keras_model(name: str):
@@ -279,7 +281,7 @@ def _remedy(path: Path, record: dict | None = None) -> str:
     if record:
         seed, command = record["seed"], f"`{record['command']}`"
     run = RUNS / f"{title}-seed{seed}"
-    restored = data.restore(path, path.with_name(f"{title}.json"))
+    restored = datasets.restore(path, path.with_name(f"{title}.json"))
     if run.is_dir():
         return (
             f"to keep your own training, run {command} again, which ends it from {run} "

@@ -20,14 +20,14 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from labkit.archive import CIFAR10_ARCHIVE, DataError, read_training_images
 from labkit.common.file_errors import FileError
 from labkit.common.memory import return_large_blocks
 from labkit.common.reading import read_json
 from labkit.common.split import Split
+from labkit.zoo.cifar10_archive import CIFAR10_ARCHIVE, DataError, read_training_images
 
-ROOT = Path(__file__).resolve().parent.parent
-FOLDER = ROOT / "data"
+ROOT = Path(__file__).resolve().parents[2]
+DATA_FOLDER = ROOT / "data"
 IMAGE_SHAPES = {"mnist": (28, 28), "cifar10": (32, 32, 3)}
 CLASSES = {
     "mnist": tuple("0123456789"),
@@ -41,8 +41,6 @@ SHEETS = {"mnist": 6, "cifar10": 5}
 VALIDATION = {"mnist": range(55_000, 60_000), "cifar10": range(5_000, 10_000)}
 CALIBRATION = range(5_000)
 TEST_ORDER_SEED = 20_260_101
-
-__all__ = ["CLASSES", "FOLDER", "ROOT", "DataError", "Dataset", "cut", "load"]
 
 
 class _decoded_once(cached_property):
@@ -89,13 +87,13 @@ class Dataset:
     @_decoded_once
     def test(self) -> Split:
         """The 10,000 test images in the lab's fixed shuffled order."""
-        images = _sheet(FOLDER / f"{self.name}-test.webp")
+        images = _sheet(DATA_FOLDER / f"{self.name}-test.webp")
         labels = _labels(f"{self.name}-test-labels.npy")
         order = np.random.default_rng(TEST_ORDER_SEED).permutation(len(labels))
         return Split(images[order], labels[order], order)
 
 
-def load(name: str, full: bool = False) -> Dataset:
+def load_images(name: str, full: bool = False) -> Dataset:
     """The data set `name`, "mnist" or "cifar10" (`full`: all 50,000 training images).
 
     Nothing is read until a split is asked for. Raises ValueError for another name;
@@ -147,14 +145,14 @@ def _sheet(path: Path) -> np.ndarray:
 
 
 def _labels(name: str) -> np.ndarray:
-    content = io.BytesIO(_read_checked(FOLDER / name))
+    content = io.BytesIO(_read_checked(DATA_FOLDER / name))
     return np.load(content, allow_pickle=False)
 
 
 def _within_one_sheet(name: str, numbers: range) -> Split:
     """The training images with these numbers, which lie in one sheet."""
     sheet, first = divmod(numbers.start, SHEET_SIZE)
-    images = _sheet(FOLDER / f"{name}-train-{sheet + 1}.webp")
+    images = _sheet(DATA_FOLDER / f"{name}-train-{sheet + 1}.webp")
     labels = _labels(f"{name}-train-labels.npy")
     index = np.array(numbers)
     # A copy, so that the other half of the sheet is not kept in memory.
@@ -165,9 +163,9 @@ def _training_images(name: str, full: bool, labels: np.ndarray) -> np.ndarray:
     """The training images at hand, from number 0 on."""
     sheets = [f"{name}-train-{k + 1}.webp" for k in range(SHEETS[name])]
     if name == "mnist":
-        return np.concatenate([_sheet(FOLDER / sheet) for sheet in sheets])
+        return np.concatenate([_sheet(DATA_FOLDER / sheet) for sheet in sheets])
     if not full:
-        return _sheet(FOLDER / sheets[0])
+        return _sheet(DATA_FOLDER / sheets[0])
     named = os.environ.get("LABKIT_DATA")
     if not named:
         return read_training_images(None, labels)
@@ -184,9 +182,9 @@ def _training_images(name: str, full: bool, labels: np.ndarray) -> np.ndarray:
 
 def _read_checked(path: Path) -> bytes:
     """The bytes of a data file, or DataError if they are not the published ones."""
-    if not FOLDER.is_dir():
+    if not DATA_FOLDER.is_dir():
         raise DataError(
-            f"there is no folder {FOLDER}: install labkit from a clone of its "
+            f"there is no folder {DATA_FOLDER}: install labkit from a clone of its "
             "repository with `pip install -e .`, so that data/ lies beside the package"
         )
     expected = _checksum(path.name)
@@ -203,7 +201,7 @@ def _read_checked(path: Path) -> bytes:
 
 
 def _checksum(name: str) -> str:
-    path = FOLDER / "checksums.json"
+    path = DATA_FOLDER / "checksums.json"
     try:
         return read_json(path, {name: str}, _mend(path))[name]
     except FileError as error:
@@ -211,15 +209,15 @@ def _checksum(name: str) -> str:
 
 
 def _mend(path: Path) -> str:
-    if path.parent == FOLDER:
+    if path.parent == DATA_FOLDER:
         return f"{restore(path)}, or clone anew"
     return f"copy {path.name} into {path.parent} again"
 
 
 def restore(*paths: Path) -> str:
     """What brings files under data/ back as the repository has them: "run `git …`"."""
-    named = (os.path.relpath(path, FOLDER.parent) for path in paths)
-    return f"run `git checkout -- {' '.join(named)}` in {FOLDER.parent}"
+    named = (os.path.relpath(path, DATA_FOLDER.parent) for path in paths)
+    return f"run `git checkout -- {' '.join(named)}` in {DATA_FOLDER.parent}"
 
 
 def made_again(path: Path) -> str:
