@@ -23,7 +23,7 @@ import numpy as np
 from benchmarks.files import markdown_table
 from benchmarks.limit import Bare, bare, beside, cells, milliseconds
 from labkit import zoo
-from labkit.compress import quantize_network
+from labkit.compress.quantized import quantize_network
 from labkit.measure.correctness import THREADS, accuracy
 from labkit.measure.timing import machine
 from labkit.model.runtime import Runner
@@ -187,12 +187,12 @@ def panels(size: Size) -> str:
 
 def ranks(size: Size) -> str:
     """A rank of mlp once the SVDs are there: the file, 250 and 10,000 test images."""
-    from labkit.panels.lowrank_choice import low
+    from labkit.compress.budget.low_rank import low_rank_network
 
     test, shares = zoo.dataset("mlp").test, iter(RANK_STEPS)
 
     def position(n: int | None) -> None:
-        network = low("mlp", "svd", next(shares)).network
+        network = low_rank_network("mlp", "svd", next(shares)).network
         accuracy(network, test, n) if n != 0 else network.to_bytes()
 
     kinds = {

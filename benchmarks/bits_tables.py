@@ -2,7 +2,8 @@
 
 from benchmarks import integers, repair
 from benchmarks.files import NETWORKS, markdown_table, read_json
-from labkit import sensitivity, zoo
+from labkit import zoo
+from labkit.compress.budget import sensitivity
 
 GRANULARITY, RULE = "channel", "least_squares"
 REPAIRS = {

@@ -14,10 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from labkit import structured, zoo
+from labkit import zoo
 from labkit.common import split
 from labkit.common.files import write_bytes
 from labkit.common.reading import read_arrays
+from labkit.compress import units
 from labkit.model.network import Network
 from labkit.prune.masking import masks
 from labkit.prune.schedules import SCHEDULES
@@ -155,4 +156,4 @@ def with_widths(hidden: Sequence[int]) -> Network:
         layer: np.arange(len(base.kernels[layer])) < width
         for layer, width in zip(LAYERS, hidden, strict=False)
     }
-    return structured.remove_units(base, kept)
+    return units.remove_units(base, kept)

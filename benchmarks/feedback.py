@@ -11,15 +11,15 @@ import numpy as np
 
 from benchmarks.scores import accuracy_of, scores
 from labkit import zoo
-from labkit.compress import quantize_network
-from labkit.quantize.affine import largest_code
-from labkit.quantize.symmetric import Quantized, quantize
-from labkit.repair.batch_norm import reestimate_batch_norm
-from labkit.repair.error_feedback import (
+from labkit.compress.quantized import quantize_network
+from labkit.compress.repair.batch_norm import reestimate_batch_norm
+from labkit.compress.repair.error_feedback import (
     feed_back_errors,
     output_error,
     round_with_feedback,
 )
+from labkit.quantize.affine import largest_code
+from labkit.quantize.symmetric import Quantized, quantize
 
 NAME = "mlp"
 BITS, RULES = (4, 3, 2), ("minmax", "least_squares")

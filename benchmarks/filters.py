@@ -15,12 +15,13 @@ from tqdm import tqdm
 
 from benchmarks.files import RESULTS, write_run
 from benchmarks.scores import accuracy_of
-from labkit import structured, zoo
-from labkit.inner_filters import NAMES, inner_layers, unit_macs
+from labkit import zoo
+from labkit.compress.budget.filters import NAMES, inner_layers, unit_macs
+from labkit.compress.repair.batch_norm import reestimate_channels
+from labkit.compress.units import remove_units, weight_norms
 from labkit.model.network import Network
 from labkit.prune import units
 from labkit.prune.unit_budget import choose_units
-from labkit.repair.batch_norm import reestimate_channels
 
 FILE = RESULTS / "filters.json"
 SAVING, IMAGES, DRAWS = 0.27, 100, 3
@@ -60,7 +61,7 @@ def ranking(name: str, criterion: str, seed: int = 0) -> dict[str, np.ndarray]:
         count = {layer: len(network.kernels[layer]) for layer in inner_layers(network)}
         return {layer: rng.random(filters) for layer, filters in count.items()}
     taylor = "Taylor" in criterion
-    found = zoo.gradients(name).units if taylor else structured.weight_norms(network)
+    found = zoo.gradients(name).units if taylor else weight_norms(network)
     found = {layer: found[layer] for layer in inner_layers(network)}
     if "scaled" in criterion:
         found = {layer: units.normalized(s) for layer, s in found.items()}
@@ -89,7 +90,7 @@ def without(network: Network, gone: Mapping[str, list[int]], images=None) -> Net
         layer: np.isin(np.arange(len(network.kernels[layer])), stay)
         for layer, stay in left.items()
     }
-    small = structured.remove_units(network, kept)
+    small = remove_units(network, kept)
     if images is None:
         return small
     return reestimate_channels(network, small, images, left)

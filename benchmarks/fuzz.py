@@ -19,14 +19,14 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from labkit import zoo
-from labkit.compress import quantize_network
+from labkit.compress.pruned import pack_zeros
+from labkit.compress.quantized import quantize_network
 from labkit.model import probe
 from labkit.model.graph import NetworkError
 from labkit.model.network import Network
 from labkit.packed import codec
 from labkit.packed.bit_packing import CodecError
 from labkit.packed.compressed import opened, pack
-from labkit.pruned import pack_zeros
 
 HEAD = len(codec.MAGIC) + hashlib.sha256().digest_size
 AT_ONCE = 250  # files in one child

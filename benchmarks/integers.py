@@ -19,7 +19,7 @@ from tqdm import tqdm
 from benchmarks.files import RESULTS, read_json
 from labkit import zoo
 from labkit.common.files import write_json
-from labkit.deploy import deployable
+from labkit.compress.deploy import deployable
 from labkit.integer.differences import Tally, open_network
 from labkit.integer.network import IntegerNetwork
 from labkit.measure.timing import machine

@@ -15,12 +15,14 @@ from tqdm import tqdm
 
 from benchmarks.files import RESULTS
 from benchmarks.scores import accuracy_of
-from labkit import factorized, rank_choice, zoo
+from labkit import zoo
 from labkit.common.files import write_json
+from labkit.compress import factorized
+from labkit.compress.budget.ranks import plan_ranks
+from labkit.compress.responses import answers, observe
 from labkit.measure.correctness import Accuracy, compare
 from labkit.measure.timing import machine
 from labkit.model.network import Network
-from labkit.responses import answers, observe
 
 FILE = RESULTS / "lowrank.json"
 NAME = "mlp"
@@ -41,7 +43,7 @@ def wanted(network: Network) -> Iterator[tuple[str, float | None, dict[str, int]
     for layer, ranks in RANKS.items():
         yield from ((layer, None, {layer: rank}) for rank in ranks)
     for share in SHARES:
-        yield WHOLE, share, rank_choice.plan(network, "svd", share)
+        yield WHOLE, share, plan_ranks(network, "svd", share)
 
 
 def output_error(low: Network, images: np.ndarray, layer: str, right) -> float:

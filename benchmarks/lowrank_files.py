@@ -13,9 +13,9 @@ from tqdm import tqdm
 from benchmarks.files import RESULTS, write_run
 from benchmarks.scores import accuracy_of
 from labkit import zoo
+from labkit.compress.budget.low_rank import low_rank_network, methods
 from labkit.measure.timing import latency
 from labkit.panels.lowrank import IMAGES
-from labkit.panels.lowrank_choice import low, methods
 
 FILE = RESULTS / "lowrank_files.json"
 SHARE = 0.5
@@ -27,7 +27,9 @@ def rows(name: str) -> list[dict]:
     """The files of one network; the first is the network as it is."""
     files = {WHOLE: zoo.load(name)}
     for method in tqdm(methods(name), name):
-        files[method] = low(name, method, SHARE, images=IMAGES[name]).network
+        files[method] = low_rank_network(
+            name, method, SHARE, images=IMAGES[name]
+        ).network
     times = latency(files)
     split = zoo.dataset(name).validation.take(VALIDATION)
     return [

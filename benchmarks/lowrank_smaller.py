@@ -16,10 +16,11 @@ import numpy as np
 from benchmarks import dense_runs, resumed, smaller
 from benchmarks.files import RESULTS, read_json
 from benchmarks.scores import accuracy_of
-from labkit import factorized, rank_choice
+from labkit.compress import factorized
+from labkit.compress.budget.ranks import plan_ranks
+from labkit.compress.responses import observe
 from labkit.lowrank.parts import Part
 from labkit.model.network import Network
-from labkit.responses import observe
 from labkit.zoo import datasets
 
 FILE = RESULTS / "lowrank_smaller.json"
@@ -48,13 +49,13 @@ def taken_apart(file: Network, images: np.ndarray, size_bytes: int) -> dict:
     observed = observe(file, images, METHOD)
     most = size_bytes
     while True:
-        ranks = rank_choice.plan(
+        ranks = plan_ranks(
             file, METHOD, by="product", unit="bytes", most=most, observed=observed
         )
         parts = {
             layer: None
             if rank is None
-            else factorized.parts(file, layer, rank, METHOD, observed)
+            else factorized.factorize_layer(file, layer, rank, METHOD, observed)
             for layer, rank in ranks.items()
         }
         excess = len(factorized.factorize(file, parts)) - size_bytes

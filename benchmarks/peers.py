@@ -12,7 +12,7 @@ on two cores, on an otherwise idle machine.
 | ours W4A4, trained | quantization-aware training, committed; hours, not seconds |
 | Keras | `model.quantize`, saved as .keras; run by Keras |
 | TensorFlow Lite | the converter's optimizations, from the Keras model |
-| ai_edge_quantizer | the recipes of `labkit.deploy` |
+| ai_edge_quantizer | the recipes of `labkit.compress.deploy` |
 """
 
 import os
@@ -28,8 +28,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from benchmarks.files import RESULTS, write_run  # noqa: E402
 from labkit import zoo  # noqa: E402
-from labkit.compress import quantize_network  # noqa: E402
-from labkit.deploy import CALIBRATION_IMAGES, deployable  # noqa: E402
+from labkit.compress.deploy import CALIBRATION_IMAGES, deployable  # noqa: E402
+from labkit.compress.quantized import quantize_network  # noqa: E402
 from labkit.measure.correctness import accuracy  # noqa: E402
 from labkit.measure.timing import latency  # noqa: E402
 from labkit.model.network import Network  # noqa: E402

@@ -4,16 +4,16 @@
 are the committed ones (`python -m labkit qat NAME SETTING` makes them).
 
 "rounded" is the float network at the same setting without training, by
-`labkit.post_training` on 100 calibration images.
+`labkit.compress.post_training` on 100 calibration images.
 """
 
 import time
 
 from benchmarks.files import RESULTS, write_run
 from labkit import zoo
+from labkit.compress.post_training import CALIBRATION_IMAGES, Setting, round_network
 from labkit.measure.correctness import accuracy, compare
 from labkit.packed.compressed import unpack
-from labkit.post_training import CALIBRATION_IMAGES, Setting, round_network
 
 FILE = RESULTS / "qat.json"
 

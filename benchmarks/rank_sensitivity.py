@@ -1,7 +1,7 @@
 """Losses by rank of the four networks, one layer at a time, on validation images.
 
 `python -m benchmarks.rank_sensitivity` writes data/results/rank_sensitivity.json: what
-`labkit.rank_choice.plan` shares a budget out by with "loss", and the rank panel with
+`labkit.compress.plan_ranks` shares a budget out by with "loss", and the rank panel with
 it. `python -m benchmarks.rank_sensitivity mlp lenet5` measures these anew and keeps the
 others' entries. Half an hour or more on one core for all four.
 """
@@ -13,12 +13,13 @@ import time
 from tqdm import tqdm
 
 from benchmarks.files import NETWORKS, read_json
-from labkit import factorized, zoo
+from labkit import zoo
 from labkit.common.files import write_json
+from labkit.compress import factorized
+from labkit.compress.budget.rank_sensitivity import FILE, rank_losses
+from labkit.compress.responses import observe
 from labkit.measure.timing import machine
 from labkit.panels.lowrank import IMAGES
-from labkit.rank_sensitivity import FILE, rank_losses
-from labkit.responses import observe
 
 METHODS = ("svd", "responses", "spatial", "tucker")
 VALIDATION = 1000

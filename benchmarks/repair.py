@@ -27,14 +27,14 @@ from benchmarks.files import RESULTS, read_json
 from benchmarks.scores import accuracy_of, scores
 from labkit import zoo
 from labkit.common.files import write_json
-from labkit.compress import quantize_network
-from labkit.deploy import BITS as DEPLOYED_BITS
-from labkit.deploy import Deployed, deployable
+from labkit.compress.deploy import Deployed, deployable
+from labkit.compress.deploy_recipes import BITS as DEPLOYED_BITS
+from labkit.compress.quantized import quantize_network
+from labkit.compress.repair.batch_norm import reestimate_batch_norm
+from labkit.compress.repair.bias_correction import correct_biases
+from labkit.compress.repair.equalization import equalize
 from labkit.measure.timing import machine
 from labkit.model.network import Network
-from labkit.repair.batch_norm import reestimate_batch_norm
-from labkit.repair.bias_correction import correct_biases
-from labkit.repair.equalization import equalize
 
 FILE = RESULTS / "repair.json"
 BITS, RULES, GRANULARITIES = (

@@ -19,10 +19,10 @@ from benchmarks.files import NETWORKS, read_json
 from labkit import zoo
 from labkit.common.files import write_json
 from labkit.common.knapsack import Frontier, exact, greedy
-from labkit.compress import quantize_network
+from labkit.compress.budget.sensitivity import FILE, Sensitivity, score, sensitivity
+from labkit.compress.quantized import quantize_network
 from labkit.measure.intervals import wilson
 from labkit.measure.timing import machine
-from labkit.sensitivity import FILE, Sensitivity, score, sensitivity
 
 RULE = "least_squares"
 GRANULARITY = "channel"

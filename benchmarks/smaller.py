@@ -22,8 +22,8 @@ import numpy as np
 from benchmarks import dense_runs, resumed
 from benchmarks.files import RESULTS
 from benchmarks.scores import accuracy_of
-from labkit import structured
-from labkit.pruned import pack_zeros
+from labkit.compress import units
+from labkit.compress.pruned import pack_zeros
 from labkit.zoo import datasets
 
 FILE = RESULTS / "smaller.json"
@@ -63,7 +63,7 @@ def widths_within(size_bytes: int) -> tuple[int, int]:
 
 def without_neurons(network, hidden: tuple[int, int]):
     """A `Dense` without the hidden neurons whose weights have the least norm."""
-    norms = structured.weight_norms(dense_runs.as_file(network))
+    norms = units.weight_norms(dense_runs.as_file(network))
     kernels, biases = list(network.kernels), list(network.biases)
     for k, width in enumerate(hidden):
         kept = np.sort(np.argsort(-norms[dense_runs.LAYERS[k]], kind="stable")[:width])

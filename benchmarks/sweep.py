@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from benchmarks.files import RESULTS, write_run
 from labkit import zoo
-from labkit.compress import quantize_network
+from labkit.compress.quantized import quantize_network
 from labkit.measure.correctness import accuracy, compare
 from labkit.quantize.granularity import GRANULARITIES
 

@@ -10,8 +10,8 @@ from labkit import zoo
 from labkit.common.exits import in_one_sentence
 from labkit.common.file_errors import FileError
 from labkit.common.reading import read_json
+from labkit.compress.post_training import Setting
 from labkit.model.graph import NetworkError
-from labkit.post_training import Setting
 from labkit.zoo import datasets
 
 NOTEBOOKS = datasets.ROOT / "notebooks"

@@ -162,8 +162,8 @@ def distillation(
     `labkit.distill.loss`. images: of the first 5,000 training images. steps: batches of
     up to 128 images for each student. seconds: for both, half of it each. Each Progress
     names its student, "alone" or "distilled", and its loss on some validation images;
-    the last one's file is read by `labkit.students.read`. Everything else as for
-    `training`.
+    the last one's file is read by `labkit.compress.read_students`. Everything else as
+    for `training`.
     """
     if width < 1:
         raise ValueError(f"width is {width}: give 1 or more units")

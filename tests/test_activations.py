@@ -6,9 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from labkit import activations, zoo
-from labkit.activations import RULES, calibrate, fake_quantize_activations
-from labkit.deploy import deployable
+from labkit import zoo
+from labkit.compress import activations
+from labkit.compress.activations import RULES, calibrate, fake_quantize_activations
+from labkit.compress.deploy import deployable
 from labkit.measure.correctness import accuracy
 from labkit.model.graph import NetworkError
 

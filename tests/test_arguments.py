@@ -6,7 +6,8 @@ import math
 import numpy as np
 import pytest
 
-from labkit import clipped, distill, quantize
+from labkit import distill, quantize
+from labkit.compress import clipped
 from labkit.distill import dark_knowledge, similarity
 from labkit.lowrank import (
     convolution,

@@ -6,9 +6,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from labkit import compress, zoo
+from labkit import zoo
 from labkit.common.cache import CACHE, LIMIT_BYTES
-from labkit.compress import quantize_network
+from labkit.compress import quantized
+from labkit.compress.quantized import quantize_network
 from labkit.measure import ledger
 from labkit.packed import codec
 from labkit.packed.bit_packing import CodecError
@@ -118,8 +119,8 @@ def test_depthwise_kernels_have_their_channels_last():
         def layer(self, name):
             return SimpleNamespace(kind="DEPTHWISE_CONV_2D")
 
-    tensor = compress._quantized(
-        Depthwise(), "dwconv1", 8, compress._How("channel", "minmax", "uniform", 32)
+    tensor = quantized._quantized(
+        Depthwise(), "dwconv1", 8, quantized._How("channel", "minmax", "uniform", 32)
     )
     assert (tensor.axis, tensor.scale.shape) == (3, (8,))
 
@@ -149,7 +150,7 @@ def test_caches_are_bounded():
 
 def test_threads_see_one_result():
     network = zoo.load("mlp")
-    compress._compressed.drop_all()
+    quantized._compressed.drop_all()
     packed = []
 
     def work(bits):
@@ -191,7 +192,7 @@ def test_what_is_refused():
         quantize_network(network, 8, grid="ternary")
     with pytest.raises(ValueError, match="leave rule at 'minmax'"):
         quantize_network(network, 2, rule="kl", grid="ternary")
-    assert compress.GRID_NAMES[0] == "uniform"
+    assert quantized.GRID_NAMES[0] == "uniform"
     packed = bytearray(quantize_network(network, 8).packed)
     packed[-1] ^= 1
     with pytest.raises(CodecError, match="truncated or changed"):

@@ -11,9 +11,11 @@ from ai_edge_litert.interpreter import Interpreter
 from ai_edge_quantizer import quantizer
 
 from benchmarks.feedback import whole_inverse
-from labkit import deploy, recipes, zoo
-from labkit.compress import quantize_network
-from labkit.deploy import Deployed, Unavailable, deployable
+from labkit import zoo
+from labkit.compress import deploy, deploy_recipes
+from labkit.compress.deploy import Deployed, Unavailable, deployable
+from labkit.compress.quantized import quantize_network
+from labkit.compress.repair.error_feedback import feed_back_errors, round_with_feedback
 from labkit.measure.file_contents import stored_weights
 from labkit.model import replace
 from labkit.model.graph import NetworkError
@@ -21,10 +23,9 @@ from labkit.model.network import Network
 from labkit.model.runtime import Runner
 from labkit.quantize.granularity import GRANULARITIES
 from labkit.quantize.symmetric import quantize
-from labkit.repair.error_feedback import feed_back_errors, round_with_feedback
 
 NETWORKS = [name for name in zoo.NAMES if (zoo.FOLDER / f"{name}.tflite").exists()]
-SETTINGS = list(product(deploy.BITS, deploy.MODES, GRANULARITIES))
+SETTINGS = list(product(deploy_recipes.BITS, deploy.MODES, GRANULARITIES))
 IMAGES = 50
 
 
@@ -33,7 +34,8 @@ def kinds(network):
 
 
 def exists(network, bits, mode, granularity):
-    """The table in labkit.deploy's docstring, for a network that 32 does not divide."""
+    """The table in labkit.compress.deploy's docstring, for a network that 32 does
+    not divide."""
     if granularity == "block":
         return False
     return bits != 2 or (mode == "dynamic" and kinds(network) == {"FULLY_CONNECTED"})
@@ -94,7 +96,7 @@ def test_ranges_of_the_float_network_clip(monkeypatch):
     assert error(deployable(network, 4, "static", "tensor", images).to_bytes()) > 0.1
     setting = (4, "static", "tensor", "min_max")
     runs = quantizer.Quantizer(decoded.to_bytes())
-    recipes.apply(runs, *setting)
+    deploy_recipes.apply(runs, *setting)
     pixels = deploy._calibration(network, images, IMAGES)
     ranges = deploy._observed(runs, decoded.to_bytes(), setting, pixels)
     monkeypatch.setattr(deploy, "_observed", lambda *arguments: ranges)
@@ -152,11 +154,12 @@ def test_reasons(bits, mode, granularity, words):
 def test_convolutions_of_2_bits_are_still_wrong():
     """What the reason claims; run in a child process, it may read foreign memory.
 
-    Should this fail, LiteRT has mended its kernel, and labkit.recipes can offer it.
+    Should this fail, LiteRT has mended its kernel, and labkit.compress.deploy_recipes
+    can offer it.
     """
     script = """
 import numpy as np
-from labkit import deploy, zoo
+from labkit import compress, zoo
 from labkit.model import Runner
 from labkit.quantize import quantize
 network = zoo.load("lenet5")
@@ -224,7 +227,7 @@ def test_blocks_that_divide_the_width(dense):
 
 def test_what_is_looked_for_after_writing(dense, monkeypatch):
     """Without the questions asked first, each trap is still found in the file."""
-    monkeypatch.setattr(recipes, "missing", lambda *setting: None)
+    monkeypatch.setattr(deploy_recipes, "missing", lambda *setting: None)
     assert "left 1 of 1 kernels" in deployable(dense, 8, "dynamic", "block").reason
     assert "LiteRT refuses" in deployable(dense, 2, "dynamic", "block").reason
     images = np.zeros((50, 64), np.uint8)
@@ -339,7 +342,8 @@ def test_gptq_keeps_the_scales_and_halves_the_layers_error():
 
 @pytest.mark.parametrize("bits", [4, 2])
 def test_gptq_feeds_back_with_the_whole_inverse(bits):
-    """What labkit.recipes says of it. Should this fail, ai_edge_quantizer mended it."""
+    """What labkit.compress.deploy_recipes says of it. Should this fail,
+    ai_edge_quantizer mended it."""
     network = zoo.load("mlp")
     images = zoo.dataset("mlp").calibration.images[: deploy.GPTQ_IMAGES]
     stored = decoded_kernels(deployable(network, bits, algorithm="gptq").to_bytes())
@@ -404,7 +408,8 @@ def test_an_algorithm_without_blocks(dense):
 
 
 def test_hadamard_still_runs_one_image_only():
-    """What the reason claims. Should this fail, labkit.recipes can offer it."""
+    """What the reason claims. Should this fail, labkit.compress.deploy_recipes can
+    offer it."""
     setting = (8, "dynamic", "channel", "hadamard")
     file = deploy._quantized(zoo.load("mlp").to_bytes(), setting, None)
     assert Runner(file, 1).run(np.zeros((1, 28, 28), np.uint8)).shape == (1, 10)
@@ -413,7 +418,8 @@ def test_hadamard_still_runs_one_image_only():
 
 
 def test_oscar_still_multiplies_by_1():
-    """What the reason claims. Should this fail, labkit.recipes can offer it."""
+    """What the reason claims. Should this fail, labkit.compress.deploy_recipes can
+    offer it."""
     pixels = deploy._calibration(zoo.load("mlp"), None, 20)
     setting = (8, "dynamic", "channel", "oscar")
     file = deploy._quantized(zoo.load("mlp").to_bytes(), setting, pixels)

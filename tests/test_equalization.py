@@ -6,12 +6,16 @@ from ai_edge_litert import schema_py_generated as schema
 from integer_graphs import Builder
 
 from labkit import zoo
-from labkit.compress import quantize_network
+from labkit.compress.quantized import quantize_network
+from labkit.compress.repair.equalization import (
+    channel_ranges,
+    equalize,
+    equalizing_factors,
+)
+from labkit.compress.repair.pairs import Pair, obstacles, pairs, partner
 from labkit.model import flatbuffer
 from labkit.model.graph import NetworkError
 from labkit.model.network import Network
-from labkit.repair.equalization import channel_ranges, equalize, equalizing_factors
-from labkit.repair.pairs import Pair, obstacles, pairs, partner
 
 PAIRS = {
     "mlp": "fc1-fc2 fc2-fc3",

@@ -4,19 +4,19 @@ import numpy as np
 import pytest
 
 from labkit import zoo
-from labkit.compress import quantize_network
-from labkit.packed.codec import payload_bytes
-from labkit.packed.compressed import unpack
-from labkit.prune.curvature import hessian
-from labkit.quantize.granularity import GRANULARITIES
-from labkit.quantize.symmetric import quantize
-from labkit.repair.error_feedback import (
+from labkit.compress.quantized import quantize_network
+from labkit.compress.repair.error_feedback import (
     feed_back_errors,
     feedback_cholesky,
     feedback_plain,
     output_error,
     round_with_feedback,
 )
+from labkit.packed.codec import payload_bytes
+from labkit.packed.compressed import unpack
+from labkit.prune.curvature import hessian
+from labkit.quantize.granularity import GRANULARITIES
+from labkit.quantize.symmetric import quantize
 
 
 def layer(seed, outputs=6, inputs=12, n=40):

@@ -3,13 +3,14 @@
 import numpy as np
 import pytest
 
-from labkit import factorized, zoo
-from labkit.factorized import METHODS, at_ranks, factorize
+from labkit import zoo
+from labkit.compress import factorized
+from labkit.compress.factorized import METHODS, at_ranks, factorize
+from labkit.compress.responses import observe
 from labkit.lowrank import parts as layer_parts
 from labkit.lowrank.parts import Part, multiplied_back
 from labkit.model.graph import NetworkError
 from labkit.model.network import Network
-from labkit.responses import observe
 
 
 def seen(network, name, method, n=60):
@@ -49,10 +50,11 @@ def test_the_factors_compute_what_their_product_does(name, method):
     images = zoo.dataset(name).validation.images[:20]
     observed = seen(network, name, method)
     ranks = {
-        layer: some_rank(network, layer, method) for layer in factorized.layers(network)
+        layer: some_rank(network, layer, method)
+        for layer in factorized.factorizable_layers(network)
     }
     parts = {
-        layer: factorized.parts(network, layer, rank, method, observed)
+        layer: factorized.factorize_layer(network, layer, rank, method, observed)
         for layer, rank in ranks.items()
     }
     low = factorize(network, parts)
@@ -138,9 +140,9 @@ def uneven():
 def test_strides_and_padding_of_all_kinds(uneven, method):
     inputs = np.random.default_rng(0).normal(size=(9, 13, 10, 3)).astype(np.float32)
     parts = {}
-    for layer in factorized.layers(uneven):
+    for layer in factorized.factorizable_layers(uneven):
         rank = some_rank(uneven, layer, method)
-        parts[layer] = factorized.parts(uneven, layer, rank, method)
+        parts[layer] = factorized.factorize_layer(uneven, layer, rank, method)
     low, wanted = factorize(uneven, parts), multiplied(uneven, parts).predict(inputs)
     assert np.abs(low.predict(inputs) - wanted).max() <= 1e-4 * np.abs(wanted).max()
     for layer in uneven.kernels:

@@ -7,8 +7,14 @@ import pytest
 from tables import cells
 
 from benchmarks import filter_tables, filters
-from labkit import structured, zoo
-from labkit.inner_filters import NAMES, chosen, inner_layers, unit_macs
+from labkit import zoo
+from labkit.compress import units
+from labkit.compress.budget.filters import (
+    NAMES,
+    filters_to_remove,
+    inner_layers,
+    unit_macs,
+)
 from labkit.zoo import datasets
 
 RUN = json.loads(filters.FILE.read_text())
@@ -32,7 +38,7 @@ def test_every_choice_saves_as_much_and_no_filter_too_many(name, criterion):
 def test_taylor_per_mac_is_what_the_command_removes():
     network = zoo.load("resnet8")
     gone = filters.removed(network, filters.ranking("resnet8", "Taylor per MAC"))
-    assert gone == chosen("resnet8", filters.SAVING)
+    assert gone == filters_to_remove("resnet8", filters.SAVING)
 
 
 def test_the_smallest_scores_go_whatever_they_cost():
@@ -51,7 +57,7 @@ def test_a_fixed_share_is_the_same_in_every_layer():
     network = zoo.load("resnet20")
     criterion = "fixed share of each layer, by norm"
     gone = filters.removed(network, filters.ranking("resnet20", criterion))
-    norms = structured.weight_norms(network)
+    norms = units.weight_norms(network)
     shares = [len(f) / len(norms[layer]) for layer, f in gone.items()]
     assert max(shares) - min(shares) <= 1 / 16
     for layer, f in gone.items():

@@ -6,17 +6,18 @@ import numpy as np
 import pytest
 from float_graphs import dense_file
 
-from labkit import deploy, zoo
-from labkit.activations import calibrate
+from labkit import zoo
+from labkit.compress import deploy
+from labkit.compress.activations import calibrate
+from labkit.compress.layer_inputs import input_norms, layer_hessian
+from labkit.compress.repair.statistics import channel_statistics, pre_activations
+from labkit.compress.responses import answers, observe
+from labkit.compress.units import mean_activations
 from labkit.integer.network import IntegerNetwork
-from labkit.layer_inputs import input_norms, layer_hessian
 from labkit.model.graph import NetworkError
 from labkit.model.inputs import as_inputs
 from labkit.model.network import Network
 from labkit.model.runtime import Runner
-from labkit.repair.statistics import channel_statistics, pre_activations
-from labkit.responses import answers, observe
-from labkit.structured import mean_activations
 
 COUNT = 12
 

@@ -11,7 +11,7 @@ from integer_builder import Builder
 from integer_graphs import FAMILIES
 
 from labkit import integer, zoo
-from labkit.deploy import deployable
+from labkit.compress.deploy import deployable
 from labkit.integer.differences import compare
 from labkit.integer.linear import sum_type
 from labkit.integer.litert import LiteRTNetwork

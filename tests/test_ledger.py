@@ -9,8 +9,9 @@ import pytest
 from ai_edge_quantizer import quantizer, recipe
 
 from labkit import zoo
-from labkit.compress import quantize_network
-from labkit.deploy import deployable
+from labkit.compress.deploy import deployable
+from labkit.compress.pruned import prune_network
+from labkit.compress.quantized import quantize_network
 from labkit.measure import ledger
 from labkit.measure.file_contents import byte_parts, stored_weights
 from labkit.measure.ledger import (
@@ -22,7 +23,6 @@ from labkit.measure.ledger import (
 )
 from labkit.measure.timing import Latency
 from labkit.prune.masking import masks
-from labkit.pruned import prune_network
 
 KERNELS = 784 * 300 + 300 * 100 + 100 * 10
 BIASES = 300 + 100 + 10

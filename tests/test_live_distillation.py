@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from labkit import live, students, zoo
+from labkit import live, zoo
+from labkit.compress import students
 from labkit.measure.correctness import accuracy
 from labkit.model.graph import NetworkError
 from labkit.model.network import Network
@@ -63,7 +64,7 @@ def test_two_students_are_trained_side_by_side():
     told = [(now.student, now.step) for now in seen]
     assert told == [(s, n) for s in ("alone", "distilled") for n in (100, 200)]
     assert all(now.steps == 200 and 0 < now.loss < 2.5 for now in seen)
-    found = students.read(content, MLP)
+    found = students.read_students(content, MLP)
     split = zoo.dataset("mlp").validation.take(1000)
     assert set(found) == {"alone", "distilled"}
     for network in found.values():

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from labkit import live, zoo
+from labkit.compress.pruned import apply_masks
 from labkit.measure.correctness import accuracy
 from labkit.packed.compressed import unpack
 from labkit.prune.masking import masks, removed_count
-from labkit.pruned import apply
 
 pytest.importorskip("keras", reason="the extra `train` is not installed")
 from labkit.train import live as train_live  # noqa: E402
@@ -32,7 +32,7 @@ def test_fine_tuning_keeps_the_masks_and_mends_the_network(name, sparsity, steps
     trained = unpack(packed)
     for layer, kernel in trained.kernels.items():
         np.testing.assert_array_equal(kernel != 0, kept[layer])
-    before = accuracy(apply(network, kept), split).value
+    before = accuracy(apply_masks(network, kept), split).value
     assert accuracy(trained, split).value > before + 0.05
     assert len(packed) < (1.1 - sparsity) * len(network)
 

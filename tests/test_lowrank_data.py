@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from labkit import zoo
+from labkit.compress.responses import answers, observe
 from labkit.lowrank import convolution, data_aware
 from labkit.lowrank.covariance import Moments, Sums, moments
 from labkit.lowrank.data_aware import pca_of_inputs, pca_of_responses
 from labkit.lowrank.decomposition import from_svd
 from labkit.lowrank.truncated_svd import svd
-from labkit.responses import answers, observe
 
 
 def layer(out=7, inputs=10, seed=0):

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from benchmarks import dense_runs, lowrank_smaller, resumed, smaller
-from labkit import factorized, zoo
+from labkit import zoo
+from labkit.compress import factorized
 from labkit.zoo import datasets
 
 keras = pytest.importorskip("keras", reason="the extra `train` is not installed")

@@ -8,9 +8,10 @@ from tables import cells
 
 from benchmarks import lowrank, lowrank_beside, lowrank_files, lowrank_smaller, smaller
 from benchmarks import lowrank_tables as tables
-from labkit import factorized, zoo
+from labkit import zoo
+from labkit.compress import factorized
+from labkit.compress.responses import answers, observe
 from labkit.measure.timing import Latency
-from labkit.responses import answers, observe
 
 MACHINE = {"cpu": "a CPU", "cores": 2}
 

@@ -13,8 +13,8 @@ import labkit.train
 from labkit import __main__ as command
 from labkit import zoo
 from labkit.common.file_errors import FileError
+from labkit.compress.post_training import Setting
 from labkit.model.graph import NetworkError
-from labkit.post_training import Setting
 
 
 def test_overview_names_lessons_networks_and_data():

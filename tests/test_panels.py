@@ -15,8 +15,9 @@ import pytest
 from nbclient import NotebookClient
 from panel_driving import TURNED, WAIT, few_images, turn, turns
 
-from labkit import compress, deploy, measure
+from labkit import compress, measure
 from labkit.common.file_errors import FileError
+from labkit.compress import deploy
 from labkit.packed.compressed import pack, unpack
 from labkit.panels import base, measuring, page, quantization_panel
 from labkit.panels.base import Panel

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from panel_driving import TURNED, WAIT, few_images, turns
 
-from labkit import activations, deploy, measure, post_training, zoo
-from labkit.activations import inner_layers
+from labkit import measure, zoo
+from labkit.compress import activations, deploy, post_training
+from labkit.compress.activations import inner_layers
 from labkit.model.fake_quant import inserted_grids
 from labkit.packed.compressed import unpack
 from labkit.panels import activations_panel, one_by_one, page, readings

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from panel_driving import TURNED, WAIT, few_images, turns
 
-from labkit import compress, measure, mixed, sensitivity, zoo
+from labkit import compress, measure, zoo
+from labkit.compress.budget import bits, sensitivity
 from labkit.model.graph import NetworkError
 from labkit.packed import compressed
 from labkit.panels import budget_panel
@@ -25,10 +26,12 @@ def direct(settings):
     """The figures of a setting without the panel."""
     network = zoo.load(settings["network"])
     data = zoo.dataset(settings["network"])
-    found = sensitivity.committed(network, RULE)
+    found = sensitivity.committed_sensitivity(network, RULE)
     how = {k: settings[k] for k in ("method", "granularity", "free")}
-    offered = mixed.choices(network, found, **how)
-    made = mixed.mixed(network, offered, len(network) * settings["budget"] / 100)
+    offered = bits.bit_options(network, found, **how)
+    made = bits.mixed_precision(
+        network, offered, len(network) * settings["budget"] / 100
+    )
     loss = sensitivity.score(made.compressed.network, data.validation).loss
     return {
         "float": (measure.accuracy(network, data.test).value, len(network)),
@@ -98,7 +101,7 @@ def test_everything_at_the_default():
 
 def test_files_with_the_same_bits_are_the_committed_ones():
     first = next(compute(network="resnet8"))
-    runs = mixed.committed_runs(zoo.load("resnet8"))
+    runs = bits.committed_runs(zoo.load("resnet8"))
     uniform = [run for run in runs if run.method == "uniform"]
     assert [point.name for point in first.uniform] == [
         f"{bits} bits" for bits in sensitivity.BITS
@@ -110,9 +113,11 @@ def test_files_with_the_same_bits_are_the_committed_ones():
 def test_mixed_bits_beat_the_same_bits_at_equal_bytes():
     """The lesson's claim, on resnet8 at the bytes of 3 bits, on test images."""
     network, test = zoo.load("resnet8"), zoo.dataset("resnet8").test.take(1000)
-    offered = mixed.choices(network, sensitivity.committed(network, RULE))
+    offered = bits.bit_options(
+        network, sensitivity.committed_sensitivity(network, RULE)
+    )
     same = compress.quantize_network(network, 3, "channel", RULE)
-    made = mixed.mixed(network, offered, same.size_bytes).compressed
+    made = bits.mixed_precision(network, offered, same.size_bytes).compressed
     before, after = (measure.accuracy(m.network, test) for m in (same, made))
     paired = measure.compare(before, after)
     assert paired.difference > 0.1 and paired.p_value < 1e-6

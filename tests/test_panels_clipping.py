@@ -7,7 +7,7 @@ import pytest
 from panel_driving import TURNED, WAIT, few_images, turns
 
 from labkit import compress, measure, zoo
-from labkit.clipped import clip_network, quantize_clipped
+from labkit.compress.clipped import clip_network, quantize_clipped
 from labkit.packed.compressed import pack, unpack
 from labkit.panels import clip_curves, clipping_panel
 from labkit.panels.clipping import compute

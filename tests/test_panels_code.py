@@ -10,7 +10,7 @@ import pytest
 from panel_driving import few_images
 
 from labkit import measure, panels
-from labkit.deploy import Deployed
+from labkit.compress.deploy import Deployed
 from labkit.model.network import Network
 from labkit.packed.compressed import Compressed
 from labkit.panels.controls import complete

@@ -4,12 +4,15 @@ import numpy as np
 import pytest
 from panel_driving import WAIT, few_images, turns
 
-from labkit import factorized, measure, rank_choice, zoo
+from labkit import measure, zoo
+from labkit.compress import factorized
+from labkit.compress.budget import low_rank
+from labkit.compress.budget.ranks import RANK_RULES, plan_ranks
+from labkit.compress.responses import observe
 from labkit.lowrank.parts import multiplied_back
-from labkit.panels import lowrank_choice, rank_panel
+from labkit.panels import rank_panel
 from labkit.panels.lowrank import compute
 from labkit.panels.lowrank_report import lines
-from labkit.responses import observe
 
 SMALL = 300
 
@@ -30,10 +33,10 @@ def direct(settings):
         observed = observe(base, images, method)
     losses = None
     if settings["by"] == "loss":
-        losses = lowrank_choice.losses_of(
+        losses = low_rank.losses_of(
             name, method, settings["unit"], settings["images"] if observed else 0
         ).layers
-    ranks = rank_choice.plan(
+    ranks = plan_ranks(
         base,
         method,
         settings["share"],
@@ -82,7 +85,7 @@ def test_residual_networks_by_every_method(name, method, small_sets):
     result = next(compute(name, method, share=0.1, images=20))
     low = result.low
     assert low.network.macs < 0.2 * result.network.macs
-    assert set(low.parts) == set(factorized.layers(result.network))
+    assert set(low.parts) == set(factorized.factorizable_layers(result.network))
     layer = next(iter(low.parts))
     np.testing.assert_allclose(
         result.filters.now, multiplied_back(low.parts[layer])[:8], atol=1e-6
@@ -103,10 +106,10 @@ def test_above_break_even_the_file_is_larger_and_said_so(small_sets):
 
 
 def test_what_can_be_chosen_depends_on_the_network_and_the_method():
-    assert lowrank_choice.methods("mlp") == ("svd", "responses", "inputs")
-    assert lowrank_choice.methods("resnet8") == factorized.METHODS
-    assert lowrank_choice.ways("lenet5", "cp") == ("same",)
-    assert lowrank_choice.ways("lenet5", "svd") == rank_choice.BY
+    assert low_rank.methods("mlp") == ("svd", "responses", "inputs")
+    assert low_rank.methods("resnet8") == factorized.METHODS
+    assert low_rank.ways("lenet5", "cp") == ("same",)
+    assert low_rank.ways("lenet5", "svd") == RANK_RULES
     panel = rank_panel("resnet8", method="cp")
     panel._fields["network"].value = "mlp"
     panel.wait(WAIT)

@@ -272,7 +272,7 @@ def test_a_slow_file_is_timed_again(monkeypatch, counted_latencies):
 
 
 def test_a_deployable_file_that_failed_is_tried_again(monkeypatch, counted_latencies):
-    from labkit import deploy
+    from labkit.compress import deploy
 
     def short(*_):
         raise RuntimeError("Failed to allocate memory for the graph.")

@@ -11,23 +11,24 @@ import numpy as np
 import pytest
 from panel_driving import TURNED, WAIT, few_images, turns
 
-from labkit import measure, pruned, zoo
+from labkit import measure, zoo
 from labkit.common.cache import CACHE
-from labkit.layer_inputs import input_norms, layer_hessian
-from labkit.packed import compressed
-from labkit.panels import pruning_panel
-from labkit.panels.pruning import CHANNELS, SPARSITIES, compute
-from labkit.panels.pruning_picture import mask_map
-from labkit.panels.pruning_report import lines
-from labkit.panels.pruning_scores import (
+from labkit.compress import pruned
+from labkit.compress.criteria import (
     CRITERIA,
     IMAGES,
     SURGEON,
     criteria,
     criterion_scores,
 )
+from labkit.compress.layer_inputs import input_norms, layer_hessian
+from labkit.compress.repair.batch_norm import reestimate_channels
+from labkit.packed import compressed
+from labkit.panels import pruning_panel
+from labkit.panels.pruning import CHANNELS, SPARSITIES, compute
+from labkit.panels.pruning_picture import mask_map
+from labkit.panels.pruning_report import lines
 from labkit.prune import brain_surgeon, masking, scores
-from labkit.repair.batch_norm import reestimate_channels
 
 NETWORKS = [name for name in zoo.NAMES if (zoo.FOLDER / f"{name}.tflite").exists()]
 SMALL = 300
@@ -91,7 +92,7 @@ def direct(settings):
         if chosen is None or layer in chosen
     }
     masks = masking.masks(ranked, settings["sparsity"], settings["scope"])
-    masked = pruned.apply(network, masks)
+    masked = pruned.apply_masks(network, masks)
     if settings["criterion"] == SURGEON:
         masked = compensated(settings, masks)
     if settings["channels"] == "re-estimated":
@@ -164,7 +165,7 @@ def test_the_surgeon_is_asked_for_the_chosen_layers_alone(monkeypatch):
     asked = []
     whole = brain_surgeon.surgeon
     monkeypatch.setattr(
-        "labkit.panels.pruning_scores.surgeon",
+        "labkit.compress.criteria.surgeon",
         lambda w, h: asked.append(w.shape) or whole(w, h),
     )
     found = criterion_scores("lenet5", SURGEON, layers=("conv1", "fc2"))
@@ -178,7 +179,7 @@ def test_the_surgeon_is_asked_for_the_chosen_layers_alone(monkeypatch):
 def test_the_surgeon_s_long_ranking_can_be_cancelled(monkeypatch):
     calls = []
     monkeypatch.setattr(
-        "labkit.panels.pruning_scores.surgeon",
+        "labkit.compress.criteria.surgeon",
         lambda w, h: calls.append(len(w)) or np.ones(w.shape),
     )
     CACHE.clear()

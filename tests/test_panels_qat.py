@@ -10,11 +10,11 @@ from nbclient import NotebookClient
 from panel_driving import TURNED, WAIT, few_images, nothing_kept, turns
 
 from labkit import live, measure, zoo
+from labkit.compress.post_training import Setting, round_network
 from labkit.packed import compressed
 from labkit.panels import qat_panel, training
 from labkit.panels import training_report as report
 from labkit.panels.training import STEPS, compute
-from labkit.post_training import Setting, round_network
 
 NETWORKS = zoo.NAMES
 SMALL, FEW = 200, 20

@@ -9,14 +9,16 @@ import numpy as np
 import pytest
 from panel_driving import few_images, nothing_kept
 
-from labkit import unit_choice, zoo
+from labkit import zoo
+from labkit.compress.budget import low_rank
+from labkit.compress.budget.units import prune_units, unit_scores
+from labkit.compress.criteria import criterion_scores
 from labkit.measure.timing import Latency
 from labkit.model.graph import NetworkError
 from labkit.panels import (
     activations_panel,
     budget_panel,
     clipping_panel,
-    lowrank_choice,
     measuring,
     pruning_panel,
     qat_panel,
@@ -25,7 +27,6 @@ from labkit.panels import (
     temperature_panel,
     units_panel,
 )
-from labkit.panels.pruning_scores import criterion_scores
 
 NAME = "mlp"
 
@@ -137,17 +138,17 @@ def test_gradients_computed_anew_rank_anew(models):
     before = [
         criterion_scores(NAME, name) for name in ("taylor", "fisher", "magnitude")
     ]
-    units = unit_choice.unit_scores(NAME, "taylor")
-    pruned = unit_choice.smaller(NAME, "taylor").network
+    units = unit_scores(NAME, "taylor")
+    pruned = prune_units(NAME, "taylor").network
     write_gradients(models, slopes, slopes.network_digest)
     after = [criterion_scores(NAME, name) for name in ("taylor", "fisher", "magnitude")]
     same = [
         np.array_equal(a["fc2"], b["fc2"]) for a, b in zip(before, after, strict=True)
     ]
     assert same == [False, False, True]
-    turned = unit_choice.unit_scores(NAME, "taylor")["fc2"]
+    turned = unit_scores(NAME, "taylor")["fc2"]
     np.testing.assert_array_equal(turned, units["fc2"][::-1])
-    assert unit_choice.smaller(NAME, "taylor").network != pruned
+    assert prune_units(NAME, "taylor").network != pruned
 
 
 def test_gradients_of_the_network_before_are_refused(models):
@@ -160,10 +161,10 @@ def test_gradients_of_the_network_before_are_refused(models):
 
 
 def test_committed_losses_measured_anew_choose_anew(tmp_path, monkeypatch):
-    from labkit import rank_sensitivity
+    from labkit.compress.budget import rank_sensitivity
 
     def ranks():
-        return lowrank_choice.low(NAME, "svd", 0.3, "loss").ranks
+        return low_rank.low_rank_network(NAME, "svd", 0.3, "loss").ranks
 
     before, found = ranks(), json.loads(rank_sensitivity.FILE.read_text())
     for entry in found["networks"]:

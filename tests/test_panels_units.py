@@ -4,13 +4,14 @@ import numpy as np
 import pytest
 from panel_driving import TURNED, WAIT, few_images, turns
 
-from labkit import measure, structured, unit_choice, zoo
+from labkit import measure, zoo
+from labkit.compress import units as structured
+from labkit.compress.budget.units import IMAGES, SCOPES, UNIT_CRITERIA, prune_units
+from labkit.compress.repair.batch_norm import reestimate_channels
 from labkit.panels import units_panel
 from labkit.panels.units import CHANNELS, compute
 from labkit.panels.units_report import lines
 from labkit.prune import units
-from labkit.repair.batch_norm import reestimate_channels
-from labkit.unit_choice import CRITERIA, smaller
 
 NETWORKS = [name for name in zoo.NAMES if (zoo.FOLDER / f"{name}.tflite").exists()]
 SMALL = 300
@@ -25,7 +26,7 @@ def small_test_set(monkeypatch):
 def direct(settings):
     """The figures of a setting without the panel: kind -> (accuracy, bytes)."""
     base, data = zoo.load(settings["network"]), zoo.dataset(settings["network"])
-    test, images = data.test, data.calibration.images[: unit_choice.IMAGES]
+    test, images = data.test, data.calibration.images[:IMAGES]
     small = base
     for layer in base.layers:
         blocks = settings["blocks"]
@@ -91,10 +92,10 @@ def test_the_largest_network_at_one_position(small_test_set):
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-@pytest.mark.parametrize("criterion", CRITERIA)
+@pytest.mark.parametrize("criterion", UNIT_CRITERIA)
 def test_a_masked_network_says_the_same_as_the_smaller_one(name, criterion):
     network, images = zoo.load(name), zoo.dataset(name).validation.images[:20]
-    small = smaller(name, criterion, 0.3)
+    small = prune_units(name, criterion, 0.3)
     masked = structured.mask_units(network, small.kept).predict(images)
     difference = np.abs(small.network.predict(images) - masked).max()
     assert difference <= 1e-4 * np.abs(masked).max()
@@ -102,16 +103,16 @@ def test_a_masked_network_says_the_same_as_the_smaller_one(name, criterion):
 
 
 def test_a_seed_draws_other_units_and_the_same_ones_again():
-    one, other, again = (smaller("mlp", "random", 0.5, seed=k) for k in (1, 2, 1))
+    one, other, again = (prune_units("mlp", "random", 0.5, seed=k) for k in (1, 2, 1))
     assert (one.kept["fc1"] != other.kept["fc1"]).any()
     np.testing.assert_array_equal(one.kept["fc1"], again.kept["fc1"])
-    digests = {smaller("mlp", "norm", 0.5, seed=k).network.digest for k in (1, 2)}
+    digests = {prune_units("mlp", "norm", 0.5, seed=k).network.digest for k in (1, 2)}
     assert len(digests) == 1
 
 
-@pytest.mark.parametrize("scope", unit_choice.SCOPES)
+@pytest.mark.parametrize("scope", SCOPES)
 def test_the_units_left_are_those_of_the_largest_scores(scope):
-    small = smaller("lenet5", "norm", 0.5, scope)
+    small = prune_units("lenet5", "norm", 0.5, scope)
     scores = structured.weight_norms(zoo.load("lenet5"))
     for layer, kept in small.kept.items():
         assert scores[layer][kept].min() >= scores[layer][~kept].max(initial=0)
@@ -122,7 +123,7 @@ def test_the_units_left_are_those_of_the_largest_scores(scope):
 
 def test_together_layers_are_ranked_by_what_they_have_in_common():
     """Norms of short and long filters are no more comparable than their lengths."""
-    kept = smaller("lenet5", "norm", 0.3, "global").kept
+    kept = prune_units("lenet5", "norm", 0.3, "global").kept
     scores = structured.weight_norms(zoo.load("lenet5"))
     common = {layer: units.normalized(scores[layer]) for layer in kept}
     worst_left = min(common[layer][k].min() for layer, k in kept.items())
@@ -131,7 +132,7 @@ def test_together_layers_are_ranked_by_what_they_have_in_common():
 
 
 def test_taylors_scores_of_all_layers_are_changes_of_one_loss():
-    kept = smaller("mlp", "taylor", 0.3, "global").kept
+    kept = prune_units("mlp", "taylor", 0.3, "global").kept
     scores = zoo.gradients("mlp").units
     worst_left = min(scores[layer][k].min() for layer, k in kept.items())
     best_gone = max(scores[layer][~k].max(initial=0) for layer, k in kept.items())

@@ -7,6 +7,7 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
 
+from labkit.compress.budget.sensitivity import Cell, Score, Sensitivity
 from labkit.plots.base import figure
 from labkit.plots.labelled import File, apart, columns, draw_files
 from labkit.plots.sensitivity import (
@@ -16,7 +17,6 @@ from labkit.plots.sensitivity import (
     draw_maps,
     points_lost,
 )
-from labkit.sensitivity import Cell, Score, Sensitivity
 
 # Bytes as four networks' widths make them, and accuracies that all but coincide.
 FILES = [

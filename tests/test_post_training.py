@@ -4,11 +4,16 @@ import numpy as np
 import pytest
 
 from labkit import zoo
-from labkit.compress import quantize_network
+from labkit.compress.post_training import (
+    Setting,
+    kept_layers,
+    round_in_graph,
+    round_network,
+)
+from labkit.compress.quantized import quantize_network
 from labkit.measure.correctness import accuracy
 from labkit.model.fake_quant import inserted_grids
 from labkit.packed.compressed import read_packed, unpack
-from labkit.post_training import Setting, kept_layers, round_in_graph, round_network
 
 NETWORKS = zoo.NAMES
 

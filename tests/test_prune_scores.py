@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from labkit import zoo
-from labkit.layer_inputs import input_norms, layer_hessian
+from labkit.compress.layer_inputs import input_norms, layer_hessian
+from labkit.compress.repair.statistics import pre_activations
 from labkit.model.graph import NetworkError
 from labkit.prune import scores
 from labkit.prune.masking import mask, masks
-from labkit.repair.statistics import pre_activations
 
 LAYERS = [
     ("mlp", "fc1"),

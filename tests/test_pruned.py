@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from labkit import pruned, zoo
+from labkit import zoo
+from labkit.compress import pruned
 from labkit.packed.compressed import read_packed, unpack
 from labkit.packed.storages import STORAGES
 from labkit.prune.masking import masks
@@ -19,7 +20,7 @@ def by_magnitude(network, sparsity, scope="layer"):
 def test_masks_on_a_network(name, scope):
     network = zoo.load(name)
     found = by_magnitude(network, 0.9, scope)
-    smaller = pruned.apply(network, found)
+    smaller = pruned.apply_masks(network, found)
     for layer, w in network.kernels.items():
         np.testing.assert_array_equal(
             smaller.kernels[layer], np.where(found[layer], w, 0)
@@ -33,10 +34,10 @@ def test_masks_on_a_network(name, scope):
 
 def test_a_layer_without_a_mask_stays():
     network = zoo.load("mlp")
-    found = pruned.apply(network, {"fc2": np.zeros((100, 300), bool)})
+    found = pruned.apply_masks(network, {"fc2": np.zeros((100, 300), bool)})
     assert not found.kernels["fc2"].any()
     np.testing.assert_array_equal(found.kernels["fc1"], network.kernels["fc1"])
-    assert pruned.apply(network, {}).to_bytes() == network.to_bytes()
+    assert pruned.apply_masks(network, {}).to_bytes() == network.to_bytes()
 
 
 @pytest.mark.parametrize(
@@ -49,7 +50,7 @@ def test_a_layer_without_a_mask_stays():
 )
 def test_masks_that_do_not_fit(masks, words):
     with pytest.raises(ValueError, match=words):
-        pruned.apply(zoo.load("mlp"), masks)
+        pruned.apply_masks(zoo.load("mlp"), masks)
 
 
 @pytest.mark.parametrize("name", zoo.NAMES)
@@ -58,7 +59,7 @@ def test_a_packed_file_is_the_masked_network(name, storage):
     network = zoo.load(name)
     found = by_magnitude(network, 0.8, "global")
     compressed = pruned.prune_network(network, found, storage)
-    masked = pruned.apply(network, found)
+    masked = pruned.apply_masks(network, found)
     assert compressed.network.to_bytes() == masked.to_bytes()
     assert unpack(compressed.packed).to_bytes() == masked.to_bytes()
     again = read_packed(compressed.packed)

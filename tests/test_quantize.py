@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from labkit import zoo
-from labkit.deploy import deployable
+from labkit.compress.deploy import deployable
 from labkit.packed.bit_packing import unpack_bits
 from labkit.quantize.aciq import gauss_clip, laplace_clip
 from labkit.quantize.affine import (

@@ -3,14 +3,20 @@
 import numpy as np
 import pytest
 
-from labkit import factorized, measure, rank_choice, rank_costs, zoo
-from labkit.factorized import METHODS
+from labkit import measure, zoo
+from labkit.compress import factorized
+from labkit.compress.budget import rank_costs
+from labkit.compress.budget.rank_costs import measured_break_even, rank_for
+from labkit.compress.budget.rank_sensitivity import (
+    RankLosses,
+    committed_rank_losses,
+    rank_losses,
+)
+from labkit.compress.budget.ranks import RANK_RULES, budget, plan_ranks
+from labkit.compress.factorized import METHODS
+from labkit.compress.responses import observe
 from labkit.lowrank import truncated_svd
 from labkit.model.graph import NetworkError
-from labkit.rank_choice import BY, plan
-from labkit.rank_costs import measured_break_even, rank_for
-from labkit.rank_sensitivity import RankLosses, committed, rank_losses
-from labkit.responses import observe
 
 
 def spent(network, method, ranks, unit):
@@ -34,19 +40,19 @@ def test_costs_are_those_of_the_file(name, method):
     if method in factorized.DATA_AWARE:
         images = zoo.dataset(name).calibration.images[:10]
         observed = observe(network, images, method)
-    ranks = plan(network, method, 0.15)
+    ranks = plan_ranks(network, method, 0.15)
     low = factorized.at_ranks(network, ranks, method, observed)
     assert spent(network, method, ranks, "macs") == low.macs
     assert spent(network, method, ranks, "bytes") == 4 * (
         low.parameters - biases(network)
     )
-    assert rank_choice.budget(network, method, 0.15) == low.macs
+    assert budget(network, method, 0.15) == low.macs
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_a_share_of_one_is_the_break_even_rank(method):
     network = zoo.load("resnet8")
-    for layer in factorized.layers(network):
+    for layer in factorized.factorizable_layers(network):
         size = network.kernels[layer].size
         own = factorized.effective_method(network, layer, method)
         if own == "tucker":
@@ -83,24 +89,24 @@ def test_tuckers_pair_has_the_share_of_the_weights():
 def test_a_plan_keeps_to_the_budget(name, by, unit):
     network = zoo.load(name)
     for share in (0.2, 0.5, 0.9):
-        ranks = plan(network, "svd", share, by, unit=unit)
-        most = rank_choice.budget(network, "svd", share, unit=unit)
+        ranks = plan_ranks(network, "svd", share, by, unit=unit)
+        most = budget(network, "svd", share, unit=unit)
         found = spent(network, "svd", ranks, unit)
         assert 0.85 * most <= found <= most
-        assert set(ranks) == set(factorized.layers(network))
+        assert set(ranks) == set(factorized.factorizable_layers(network))
 
 
 def test_above_the_whole_network_all_stays_whole():
     network = zoo.load("mlp")
-    assert plan(network, "svd", 1.5, "energy") == dict.fromkeys(network.kernels)
-    same = plan(network, "svd", 1.2)
+    assert plan_ranks(network, "svd", 1.5, "energy") == dict.fromkeys(network.kernels)
+    same = plan_ranks(network, "svd", 1.2)
     low = factorized.at_ranks(network, same)
     assert low.macs > network.macs and len(low) > len(network)
 
 
 def test_energy_takes_the_same_fraction_of_each():
     network = zoo.load("mlp")
-    ranks = plan(network, "svd", 0.5, "energy")
+    ranks = plan_ranks(network, "svd", 0.5, "energy")
     kept = [
         truncated_svd.energy(truncated_svd.spectrum(network.kernels[layer]))[rank - 1]
         for layer, rank in ranks.items()
@@ -117,7 +123,7 @@ def losses():
 
 def test_measured_losses_of_single_layers(losses):
     network, split = zoo.load("mlp"), zoo.dataset("mlp").validation.take(300)
-    from labkit.sensitivity import score
+    from labkit.compress.budget.sensitivity import score
 
     for layer, (found, increase) in losses.layers.items():
         assert found.ranks[-1] is None and increase[-1] == 0
@@ -132,10 +138,8 @@ def test_by_loss_beats_the_same_share(losses):
     network, split = zoo.load("mlp"), zoo.dataset("mlp").validation.take(1000)
     found = {}
     for by in ("same", "loss"):
-        ranks = plan(network, "svd", 0.3, by, loss=losses.layers)
-        assert spent(network, "svd", ranks, "macs") <= rank_choice.budget(
-            network, "svd", 0.3
-        )
+        ranks = plan_ranks(network, "svd", 0.3, by, loss=losses.layers)
+        assert spent(network, "svd", ranks, "macs") <= budget(network, "svd", 0.3)
         low = factorized.at_ranks(network, ranks)
         found[by] = measure.accuracy(low, split).value
     assert found["loss"] > found["same"] + 0.05
@@ -146,7 +150,7 @@ def test_losses_are_kept_as_text(losses):
     assert again.record() == losses.record()
     assert again.layers["fc1"][0].ranks == losses.layers["fc1"][0].ranks
     with pytest.raises(NetworkError, match="measure them with `rank_losses`"):
-        committed(factorized.at_ranks(zoo.load("mlp"), {"fc1": 5}), "svd")
+        committed_rank_losses(factorized.at_ranks(zoo.load("mlp"), {"fc1": 5}), "svd")
 
 
 def test_a_residual_layers_loss_is_measured_inside_its_block():
@@ -161,12 +165,18 @@ def test_a_residual_layers_loss_is_measured_inside_its_block():
 @pytest.mark.parametrize(
     ("call", "words"),
     [
-        (lambda n: plan(n, by="size"), "by is 'size': choose one of same, energy"),
-        (lambda n: plan(n, unit="kb"), "unit is 'kb': choose one of macs, bytes"),
-        (lambda n: plan(n, share=0), "share is 0: give a number above 0"),
-        (lambda n: plan(n, by="loss"), "needs loss="),
-        (lambda n: plan(n, "qr"), "method is 'qr'"),
-        (lambda n: plan(zoo.load("lenet5"), "cp", 0.5, "energy"), "have no energies"),
+        (
+            lambda n: plan_ranks(n, by="size"),
+            "by is 'size': choose one of same, energy",
+        ),
+        (lambda n: plan_ranks(n, unit="kb"), "unit is 'kb': choose one of macs, bytes"),
+        (lambda n: plan_ranks(n, share=0), "share is 0: give a number above 0"),
+        (lambda n: plan_ranks(n, by="loss"), "needs loss="),
+        (lambda n: plan_ranks(n, "qr"), "method is 'qr'"),
+        (
+            lambda n: plan_ranks(zoo.load("lenet5"), "cp", 0.5, "energy"),
+            "have no energies",
+        ),
     ],
 )
 def test_what_does_not_fit_is_one_sentence(call, words):
@@ -175,8 +185,8 @@ def test_what_does_not_fit_is_one_sentence(call, words):
 
 
 def test_every_way_to_choose_is_named():
-    assert BY == ("same", "energy", "product", "loss")
-    assert plan(zoo.load("mlp"), by="energy", layers=[]) == {}
+    assert RANK_RULES == ("same", "energy", "product", "loss")
+    assert plan_ranks(zoo.load("mlp"), by="energy", layers=[]) == {}
 
 
 def test_the_rank_where_a_measurement_breaks_even():

@@ -4,22 +4,22 @@ import numpy as np
 import pytest
 
 from labkit import zoo
-from labkit.compress import quantize_network
+from labkit.compress.pruned import apply_masks, prune_network
+from labkit.compress.quantized import quantize_network
+from labkit.compress.repair.batch_norm import (
+    reestimate_batch_norm,
+    reestimate_channels,
+    rescaled,
+)
+from labkit.compress.repair.bias_correction import correct_biases
+from labkit.compress.repair.statistics import channel_statistics, pre_activations
 from labkit.model import flatbuffer
 from labkit.model.graph import NetworkError
 from labkit.model.network import Network
 from labkit.packed.codec import payload_bytes
 from labkit.packed.compressed import unpack
 from labkit.prune.masking import masks
-from labkit.pruned import apply, prune_network
 from labkit.quantize.granularity import GRANULARITIES
-from labkit.repair.batch_norm import (
-    reestimate_batch_norm,
-    reestimate_channels,
-    rescaled,
-)
-from labkit.repair.bias_correction import correct_biases
-from labkit.repair.statistics import channel_statistics, pre_activations
 
 IMAGES = 200
 REPAIRS = {"bias": correct_biases, "batch norm": reestimate_batch_norm}
@@ -203,7 +203,7 @@ def test_gains_reach_every_block_of_a_channel():
 def test_pruned_channels_get_their_mean_and_deviation_back(name):
     network, images = zoo.load(name), zoo.dataset(name).calibration.images[:60]
     sizes = {layer: np.abs(w) for layer, w in network.kernels.items()}
-    pruned = apply(network, masks(sizes, 0.5, "output"))
+    pruned = apply_masks(network, masks(sizes, 0.5, "output"))
     repaired = reestimate_channels(network, pruned, images)
     for layer, kernel in repaired.kernels.items():
         np.testing.assert_array_equal(kernel == 0, pruned.kernels[layer] == 0)

@@ -8,10 +8,10 @@ from benchmarks import feedback, repair
 from benchmarks import sensitivity as assigned
 from benchmarks.scores import accuracy_of, scores
 from labkit import zoo
-from labkit.compress import quantize_network
+from labkit.compress.quantized import quantize_network
+from labkit.compress.repair.equalization import equalize
+from labkit.compress.repair.error_feedback import output_error, round_with_feedback
 from labkit.quantize.symmetric import quantize
-from labkit.repair.equalization import equalize
-from labkit.repair.error_feedback import output_error, round_with_feedback
 
 REPAIRS = json.loads(repair.FILE.read_text())
 ASSIGNED = json.loads(assigned.FILE.read_text())

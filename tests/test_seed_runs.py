@@ -7,9 +7,9 @@ import pytest
 
 from benchmarks import dense_runs, resumed, schedules, smaller
 from labkit import zoo
+from labkit.compress.pruned import pack_zeros
 from labkit.measure.correctness import accuracy
 from labkit.packed.compressed import unpack
-from labkit.pruned import pack_zeros
 from labkit.zoo import datasets
 
 

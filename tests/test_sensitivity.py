@@ -5,14 +5,20 @@ import json
 import numpy as np
 import pytest
 
-from labkit import sensitivity as module
 from labkit import zoo
 from labkit.common.knapsack import bits_of, exact, greedy
-from labkit.compress import quantize_network
+from labkit.compress.budget import sensitivity as module
+from labkit.compress.budget.sensitivity import (
+    Sensitivity,
+    committed_sensitivity,
+    cross_entropy,
+    score,
+    sensitivity,
+)
+from labkit.compress.quantized import quantize_network
 from labkit.model.graph import NetworkError
 from labkit.packed.codec import payload_bytes
 from labkit.quantize.symmetric import quantize
-from labkit.sensitivity import Sensitivity, committed, cross_entropy, score, sensitivity
 
 
 @pytest.fixture(scope="module")
@@ -121,7 +127,7 @@ def test_what_is_refused(split):
 def test_the_committed_map_is_that_of_the_network(name):
     network, validation = zoo.load(name), zoo.dataset(name).validation
     rule = "least_squares"
-    found = committed(network, rule)
+    found = committed_sensitivity(network, rule)
     assert found.layers == tuple(network.kernels) and found.bits == module.BITS
     assert (found.images, found.granularity, found.rule) == (5000, "channel", rule)
     for cell in found.cells[:: len(module.BITS) + 1]:
@@ -140,6 +146,6 @@ def test_no_committed_map_of_another_network_or_rule():
     network = zoo.load("mlp")
     changed = network.with_weights({"fc1/bias": network.weights["fc1/bias"] + 1})
     with pytest.raises(NetworkError, match="has no map of this network"):
-        committed(changed)
+        committed_sensitivity(changed)
     with pytest.raises(NetworkError, match="with the rule 'percentile'"):
-        committed(network, "percentile")
+        committed_sensitivity(network, "percentile")

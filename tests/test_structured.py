@@ -3,14 +3,21 @@
 import numpy as np
 import pytest
 
-from labkit import structured, zoo
+from labkit import zoo
+from labkit.compress.pruned import apply_masks
+from labkit.compress.units import (
+    bundles,
+    mask_units,
+    mean_activations,
+    remove_units,
+    removed_units,
+    weight_norms,
+)
 from labkit.model import remove
 from labkit.model.graph import NetworkError
 from labkit.model.network import Network
 from labkit.prune import units
 from labkit.prune.patterns import n_of_m
-from labkit.pruned import apply
-from labkit.structured import bundles, mask_units, remove_units, removed_units
 
 RESNET20_STREAM = [
     "conv1",
@@ -151,7 +158,7 @@ def test_depthwise_filters_go_with_their_channels(mobile):
         smaller = remove_units(mobile, kept)
         assert_same_logits(smaller, mask_units(mobile, kept), inputs)
         assert smaller.layer("dw1").kernel_shape[3] == kept["conv2"].sum()
-    assert structured.weight_norms(mobile)["dw1"].shape == (10,)
+    assert weight_norms(mobile)["dw1"].shape == (10,)
     with pytest.raises(
         NetworkError, match="a depthwise layer has its inputs' channels"
     ):
@@ -177,7 +184,7 @@ def test_two_bundles_with_the_same_first_layer(monkeypatch):
 
 def test_mean_activations_are_those_of_the_outputs():
     network, inputs = zoo.load("lenet5"), zoo.dataset("lenet5").calibration.images[:60]
-    found = structured.mean_activations(network, inputs)
+    found = mean_activations(network, inputs)
     assert list(found) == list(network.kernels)
     for layer, following in [("fc1", "fc2"), ("conv1", "pool1"), ("conv2", "pool2")]:
         outputs = network.activations(inputs, following)
@@ -188,18 +195,18 @@ def test_mean_activations_are_those_of_the_outputs():
         found["fc2"], np.abs(network.predict(inputs)).mean(axis=0), rtol=1e-4
     )
     with pytest.raises(ValueError, match="there are no images"):
-        structured.mean_activations(network, inputs[:0])
+        mean_activations(network, inputs[:0])
 
 
 def test_units_are_what_norms_say():
     network = zoo.load("lenet5")
-    found = structured.weight_norms(network, order=2)["conv2"]
+    found = weight_norms(network, order=2)["conv2"]
     by_hand = [
         np.sqrt(np.sum(unit.astype(float) ** 2)) for unit in network.kernels["conv2"]
     ]
     np.testing.assert_allclose(found, by_hand)
     with pytest.raises(ValueError, match="order is 3"):
-        structured.weight_norms(network, order=3)
+        weight_norms(network, order=3)
 
 
 def test_taylor_is_the_change_of_a_linear_loss():
@@ -292,7 +299,7 @@ def test_2_of_4_on_a_network():
     divided = [name for name, k in network.kernels.items() if k.shape[-1] % 4 == 0]
     assert divided == ["conv2", "fc1", "fc2"]
     kept = {name: n_of_m(np.abs(network.kernels[name])) for name in divided}
-    pruned = apply(network, kept)
+    pruned = apply_masks(network, kept)
     for name in divided:
         assert np.count_nonzero(pruned.kernels[name]) == pruned.kernels[name].size / 2
     with pytest.raises(ValueError, match="4 does not divide the last axis"):

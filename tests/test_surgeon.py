@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from labkit import zoo
+from labkit.compress.repair.error_feedback import output_error
 from labkit.prune.brain_surgeon import compensated, surgeon
 from labkit.prune.curvature import damped, hessian
 from labkit.prune.masking import mask
-from labkit.repair.error_feedback import output_error
 
 DAMPING = 0.01
 

@@ -18,7 +18,7 @@ from labkit.train import convert, filters, fit  # noqa: E402
 def test_the_smaller_model_is_the_file_without_the_filters(name):
     saving = 0.27
     network = zoo.load(name)
-    removed = filters.chosen(name, saving)
+    removed = filters.filters_to_remove(name, saving)
     for layer, units in removed.items():
         if units:
             network = network.remove_units(layer, units)

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from judging import assert_reaches
 
-from labkit import factorized, zoo
+from labkit import zoo
+from labkit.compress import factorized
 from labkit.zoo import datasets
 
 keras = pytest.importorskip("keras", reason="the extra `train` is not installed")

@@ -1,10 +1,10 @@
 """Which layer gets how many bits: a budget of bytes shared out over the layers.
 
 Given, for each layer and each width, what it takes in bytes and by how much it raises
-the network's loss when it alone is quantized (`labkit.sensitivity`). The model of all
-that follows is additive: the loss of a mixed network is taken to be the sum of its
-layers' increases. That is an assumption; data/results/sensitivity.json says how far it
-holds.
+the network's loss when it alone is quantized (`labkit.compress.budget.sensitivity`).
+The model of all that follows is additive: the loss of a mixed network is taken to be
+the sum of its layers' increases. That is an assumption; data/results/sensitivity.json
+says how far it holds.
 
 With it, choosing the bits is a multiple-choice knapsack problem: one width a layer, the
 least loss within the budget (Hubara et al. 2020, arXiv:2006.10518, solve the same by

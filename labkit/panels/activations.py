@@ -20,7 +20,7 @@ from itertools import chain, islice, zip_longest
 from typing import TYPE_CHECKING
 
 from labkit import zoo
-from labkit.activations import RULES, inner_layers
+from labkit.compress.activations import RULES, inner_layers
 from labkit.measure.correctness import Accuracy
 from labkit.measure.quick import is_quick
 from labkit.measure.timing import Latency
@@ -40,7 +40,7 @@ from labkit.plots.plane import Point
 from labkit.plots.showing import LOCK
 
 if TYPE_CHECKING:
-    from labkit.deploy import Deployed
+    from labkit.compress.deploy import Deployed
 
 COUNTS = (1, 2, 5, 10, 20, 50, 100, 200, 500)
 BITS = (*range(2, 9), FLOAT_BITS)
@@ -175,7 +175,7 @@ def _files(position: Position, split, stages, cancelled) -> Iterator:
 def _deployables(position: Position) -> tuple[dict, dict]:
     """Static and dynamic file where they exist, reasons where they do not."""
     # Here, since ai_edge_quantizer's import would double the wait for a first picture.
-    from labkit import deploy
+    from labkit.compress import deploy
 
     now = position.settings
     if report.mixed(now):

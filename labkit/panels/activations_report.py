@@ -131,14 +131,14 @@ def files(position) -> dict[str, bytes]:
 def code(settings: Settings) -> str:
     """Python text that reproduces a setting's figures."""
     weights = None if settings["bits"] == FLOAT_BITS else settings["bits"]
-    kept = "post_training.kept_layers(network)" if settings["ends"] == "kept" else "()"
+    kept = "compress.kept_layers(network)" if settings["ends"] == "kept" else "()"
     text = f"""\
-from labkit import measure, post_training, zoo
+from labkit import compress, measure, zoo
 
 network = zoo.load({settings["network"]!r})
 data = zoo.dataset({settings["network"]!r})
 images = data.calibration.images[:{settings["images"]}]
-graph = post_training.round_in_graph(
+graph = compress.round_in_graph(
     network, images, weights={weights}, activations={settings["activation_bits"]},
     rule={settings["rule"]!r}, kept={kept},
 )
@@ -150,14 +150,14 @@ print(f"in the graph: {{accuracy.value:.2%}}, {{graph.size_bytes:,}} bytes")
     return (
         text
         + f"""
-from labkit import deploy
+from labkit import compress
 
 for mode in ("static", "dynamic"):
-    made = deploy.deployable(
+    made = compress.deployable(
         network, bits={settings["bits"]}, mode=mode, images=images,
         count={settings["images"]}, activation_bits={settings["activation_bits"]},
     )
-    if isinstance(made, deploy.Deployed):
+    if isinstance(made, compress.Deployed):
         accuracy = measure.accuracy(made, data.test)
         print(f"{{mode}} file: {{accuracy.value:.2%}}, {{made.size_bytes:,}} bytes")
 """

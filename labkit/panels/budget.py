@@ -1,7 +1,8 @@
 """The budget panel: a file's bytes shared out over its layers by their sensitivity.
 
 The frontier of all budgets comes at once from the committed map of the network
-(`labkit.sensitivity`); the file that a position chooses is made, run and measured.
+(`labkit.compress.budget.sensitivity`); the file that a position chooses is made, run
+and measured.
 
     layer kind          packed file, 2 to 8 bits by layer    deployable file
     FULLY_CONNECTED     any granularity                      none: the lab's have the
@@ -16,12 +17,13 @@ from math import ceil
 
 import numpy as np
 
-from labkit import mixed as planning
-from labkit import sensitivity, zoo
+from labkit import zoo
 from labkit.common.cache import CACHE, cached
+from labkit.compress.budget import bits as planning
+from labkit.compress.budget import sensitivity
+from labkit.compress.budget.bits import BitOptions, MixedPrecision
 from labkit.measure.correctness import BATCH, THREADS, Accuracy
 from labkit.measure.timing import Latency
-from labkit.mixed import Choices, Mixed
 from labkit.model.network import Network
 from labkit.panels import budget_report as report
 from labkit.panels import measuring
@@ -51,8 +53,8 @@ class Position(NetworkPosition):
     deflated and latency come last.
     """
 
-    offered: dict[str, Choices]
-    chosen: Mixed
+    offered: dict[str, BitOptions]
+    chosen: MixedPrecision
     runs: tuple[planning.Run, ...]
     base_accuracy: Accuracy | None = None
     accuracy: Accuracy | None = None
@@ -130,7 +132,7 @@ def compute(
     network: a name of the zoo. granularity: of the file; the map's losses are those of
     one scale a channel. free: the layers whose bits are chosen, None for all; the rest
     keep 8. budget: the file's bytes, in per cent of the float32 file's. method: a name
-    of `mixed.METHODS`.
+    of `bits.METHODS`.
     """
     settings = {
         "network": network,
@@ -141,12 +143,14 @@ def compute(
     }
     base, split = zoo.load(network), zoo.dataset(network).test
     with LOCK:
-        measured = sensitivity.committed(base, RULE)
+        measured = sensitivity.committed_sensitivity(base, RULE)
         offered = {
             name: _offered(base, measured, name, granularity, free)
             for name in planning.METHODS
         }
-        chosen = planning.mixed(base, offered[method], budget_bytes(base, budget))
+        chosen = planning.mixed_precision(
+            base, offered[method], budget_bytes(base, budget)
+        )
     runs = planning.committed_runs(base)
     position = Position(settings, base, len(split), offered, chosen, runs)
     both = {"base_accuracy": base, "accuracy": chosen.compressed.network}
@@ -173,8 +177,8 @@ def _offered(
     method: str,
     granularity: str,
     free: tuple[str, ...] | None,
-) -> Choices:
-    return planning.choices(network, measured, method, granularity, free)
+) -> BitOptions:
+    return planning.bit_options(network, measured, method, granularity, free)
 
 
 def _loss(
@@ -209,7 +213,7 @@ def _slow_figures(position: Position) -> dict:
 def _budgets(settings: Settings) -> tuple[float, ...]:
     """Every half per cent from the file of the fewest bits to that of the most."""
     network = zoo.load(settings["network"])
-    measured = sensitivity.committed(network, RULE)
+    measured = sensitivity.committed_sensitivity(network, RULE)
     how = settings["granularity"], settings["free"]
     # Greedy begins with the most bits; exact leaves out what fewer bits do as well.
     sizes = _offered(network, measured, "greedy", *how).size_bytes

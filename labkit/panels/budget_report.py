@@ -98,19 +98,19 @@ def files(position) -> dict[str, bytes]:
 def code(settings: Settings) -> str:
     """Python text that reproduces a setting's figures."""
     return f"""\
-from labkit import measure, mixed, sensitivity, zoo
+from labkit import compress, measure, zoo
 
 network = zoo.load({settings["network"]!r})
 data = zoo.dataset({settings["network"]!r})
-found = sensitivity.committed(network, rule="least_squares")
-offered = mixed.choices(
+found = compress.committed_sensitivity(network, rule="least_squares")
+offered = compress.bit_options(
     network, found, method={settings["method"]!r},
     granularity={settings["granularity"]!r}, free={settings["free"]!r},
 )
 budget = len(network) * {settings["budget"]!r} / 100
-chosen = mixed.mixed(network, offered, budget)
+chosen = compress.mixed_precision(network, offered, budget)
 accuracy = measure.accuracy(chosen.compressed.network, data.test)
-loss = sensitivity.score(chosen.compressed.network, data.validation).loss
+loss = compress.score(chosen.compressed.network, data.validation).loss
 print(chosen.bits)
 print(f"packed: {{accuracy.value:.2%}}, {{chosen.compressed.size_bytes:,}} bytes")
 print(f"loss: {{chosen.predicted_loss:+.4f}} predicted, "

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from labkit import zoo
-from labkit.clipped import clip_network
+from labkit.compress.clipped import clip_network
 from labkit.measure.correctness import Accuracy
 from labkit.measure.timing import Latency
 from labkit.packed.compressed import Compressed

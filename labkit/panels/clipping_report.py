@@ -79,7 +79,7 @@ def code(settings: Settings) -> str:
     layers = None if settings["scope"] == "all" else (settings["layer"],)
     return f"""\
 from labkit import measure, quantize, zoo
-from labkit.clipped import clip_network
+from labkit.compress import clip_network
 
 network = zoo.load({settings["network"]!r})
 test = zoo.dataset({settings["network"]!r}).test

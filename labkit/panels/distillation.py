@@ -12,8 +12,9 @@ trainings run in a process of their own, so that this kernel never imports Tenso
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from labkit import live, students, zoo
+from labkit import live, zoo
 from labkit.common.cache import CACHE
+from labkit.compress import students
 from labkit.measure.correctness import Accuracy
 from labkit.measure.timing import Latency
 from labkit.model.network import Network
@@ -128,7 +129,7 @@ def _training(position: Position, cancelled: Cancelled) -> Iterator[dict]:
         return
     for now in live.distillation(*how, course.steps, seed, cancelled, live.SECONDS):
         if now.packed is not None:
-            found = students.read(now.packed, mlp)
+            found = students.read_students(now.packed, mlp)
             news = {"course": course, "students": found}
             CACHE.put(key, news)
             yield news

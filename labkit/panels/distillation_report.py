@@ -110,7 +110,7 @@ print(f"teacher: {{measure.accuracy(teacher, test).value:.2%}}")
     return (
         text
         + f"""
-from labkit import live, students
+from labkit import compress, live
 
 seen = live.distillation(
     {teacher!r}, width={settings["width"]}, temperature={settings["temperature"]}, \
@@ -118,7 +118,7 @@ alpha={settings["alpha"]},
     images={settings["images"]}, steps={STEPS}, seed={settings["seed"]},
     seconds={live.SECONDS:g},
 )
-trained = students.read(live.result(seen, print), zoo.load("mlp"))
+trained = compress.read_students(live.result(seen, print), zoo.load("mlp"))
 for name, network in trained.items():
     accuracy = measure.accuracy(network, test)
     print(f"{{name}}: {{accuracy.value:.2%}}, {{len(network):,}} bytes")

@@ -17,14 +17,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-from labkit import factorized, zoo
+from labkit import zoo
+from labkit.compress import factorized
+from labkit.compress.budget import low_rank
+from labkit.compress.budget.low_rank import IMAGE_COUNTS, LowRank
+from labkit.compress.budget.rank_costs import UNITS
 from labkit.model.network import Network
-from labkit.panels import lowrank_choice, lowrank_picture
+from labkit.panels import lowrank_picture
 from labkit.panels import lowrank_report as report
 from labkit.panels.base import Panel
 from labkit.panels.controls import Control, Settings
 from labkit.panels.lesson import Lesson, told_by
-from labkit.panels.lowrank_choice import IMAGE_COUNTS, Low
 from labkit.panels.positions import (
     SmallerPosition,
     largest_layer,
@@ -35,7 +38,6 @@ from labkit.panels.worker import Cancelled, never
 from labkit.plots import lowrank as plots
 from labkit.plots.plane import Point
 from labkit.plots.showing import LOCK
-from labkit.rank_costs import UNITS
 
 PER_CENT = (2, *range(5, 100, 5), 100, 110, 120, 130)
 SHARES = tuple(p / 100 for p in PER_CENT)
@@ -52,7 +54,7 @@ class Position(SmallerPosition):
     """
 
     NAME: ClassVar[str] = "low rank"
-    low: Low
+    low: LowRank
     spectrum: plots.Spectrum
     filters: plots.Filters
 
@@ -85,10 +87,10 @@ def compute(
 ) -> Iterator[Position]:
     """Better and better measurements of one setting; the last has every figure.
 
-    network: a name of the zoo. method: one of `labkit.factorized.METHODS`. share, by,
-    layers, unit: as for `labkit.rank_choice.plan`. shown: the layer in sight, the
-    largest if left out. images: how many calibration images the methods that look at
-    data observe, IMAGES' number if left out.
+    network: a name of the zoo. method: one of `labkit.compress.factorized.METHODS`.
+    share, by, layers, unit: as for `labkit.compress.plan_ranks`. shown: the layer in
+    sight, the largest if left out. images: how many calibration images the methods that
+    look at data observe, IMAGES' number if left out.
     """
     settings = {
         "network": network,
@@ -102,7 +104,7 @@ def compute(
     }
     base, split = zoo.load(network), zoo.dataset(network).test
     with LOCK:
-        low = lowrank_choice.low(
+        low = low_rank.low_rank_network(
             network,
             method,
             share,
@@ -123,7 +125,7 @@ def compute(
 
 
 def _layers(settings: Settings) -> tuple[str, ...]:
-    return tuple(factorized.layers(zoo.load(settings["network"])))
+    return tuple(factorized.factorizable_layers(zoo.load(settings["network"])))
 
 
 LESSON = Lesson(
@@ -133,7 +135,7 @@ LESSON = Lesson(
         Control(
             "method",
             "Method",
-            lambda settings: lowrank_choice.methods(settings["network"]),
+            lambda settings: low_rank.methods(settings["network"]),
             texts=report.METHOD_TEXTS,
         ),
         Control(
@@ -146,9 +148,7 @@ LESSON = Lesson(
         Control(
             "by",
             "Ranks by",
-            lambda settings: lowrank_choice.ways(
-                settings["network"], settings["method"]
-            ),
+            lambda settings: low_rank.ways(settings["network"], settings["method"]),
             texts=report.BY_TEXTS,
         ),
         Control("layers", "Layers to take apart", _layers, several=True, advanced=True),

@@ -2,18 +2,18 @@
 
 import numpy as np
 
-from labkit import factorized
+from labkit.compress import factorized
+from labkit.compress.budget.low_rank import LowRank
+from labkit.compress.budget.rank_costs import break_even, rank_for
 from labkit.lowrank.parts import multiplied_back
 from labkit.lowrank.tucker2 import mode_energies
 from labkit.model.network import Network
-from labkit.panels.lowrank_choice import Low
 from labkit.plots.lowrank import Filters, Line, Spectrum
-from labkit.rank_costs import break_even, rank_for
 
 SHOWN = 8  # filters, from the first on
 
 
-def spectrum(network: Network, layer: str, method: str, low: Low) -> Spectrum:
+def spectrum(network: Network, layer: str, method: str, low: LowRank) -> Spectrum:
     """The sizes of a layer's terms, the rank that is kept and the break-even rank.
 
     Of SVD and spatial the singular values; of PCA deviations; of Tucker the singular
@@ -42,7 +42,7 @@ def spectrum(network: Network, layer: str, method: str, low: Low) -> Spectrum:
     return Spectrum(layer, text, (line,))
 
 
-def _term_sizes(low: Low, layer: str) -> np.ndarray:
+def _term_sizes(low: LowRank, layer: str) -> np.ndarray:
     """The norms of CP's terms, descending; one of 0 where the layer is whole."""
     if layer not in low.parts:
         return np.zeros(1)
@@ -55,7 +55,7 @@ def _term_sizes(low: Low, layer: str) -> np.ndarray:
     return np.sort(np.prod(lengths, axis=0))[::-1]
 
 
-def filters(network: Network, low: Low) -> Filters:
+def filters(network: Network, low: LowRank) -> Filters:
     """The first layer's filters as pictures: before, and multiplied back now."""
     layer = next(iter(network.kernels))
     kernel = network.kernels[layer]

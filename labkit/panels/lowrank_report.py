@@ -1,8 +1,10 @@
 """What the rank panel says of a position: readout, ledger, files, code."""
 
-from labkit import factorized, zoo
+from labkit import zoo
+from labkit.compress import factorized
+from labkit.compress.budget.low_rank import LOSS_IMAGES
+from labkit.compress.budget.rank_sensitivity import is_committed
 from labkit.panels.controls import Settings
-from labkit.panels.lowrank_choice import LOSS_IMAGES
 from labkit.panels.words import (
     beside_float,
     chosen_layers,
@@ -13,7 +15,6 @@ from labkit.panels.words import (
     smaller_rows,
 )
 from labkit.plots.lowrank import rank_text
-from labkit.rank_sensitivity import is_committed
 
 METHOD_TEXTS = {
     "svd": "SVD",
@@ -101,18 +102,18 @@ def code(settings: Settings) -> str:
     seen = ", observed=observed" if method in factorized.DATA_AWARE else ""
     loss = ", loss=losses.layers" if settings["by"] == "loss" else ""
     return f"""\
-from labkit import factorized, measure, rank_choice, zoo
+from labkit import compress, measure, zoo
 {_imports(settings)}
 network = zoo.load({settings["network"]!r})
 data = zoo.dataset({settings["network"]!r})
-{_looks(settings, seen)}ranks = rank_choice.plan(
+{_looks(settings, seen)}ranks = compress.plan_ranks(
     network, {method!r}, {settings["share"]}, {settings["by"]!r},
     layers={settings["layers"]!r}, unit={unit!r}{seen}{loss},
 )
-parts = factorized.parts_at(network, ranks, {method!r}{seen})
+parts = compress.parts_at(network, ranks, {method!r}{seen})
 for layer, rank in ranks.items():
     print(layer, "rank", rank, [part.kernel.shape for part in parts.get(layer, ())])
-low = factorized.factorize(network, parts)
+low = compress.factorize(network, parts)
 accuracy = measure.accuracy(low, data.test)
 print(f"{{accuracy.value:.2%}}, {{len(low):,}} bytes, {{low.macs:,}} MACs")
 """
@@ -121,9 +122,9 @@ print(f"{{accuracy.value:.2%}}, {{len(low):,}} bytes, {{low.macs:,}} MACs")
 def _imports(settings: Settings) -> str:
     text = ""
     if settings["by"] == "loss":
-        text += f"from labkit.rank_sensitivity import {_losses(settings)}\n"
+        text += f"from labkit.compress import {_losses(settings)}\n"
     if settings["method"] in factorized.DATA_AWARE:
-        text += "from labkit.responses import observe\n"
+        text += "from labkit.compress import observe\n"
     return text
 
 
@@ -137,8 +138,8 @@ def _looks(settings: Settings, seen: str) -> str:
         )
     if settings["by"] != "loss":
         return text
-    if _losses(settings) == "committed":
-        return f"{text}losses = committed(network, {method!r}, {unit!r})\n"
+    if _losses(settings) == "committed_rank_losses":
+        return f"{text}losses = committed_rank_losses(network, {method!r}, {unit!r})\n"
     return text + (
         f"some = data.validation.take({LOSS_IMAGES})\n"
         f"losses = rank_losses(network, some, {method!r}, unit={unit!r}{seen})\n"
@@ -149,4 +150,4 @@ def _losses(settings: Settings) -> str:
     """The call that has the losses by rank."""
     network = zoo.load(settings["network"])
     known = is_committed(network, settings["method"], settings["unit"])
-    return "committed" if known else "rank_losses"
+    return "committed_rank_losses" if known else "rank_losses"

@@ -20,9 +20,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from labkit import pruned, zoo
+from labkit import zoo
 from labkit.common.cache import cached
 from labkit.common.split import Split
+from labkit.compress import pruned
+from labkit.compress.criteria import (
+    IMAGES,
+    SURGEON,
+    criteria,
+    criterion_scores,
+    hessian_of,
+    observed_images,
+    surgeon_steps,
+)
+from labkit.compress.repair.batch_norm import reestimate_channels
 from labkit.measure.correctness import Accuracy
 from labkit.measure.timing import Latency
 from labkit.model.network import Network
@@ -40,15 +51,6 @@ from labkit.panels.positions import (
     test_images,
     to_the_end,
 )
-from labkit.panels.pruning_scores import (
-    IMAGES,
-    SURGEON,
-    criteria,
-    criterion_scores,
-    hessian_of,
-    observed_images,
-    surgeon_steps,
-)
 from labkit.panels.words import AS_THEY_ARE, CHANNELS, RE_ESTIMATED, fraction_text
 from labkit.panels.worker import Cancelled, never
 from labkit.plots import pruning as plots
@@ -56,7 +58,6 @@ from labkit.plots.plane import Point
 from labkit.plots.pruning import Cut, MaskMap
 from labkit.plots.showing import LOCK
 from labkit.prune.masking import SCOPES, masks
-from labkit.repair.batch_norm import reestimate_channels
 
 # In per cent: close together where networks break and where pruning records stand.
 PER_CENT = (
@@ -115,7 +116,7 @@ def compute(
     """Better and better measurements of one setting; the last has every figure.
 
     network: a name of the zoo. criterion: one of
-    `labkit.panels.pruning_scores.CRITERIA`. sparsity: of the layers that are pruned, 0
+    `labkit.compress.criteria.CRITERIA`. sparsity: of the layers that are pruned, 0
     to 1. scope: as for `labkit.prune.masks`. layers: those to prune, None for
     all. shown: the layer in sight, the largest if left out. storage: of
     the packed file, as for `pruned.prune_network`. channels: whether each channel gets
@@ -194,7 +195,7 @@ def _file(
     compensating: Split | None,
     repairing: Split | None,
 ) -> Compressed:
-    masked = pruned.apply(base, kept)
+    masked = pruned.apply_masks(base, kept)
     if compensating is not None:
         hessians = {layer: hessian_of(base, layer, compensating) for layer in kept}
         masked = pruned.compensate(base, kept, hessians)

@@ -2,9 +2,9 @@
 
 import numpy as np
 
+from labkit.compress.criteria import IMAGES, SURGEON
 from labkit.measure import ledger
 from labkit.panels.controls import Settings
-from labkit.panels.pruning_scores import IMAGES, SURGEON
 from labkit.panels.words import (
     AS_THEY_ARE,
     beside_float,
@@ -40,7 +40,7 @@ _CALLS = {
         "random(w, rng)",
     ),
     "activation_aware": (
-        "from labkit.layer_inputs import input_norms\n",
+        "from labkit.compress import input_norms\n",
         "norms = input_norms(network, images)\n",
         "activation_aware(w, norms[layer])",
     ),
@@ -154,9 +154,9 @@ def code(settings: Settings) -> str:
     images = f"images = data.calibration.images[:{IMAGES}]\n" if looks else ""
     small = "network"
     if criterion == SURGEON:
-        small = "pruned.compensate(network, kept, h)"
+        small = "compress.compensate(network, kept, h)"
     if repaired:
-        masked = "pruned.apply(network, kept)" if small == "network" else small
+        masked = "compress.apply_masks(network, kept)" if small == "network" else small
         small = f"reestimate_channels(network, {masked}, images)"
     return f"""\
 {_imports(criterion, repaired)}
@@ -165,7 +165,7 @@ data = zoo.dataset({settings["network"]!r})
 {images}{_by_surgeon(settings) if criterion == SURGEON else _by_scores(settings)}\
 kept = prune.masks(ranked, {settings["sparsity"]}, {settings["scope"]!r})
 small = {small}
-compressed = pruned.prune_network(small, kept, {storage!r})
+compressed = compress.prune_network(small, kept, {storage!r})
 accuracy = measure.accuracy(compressed.network, data.test)
 print(f"packed: {{accuracy.value:.2%}}, {{compressed.size_bytes:,}} bytes")
 """
@@ -174,15 +174,15 @@ print(f"packed: {{accuracy.value:.2%}}, {{compressed.size_bytes:,}} bytes")
 def _imports(criterion: str, repaired: bool) -> str:
     own = "" if criterion == SURGEON else _CALLS[criterion][0]
     first = own if own.startswith("import") else ""
-    text = f"{first}from labkit import measure, pruned, zoo\n"
+    text = f"{first}from labkit import compress, measure, zoo\n"
     if criterion == SURGEON:
-        text += "from labkit.layer_inputs import layer_hessian\n"
+        text += "from labkit.compress import layer_hessian\n"
         text += "from labkit import prune\n"
         text += "from labkit.prune import surgeon\n"
     else:
         text += f"{own.removeprefix(first)}from labkit import prune\n"
     if repaired:
-        text += "from labkit.repair.batch_norm import reestimate_channels\n"
+        text += "from labkit.compress import reestimate_channels\n"
     return text
 
 

@@ -4,9 +4,9 @@ Every position is the decoded float file's accuracy with the packed file's bytes
 ai_edge_quantizer has a recipe, its file is a second point with figures of its own.
 
     layer kind          packed file, 1 to 16 bits           deployable file
-    FULLY_CONNECTED     any granularity, any rule or grid   table in `labkit.deploy`
-    CONV_2D             any granularity, any rule or grid   table in `labkit.deploy`
-    biases, pooling, …  stay float32                        stay float32
+    FULLY_CONNECTED     any granularity, any rule or grid   table in
+    `labkit.compress.deploy` CONV_2D             any granularity, any rule or grid
+    table in `labkit.compress.deploy` biases, pooling, …  stay float32 stay float32
 """
 
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from itertools import chain, islice, zip_longest
 from typing import TYPE_CHECKING
 
 from labkit import compress, zoo
-from labkit.compress import GRID_NAMES, UNIFORM
+from labkit.compress.quantized import GRID_NAMES, UNIFORM
 from labkit.measure.correctness import Accuracy
 from labkit.measure.quick import is_quick
 from labkit.measure.timing import Latency
@@ -43,7 +43,7 @@ from labkit.quantize.level_grids import GRIDS
 from labkit.quantize.range_rules import RANGES
 
 if TYPE_CHECKING:
-    from labkit.deploy import Deployed
+    from labkit.compress.deploy import Deployed
 
 EVEN_BITS, FIRST_BITS = range(2, 17), 4
 
@@ -157,7 +157,7 @@ def _deployed(position: Position, split, stages, cancelled) -> Iterator[dict]:
         yield {"unavailable": reason}
         return
     # Here, since ai_edge_quantizer's import would double the wait for a first picture.
-    from labkit import deploy
+    from labkit.compress import deploy
 
     how = settings["bits"], settings["mode"], settings["granularity"]
     with LOCK:

@@ -1,7 +1,7 @@
 """What the quantization panel says of a position: readout, ledger, files, code."""
 
 from labkit import measure
-from labkit.compress import UNIFORM
+from labkit.compress.quantized import UNIFORM
 from labkit.measure import ledger
 from labkit.panels.controls import Settings
 from labkit.panels.words import (
@@ -174,13 +174,13 @@ print(f"packed: {{accuracy.value:.2%}}, {{compressed.size_bytes:,}} bytes")
     return (
         text
         + f"""
-from labkit import deploy
+from labkit import compress
 
-deployed = deploy.deployable(
+deployed = compress.deployable(
     network, bits={settings["bits"]}, mode={settings["mode"]!r},
     granularity={settings["granularity"]!r},
 )
-if isinstance(deployed, deploy.Deployed):
+if isinstance(deployed, compress.Deployed):
     accuracy = measure.accuracy(deployed, test)
     print(f"deployable: {{accuracy.value:.2%}}, {{deployed.size_bytes:,}} bytes")
 """

@@ -6,10 +6,11 @@ images, which no range was made from, so that clipping is to be seen.
 
 import numpy as np
 
-from labkit import post_training, zoo
-from labkit.activations import inner_layers
+from labkit import zoo
 from labkit.common.cache import cached
 from labkit.common.split import Split
+from labkit.compress import post_training
+from labkit.compress.activations import inner_layers
 from labkit.model.fake_quant import inserted_grids
 from labkit.model.network import Network
 from labkit.packed.compressed import Compressed

@@ -17,6 +17,8 @@ from dataclasses import dataclass, replace
 from labkit import live, zoo
 from labkit.common.cache import CACHE, cached
 from labkit.common.split import Split
+from labkit.compress.budget.sensitivity import score
+from labkit.compress.post_training import CALIBRATION_IMAGES, Setting, round_network
 from labkit.measure.correctness import Accuracy
 from labkit.measure.timing import Latency
 from labkit.model.network import Network
@@ -33,8 +35,6 @@ from labkit.plots import training as plots
 from labkit.plots.plane import Point
 from labkit.plots.showing import LOCK
 from labkit.plots.training import Course
-from labkit.post_training import CALIBRATION_IMAGES, Setting, round_network
-from labkit.sensitivity import score
 
 # Batches of 128 images, at most: a machine takes as many as fit into live.SECONDS.
 STEPS = {

@@ -1,6 +1,7 @@
 """What the panel of training with rounding says: readout, ledger, files, code."""
 
 from labkit import live, measure
+from labkit.compress.post_training import CALIBRATION_IMAGES, kept_layers
 from labkit.measure import ledger
 from labkit.panels.controls import Settings
 from labkit.panels.words import (
@@ -12,7 +13,6 @@ from labkit.panels.words import (
     progress,
 )
 from labkit.plots.training import title
-from labkit.post_training import CALIBRATION_IMAGES, kept_layers
 
 GRAPH = (
     "Activations are rounded by FAKE_QUANT operators, which the float32 file does not "
@@ -115,7 +115,7 @@ def code(settings: Settings) -> str:
     setting = f"W{settings['weights']}A{settings['activations']}"
     text = f"""\
 from labkit import measure, zoo
-from labkit.post_training import Setting, round_network
+from labkit.compress import Setting, round_network
 
 network, data = zoo.load({settings["network"]!r}), zoo.dataset({settings["network"]!r})
 images = data.calibration.images[:{CALIBRATION_IMAGES}]

@@ -15,7 +15,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-from labkit import unit_choice, zoo
+from labkit import zoo
+from labkit.compress.budget import units
+from labkit.compress.budget.units import SCOPES, UNIT_CRITERIA, UnitPruned
 from labkit.model.network import Network
 from labkit.panels import units_report as report
 from labkit.panels.base import Panel
@@ -27,7 +29,6 @@ from labkit.panels.worker import Cancelled, never
 from labkit.plots import units as plots
 from labkit.plots.plane import Point
 from labkit.plots.showing import LOCK
-from labkit.unit_choice import CRITERIA, SCOPES, Smaller
 
 PER_CENT = (*range(0, 50, 5), *range(50, 95, 5), 95)
 FRACTIONS = tuple(p / 100 for p in PER_CENT)
@@ -41,7 +42,7 @@ class Position(SmallerPosition):
     """
 
     NAME: ClassVar[str] = "smaller"
-    smaller: Smaller
+    smaller: UnitPruned
 
     @property
     def small(self) -> Network:
@@ -93,7 +94,7 @@ def compute(
     }
     base, split = zoo.load(network), zoo.dataset(network).test
     with LOCK:
-        smaller = unit_choice.smaller(
+        smaller = units.prune_units(
             network,
             criterion,
             fraction,
@@ -107,14 +108,14 @@ def compute(
 
 
 def _bundles(settings: Settings) -> tuple[str, ...]:
-    return unit_choice.bundle_names(settings["network"], settings["blocks"])
+    return units.bundle_names(settings["network"], settings["blocks"])
 
 
 LESSON = Lesson(
     title="units",
     controls=(
         Control("network", "Network", zoo.NAMES),
-        Control("criterion", "Rank by", CRITERIA, texts=report.CRITERION_TEXTS),
+        Control("criterion", "Rank by", UNIT_CRITERIA, texts=report.CRITERION_TEXTS),
         Control(
             "fraction",
             "Remove",
@@ -126,7 +127,7 @@ LESSON = Lesson(
         Control(
             "blocks",
             "Residual branches that stay",
-            lambda settings: unit_choice.block_names(settings["network"]),
+            lambda settings: units.block_names(settings["network"]),
             several=True,
             advanced=True,
         ),

@@ -1,5 +1,6 @@
 """What the panel of removed units says of a position: readout, ledger, files, code."""
 
+from labkit.compress.budget.units import IMAGES, block_names
 from labkit.panels.controls import Settings
 from labkit.panels.words import (
     AS_THEY_ARE,
@@ -11,7 +12,6 @@ from labkit.panels.words import (
     smaller_costs,
     smaller_rows,
 )
-from labkit.unit_choice import IMAGES, block_names
 
 CRITERION_TEXTS = {
     "norm": "weight norm",
@@ -21,8 +21,7 @@ CRITERION_TEXTS = {
 }
 SCOPE_TEXTS = {"layer": "per layer", "global": "global"}
 _REPAIR_IMPORTS = """\
-from labkit.repair.batch_norm import reestimate_channels
-from labkit.unit_choice import left_units
+from labkit.compress import left_units, reestimate_channels
 """
 _REPAIR_BEFORE = "left = left_units(small, bundles, kept)\n"
 _REPAIR = "small = reestimate_channels(network, small, images, left)\n"
@@ -89,19 +88,19 @@ def code(settings: Settings) -> str:
     return f"""\
 import numpy as np
 
-from labkit import measure, prune, structured, zoo
+from labkit import compress, measure, prune, zoo
 {_REPAIR_IMPORTS if repaired else ""}
 network = zoo.load({settings["network"]!r})
 data = zoo.dataset({settings["network"]!r})
 {images if looks else ""}{_by_unit(settings)}
 small = network
-{_without_branches(settings)}bundles = structured.bundles(small)
-scores = structured.bundle_scores(bundles, by_unit)
+{_without_branches(settings)}bundles = compress.bundles(small)
+scores = compress.bundle_scores(bundles, by_unit)
 {_ranked(settings)}kept = prune.choose(scores, {settings["fraction"]}, \
 {settings["scope"]!r})
 for name, stay in kept.items():
     print(name, "without", np.flatnonzero(~stay).tolist())
-{_REPAIR_BEFORE if repaired else ""}small = structured.remove_units(small, kept)
+{_REPAIR_BEFORE if repaired else ""}small = compress.remove_units(small, kept)
 {_REPAIR if repaired else ""}accuracy = measure.accuracy(small, data.test)
 print(f"{{accuracy.value:.2%}}, {{len(small):,}} bytes, {{small.macs:,}} MACs")
 """
@@ -110,8 +109,8 @@ print(f"{{accuracy.value:.2%}}, {{len(small):,}} bytes, {{small.macs:,}} MACs")
 def _by_unit(settings: Settings) -> str:
     """The lines that give each layer's units their scores."""
     return {
-        "norm": "by_unit = structured.weight_norms(network)",
-        "activation": "by_unit = structured.mean_activations(network, images)",
+        "norm": "by_unit = compress.weight_norms(network)",
+        "activation": "by_unit = compress.mean_activations(network, images)",
         "taylor": f"by_unit = zoo.gradients({settings['network']!r}).units",
         "random": """\
 rng = np.random.default_rng(0)

@@ -32,7 +32,7 @@ class LossMap:
 def draw_maps(figure: Picture, maps: Mapping[str, object]) -> Picture:
     """One map a title: accuracy lost where one layer has few bits, all others float32.
 
-    maps: title -> a `labkit.sensitivity.Sensitivity`. As `draw_loss_maps`.
+    maps: title -> a `labkit.compress.Sensitivity`. As `draw_loss_maps`.
     """
     lost = {
         title: LossMap(found.layers, found.bits, 100 * points_lost(found))

@@ -5,7 +5,7 @@ For one output w and the layer's inputs x (n, in), weights changed by d give the
     ||x d||^2 = d H d^T / 2,    H = 2 x^T x
 
 All outputs share H. What rounds or removes weights one after the other asks of it how
-the others can make up for that (`labkit.repair.error_feedback`,
+the others can make up for that (`labkit.compress.repair.error_feedback`,
 `labkit.prune.brain_surgeon`).
 """
 

@@ -43,7 +43,7 @@ def activation_aware(w: np.ndarray, norms: np.ndarray) -> np.ndarray:
     w: a kernel, dense (out, in), convolution (out, height, width, in), depthwise (1,
     height, width, channels). norms: the Euclidean norm over calibration images of what
     each weight is multiplied with, of the kernel's shape without the first axis (else
-    ValueError): `labkit.layer_inputs.input_norms`. Source: Sun et al. 2023 (Wanda),
+    ValueError): `labkit.compress.input_norms`. Source: Sun et al. 2023 (Wanda),
     arXiv:2306.11695, which ranks within each output: the scope "output" of
     `labkit.prune.masks`.
 

@@ -1,7 +1,8 @@
 """Which units (neurons, filters) of a layer to remove: scores and the choice.
 
 A unit is a row of a dense kernel or a filter of a convolution: everything along the
-first axis. The scores of units that must go together (`labkit.structured`) are added.
+first axis. The scores of units that must go together (`labkit.compress.units`) are
+added.
 """
 
 from collections.abc import Mapping

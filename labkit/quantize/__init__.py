@@ -2,7 +2,7 @@
 
 A grid (affine or symmetric, or any list of levels), the group of weights that shares a
 scale, the rule that says how far the grid reaches, and the rounding. Arrays go in,
-arrays or `Quantized` and `Coded` come out; networks are `labkit.compress`'s.
+arrays or `Quantized` and `Coded` come out; networks are `labkit.compress.quantized`'s.
 """
 
 from labkit.quantize.aciq import gauss_clip, laplace_clip

@@ -13,7 +13,7 @@ import keras
 import tensorflow as tf
 from keras import layers, ops
 
-from labkit.activations import least_squares_range
+from labkit.compress.activations import least_squares_range
 from labkit.quantize.symmetric import quantize
 
 

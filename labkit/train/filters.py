@@ -1,6 +1,6 @@
 """Filters removed from a ResNet's blocks, and the smaller network trained further.
 
-`labkit.inner_filters` says which ones go.
+`labkit.compress.budget.filters` says which ones go.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ import keras
 import numpy as np
 
 from labkit import zoo
-from labkit.inner_filters import NAMES, chosen, reader
+from labkit.compress.budget.filters import NAMES, filters_to_remove, reader
 from labkit.train import fit, pruning
 from labkit.zoo import datasets
 
@@ -38,7 +38,9 @@ def smaller(
 
 def start(name: str, saving: float, recipe) -> tuple[keras.Model, dict[str, int]]:
     """The smaller network in the form that is trained, and its widths."""
-    widths, weights = smaller(name, zoo.keras_model(name), chosen(name, saving))
+    widths, weights = smaller(
+        name, zoo.keras_model(name), filters_to_remove(name, saving)
+    )
     model = fit.build(name, recipe, widths)
     for layer in model.layers:
         layer.set_weights(weights[layer.name])

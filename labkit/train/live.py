@@ -21,11 +21,11 @@ from labkit.common.exits import in_one_sentence
 from labkit.common.file_errors import FileError
 from labkit.common.files import write_bytes
 from labkit.common.reading import read_arrays
+from labkit.compress.pruned import check_mask, pack_zeros
 from labkit.model.graph import NetworkError
 from labkit.model.network import Network
 from labkit.prune.masking import SCOPES
 from labkit.prune.schedules import SCHEDULES
-from labkit.pruned import check_mask, pack_zeros
 from labkit.train import convert, fit, masked, pruning, qat, quantized
 from labkit.train.batches import Batches
 from labkit.train.folded import to_keras

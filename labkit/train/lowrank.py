@@ -12,9 +12,11 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from labkit import factorized, rank_choice, zoo
+from labkit import zoo
+from labkit.compress import factorized
+from labkit.compress.budget.ranks import plan_ranks
+from labkit.compress.responses import observe
 from labkit.lowrank.parts import Part, shared_strides
-from labkit.responses import observe
 from labkit.train import fit, pruning
 from labkit.train.folded import to_keras
 from labkit.zoo import datasets
@@ -72,9 +74,7 @@ def chosen(name: str, macs: float) -> tuple[dict, dict[str, tuple[Part, ...]]]:
     network = zoo.load(name)
     images = zoo.dataset(name).calibration.images[:IMAGES]
     observed = observe(network, images, METHOD)
-    ranks = rank_choice.plan(
-        network, METHOD, by="product", most=macs, observed=observed
-    )
+    ranks = plan_ranks(network, METHOD, by="product", most=macs, observed=observed)
     return ranks, factorized.parts_at(network, ranks, METHOD, observed)
 
 

@@ -6,9 +6,9 @@ import numpy as np
 
 from labkit import zoo
 from labkit.common.files import write_bytes
+from labkit.compress.pruned import pack_zeros
 from labkit.model.graph import NetworkError
 from labkit.model.network import Network
-from labkit.pruned import pack_zeros
 from labkit.train import convert, filters, pruning
 from labkit.train.command import compressed_record, publish_file
 from labkit.train.gradients import gradients

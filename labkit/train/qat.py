@@ -14,8 +14,8 @@ import keras
 import numpy as np
 
 from labkit import zoo
+from labkit.compress.post_training import KEPT_BITS, Setting
 from labkit.model.inputs import as_inputs
-from labkit.post_training import KEPT_BITS, Setting
 from labkit.train import fit
 from labkit.train.batch_norm import reestimate
 from labkit.train.batches import Batches

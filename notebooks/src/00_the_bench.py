@@ -440,7 +440,7 @@ runs its 8-bit weights as they are.
 """
 
 # %%
-from labkit.deploy import deployable
+from labkit.compress import deployable
 
 mlp = networks["mlp"]
 packed = quantize_network(mlp, bits=8, granularity="channel")

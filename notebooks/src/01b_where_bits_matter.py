@@ -380,8 +380,7 @@ layer: mean output on calibration images, rounded minus float.
 """
 
 # %%
-from labkit.repair.bias_correction import correct_biases
-from labkit.repair.statistics import channel_statistics
+from labkit.compress import channel_statistics, correct_biases
 
 corrected = correct_biases(resnet8, rounded, images)
 layer = "stage2_block1_conv1"
@@ -417,7 +416,7 @@ byte is added. The core, written out for the first layer, against `labkit`:
 """
 
 # %%
-from labkit.repair.batch_norm import reestimate_batch_norm
+from labkit.compress import reestimate_batch_norm
 
 normed = reestimate_batch_norm(resnet8, rounded, images)
 want, got = (channel_statistics(n, images, "conv1") for n in (resnet8, rounded.network))
@@ -457,7 +456,7 @@ Each is compared with the unrepaired file on the same images.
 """
 
 # %%
-from labkit.repair.equalization import equalize
+from labkit.compress import equalize
 
 equal = equalize(resnet8)
 assert np.abs(equal.predict(images) - resnet8.predict(images)).max() < 1e-3
@@ -551,8 +550,8 @@ arXiv:2210.17323). Removing a weight from $H^{-1}$ is one step of Gaussian elimi
 
 
 # %%
+from labkit.compress import round_with_feedback
 from labkit.prune import hessian
-from labkit.repair.error_feedback import round_with_feedback
 
 
 def feed_back(w, x, scale, top):
@@ -585,7 +584,7 @@ the very same grid?
 guesses.guess("4. mlp at 2 bits with error feedback", None)  # from 0 to 1
 
 # %%
-from labkit.repair.error_feedback import feed_back_errors, output_error
+from labkit.compress import feed_back_errors, output_error
 
 ruined = quantize_network(mlp, 2, "channel")
 fed = feed_back_errors(mlp, ruined, calibration)
@@ -625,7 +624,8 @@ and `fc2` further than if all were set to 0. Nearest is the best rounding for so
 who looks at weights one by one. Nobody asks a network for its weights.
 
 `ai_edge_quantizer` writes *deployable* files, and has algorithms of its own
-(`labkit.recipes` says what each does). Beside ours, from the same command:
+(`labkit.compress.deploy_recipes` says what each does). Beside ours, from the same
+command:
 """
 
 # %%
@@ -663,10 +663,12 @@ print({name: w.size for name, w in resnet8.kernels.items()})
 guesses.guess("5. the most sensitive layer of resnet8", None)  # a name, such as "fc"
 
 # %%
+from labkit.compress import committed_sensitivity
 from labkit.plots.sensitivity import draw_maps
-from labkit.sensitivity import committed
 
-maps = {name: committed(networks[name], "least_squares") for name in zoo.NAMES}
+maps = {
+    name: committed_sensitivity(networks[name], "least_squares") for name in zoo.NAMES
+}
 draw_maps(figure(8.6, 7), maps)
 
 # %%
@@ -690,7 +692,7 @@ order.
 """
 
 # %%
-from labkit.sensitivity import sensitivity
+from labkit.compress import sensitivity
 
 quick = sensitivity(
     resnet8, validation["resnet8"].take(300), bits=(2, 3), rule="least_squares"
@@ -712,7 +714,7 @@ same bits everywhere, planned ones and random ones, and compared.
 """
 
 # %%
-from labkit.mixed import committed_runs
+from labkit.compress import committed_runs
 from labkit.plots.sensitivity import draw_additivity
 
 runs = {name: committed_runs(networks[name]) for name in zoo.NAMES}
@@ -850,13 +852,13 @@ compared on validation images. Then all of them repaired, as in section 3.
 """
 
 # %%
-from labkit.mixed import choices, mixed
+from labkit.compress import bit_options, mixed_precision
 
-offered = choices(resnet8, maps["resnet8"], "exact")
+offered = bit_options(resnet8, maps["resnet8"], "exact")
 made = {}
 for bits in (3, 4):
     same = quantize_network(resnet8, bits, "channel", "least_squares")
-    shared = mixed(resnet8, offered, same.size_bytes).compressed
+    shared = mixed_precision(resnet8, offered, same.size_bytes).compressed
     for kind, file in (("same bits", same), ("mixed bits", shared)):
         made[bits, kind, "as it is"] = file
         made[bits, kind, "batch norm"] = reestimate_batch_norm(resnet8, file, images)

@@ -151,7 +151,7 @@ wanted narrow ranges. Three rules for what was observed:
 """
 
 # %%
-from labkit.activations import RULES, calibrate
+from labkit.compress import RULES, calibrate
 
 values = network.activations(calibration[:100], "fc")
 
@@ -187,7 +187,7 @@ network: 1 picture, or 300?
 guesses.guess("2. better at 3 bits: 1 or 300 pictures", None)  # 1 or 300
 
 # %%
-from labkit.activations import fake_quantize_activations
+from labkit.compress import fake_quantize_activations
 
 counts, draws = (1, 10, 100, 300), 2
 split = validation["resnet8"].take(500)
@@ -274,7 +274,7 @@ you read on:
 """
 
 # %%
-from labkit.post_training import kept_layers, round_in_graph
+from labkit.compress import kept_layers, round_in_graph
 
 minmax = panel.set(activation_bits=3, images=50, rule="minmax").accuracies["graph"]
 print(guesses.settle("3. accuracy of resnet8, W8A3", minmax.value, within=0.05))
@@ -323,7 +323,7 @@ activations. Here they are, beside W4A4, which exists in the graph only.
 """
 
 # %%
-from labkit.deploy import deployable
+from labkit.compress import deployable
 
 SETTINGS = {
     "W8A8 static": {"bits": 8, "mode": "static"},

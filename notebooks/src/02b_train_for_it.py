@@ -34,10 +34,10 @@ import pandas as pd
 from labkit import quantize as lab
 from labkit import zoo
 from labkit.checks import Predictions, shown
+from labkit.compress import Setting, round_network
 from labkit.measure import accuracy, machine
 from labkit.packed import unpack
 from labkit.plots.base import figure
-from labkit.post_training import Setting, round_network
 
 guesses = Predictions()
 networks = {name: zoo.load(name) for name in zoo.NAMES}
@@ -629,7 +629,7 @@ mean and spread back on 200 calibration images (notebook 01b), no slope taken.
 """
 
 # %%
-from labkit.repair.batch_norm import reestimate_batch_norm
+from labkit.compress import reestimate_batch_norm
 
 photos, repaired = zoo.dataset("resnet8"), {}
 for setting in ("W4A4", "W2A4"):

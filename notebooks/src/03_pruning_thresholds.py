@@ -29,7 +29,7 @@ array in the shape of the weights, True where a weight is kept.
 import numpy as np
 import pandas as pd
 
-from labkit import prune, pruned, zoo
+from labkit import compress, prune, zoo
 from labkit.checks import Predictions
 from labkit.measure import accuracy, machine
 from labkit.plots.base import figure
@@ -102,7 +102,7 @@ def article_masks(kernels):
 
 article = article_masks(mlp.kernels)
 left = 1 - prune.sparsity(article)
-off = accuracy(pruned.apply(mlp, article), validation, N).value
+off = accuracy(compress.apply_masks(mlp, article), validation, N).value
 print(guesses.settle("1a. weights that survive, per cent", 100 * left, 1))
 print(guesses.settle("1b. accuracy left, per cent", 100 * off, 3))
 assert left < 0.02 and off < 0.2
@@ -376,7 +376,7 @@ for name, network in networks.items():
     found = {"float32": accuracy(network, data[name].validation, N).value}
     for scope in ("layer", "global"):
         masks[name, scope] = by_magnitude(network, SPARSITY[name], scope)
-        file = pruned.apply(network, masks[name, scope])
+        file = compress.apply_masks(network, masks[name, scope])
         found[scope] = accuracy(file, data[name].validation, N).value
     rows[name, SPARSITY[name]] = found
 scopes = pd.DataFrame(rows).T
@@ -429,7 +429,7 @@ np.testing.assert_allclose(moved.predict(images), mlp.predict(images), atol=1e-3
 for title, network in {"as trained": mlp, "factor moved": moved}.items():
     kept = by_magnitude(network, 0.5, "global")
     gone = {layer: round(float(np.mean(~m)), 2) for layer, m in kept.items()}
-    value = accuracy(pruned.apply(network, kept), validation, N).value
+    value = accuracy(compress.apply_masks(network, kept), validation, N).value
     print(f"{title}: {value:.1%}, lost {gone}")
 assert gone["fc2"] == 1 and value < 0.2
 
@@ -542,7 +542,7 @@ guesses.guess("4a. best for mlp at 90 %", None)  # "magnitude", "Taylor", …
 guesses.guess("4b. best for resnet8 at 40 %", None)
 
 # %%
-from labkit.layer_inputs import input_norms
+from labkit.compress import input_norms
 
 
 def scored(name, criterion, seed):
@@ -575,7 +575,9 @@ def sweep(name):
         for seed in range(seeds):
             ranked = scored(name, criterion, seed)
             for s in GRIDS[name]:
-                file = pruned.apply(networks[name], prune.masks(ranked, s, "global"))
+                file = compress.apply_masks(
+                    networks[name], prune.masks(ranked, s, "global")
+                )
                 value = accuracy(file, data[name].validation, N // 2).value
                 found.setdefault((name, criterion, s), []).append(value)
     return found
@@ -682,7 +684,7 @@ whole. How many points of accuracy does the compensation win back?
 guesses.guess("5. points won back by compensation", None)  # percentage points
 
 # %%
-from labkit.layer_inputs import layer_hessian
+from labkit.compress import layer_hessian
 
 fc2, calibration = mlp.kernels["fc2"], data["mlp"].calibration.images
 parts = np.random.default_rng(0).permutation(calibration)[:1500].reshape(3, 500, 28, 28)
@@ -755,7 +757,7 @@ Its layers: `conv1`, `stage1_block1_conv1` to `stage3_block1_shortcut`, `fc`.
 guesses.guess("6. most sensitive layer at 50 %", None)  # a layer's name
 
 # %%
-from labkit.sensitivity import score
+from labkit.compress import score
 
 LEVELS = (0.0, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95)
 resnet, scan_images = networks["resnet8"], data["resnet8"].validation.take(500)
@@ -763,7 +765,9 @@ float_score, scan = score(resnet, scan_images), {}
 for layer, kernel in resnet.kernels.items():
     for sparsity in LEVELS:
         kept = prune.mask(np.abs(kernel), sparsity)
-        scan[layer, sparsity] = score(pruned.apply(resnet, {layer: kept}), scan_images)
+        scan[layer, sparsity] = score(
+            compress.apply_masks(resnet, {layer: kept}), scan_images
+        )
 
 # %%
 from labkit.plots.sensitivity import LossMap, draw_loss_maps
@@ -825,7 +829,7 @@ for budget in (0.6, 0.5, 0.4):
     for scope in ("layer", "global"):
         masks_by[scope] = prune.masks(magnitudes, same, scope)
     for title, kept in masks_by.items():
-        file = pruned.prune_network(resnet, kept)
+        file = compress.prune_network(resnet, kept)
         found = accuracy(file.network, unseen).value
         rows[budget, title] = same, file.size_bytes, found
 columns = ["sparsity", "bytes", "accuracy"]

@@ -28,7 +28,7 @@ TensorFlow. They run in processes of their own, so this notebook never imports i
 import numpy as np
 import pandas as pd
 
-from labkit import live, prune, pruned, zoo
+from labkit import compress, live, prune, zoo
 from labkit.checks import Predictions, shown
 from labkit.measure import accuracy, machine
 from labkit.packed import unpack
@@ -133,7 +133,7 @@ small network and the float one as the big one, since there the shapes agree at 
 mlp = networks["mlp"]
 sizes = {layer: np.abs(kernel) for layer, kernel in mlp.kernels.items()}
 masks = prune.masks(sizes, 0.9, "global")
-small = pruned.apply(mlp, masks)
+small = compress.apply_masks(mlp, masks)
 
 
 def article_distill(small, big):
@@ -175,7 +175,7 @@ it (Hubara et al. 2020, arXiv:2006.10518). Here is the first layer of `mlp` by h
 """
 
 # %%
-from labkit.repair.batch_norm import reestimate_channels
+from labkit.compress import reestimate_channels
 
 images = zoo.dataset("mlp").calibration.images[:200]
 x = images.reshape(200, -1).astype(np.float32) / 255
@@ -236,7 +236,7 @@ rows = {}
 for name, network in networks.items():
     sizes = {layer: np.abs(kernel) for layer, kernel in network.kernels.items()}
     kept = prune.masks(sizes, SPARSITY[name])
-    file = pruned.apply(network, kept)
+    file = compress.apply_masks(network, kept)
     fixed = reestimate_channels(network, file, calibration[name])
     steps = {"float32": network, "pruned": file, "re-estimated": fixed}
     found = {k: accuracy(n, validation[name], N).value for k, n in steps.items()}
@@ -355,7 +355,7 @@ another one. So judge on the validation images:
 
 # %%
 sizes = {layer: np.abs(kernel) for layer, kernel in mlp.kernels.items()}
-untrained = pruned.apply(mlp, prune.masks(sizes, SPARSE, "global"))
+untrained = compress.apply_masks(mlp, prune.masks(sizes, SPARSE, "global"))
 files = {name: unpack(packed) for name, packed in trained.items()}
 split = validation["mlp"]
 

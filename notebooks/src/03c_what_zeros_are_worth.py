@@ -27,7 +27,7 @@ half of two cores. Three exercises, 12 points.
 import numpy as np
 import pandas as pd
 
-from labkit import prune, pruned, structured, zoo
+from labkit import compress, prune, zoo
 from labkit.checks import Predictions, shown
 from labkit.measure import accuracy, machine
 from labkit.packed import STORAGES, encode_sparse
@@ -231,7 +231,10 @@ guesses.guess("2. times faster with 99 % zeros", None)  # a number
 # %%
 from labkit.measure import latency
 
-files = {f"{s:.0%} zeros": pruned.apply(mlp, masks[s]) for s in (0.0, 0.5, 0.92, 0.99)}
+files = {
+    f"{s:.0%} zeros": compress.apply_masks(mlp, masks[s])
+    for s in (0.0, 0.5, 0.92, 0.99)
+}
 times = latency(files)
 for title, found in times.items():
     size = len(files[title].to_bytes())
@@ -275,9 +278,9 @@ np.testing.assert_allclose(forward(mlp.kernels), mlp.predict(pixels)[0], atol=1e
 
 # %%
 def without_units(share):
-    norms = structured.weight_norms(mlp)
+    norms = compress.weight_norms(mlp)
     keep = {layer: prune.mask(norms[layer], share) for layer in ("fc1", "fc2")}
-    return structured.remove_units(mlp, keep)
+    return compress.remove_units(mlp, keep)
 
 
 # %%
@@ -287,7 +290,7 @@ from labkit.model import Runner
 
 calls, fewer = {}, []
 for s in SPARSITIES:
-    masked, small = pruned.apply(mlp, masks[s]), without_units(s)
+    masked, small = compress.apply_masks(mlp, masks[s]), without_units(s)
     csr = {layer: csr_matrix(w) for layer, w in masked.kernels.items()}
     calls["numpy, zeros", s] = lambda kernels=masked.kernels: forward(kernels)
     calls["scipy CSR", s] = lambda kernels=csr: forward(kernels)
@@ -480,7 +483,7 @@ calls the filters that must go together a *bundle*.
 """
 
 # %%
-for name, bundle in structured.bundles(networks["resnet20"]).items():
+for name, bundle in compress.bundles(networks["resnet20"]).items():
     print(f"{len(bundle):3} channels, {len(bundle.layers):2} layers: {name}")
 
 # %% [markdown]
@@ -495,11 +498,11 @@ flattening? Within a ten-thousandth of the largest logit:
 # %%
 rows = {}
 for name, network in networks.items():
-    bundles = structured.bundles(network)
-    scored = structured.bundle_scores(bundles, structured.weight_norms(network))
+    bundles = compress.bundles(network)
+    scored = compress.bundle_scores(bundles, compress.weight_norms(network))
     keep = {k: prune.mask(s, 0.25) for k, s in scored.items()}
-    masked = structured.mask_units(network, keep)
-    small = structured.remove_units(network, keep)
+    masked = compress.mask_units(network, keep)
+    small = compress.remove_units(network, keep)
     images = validation[name].images[:100]
     wanted = masked.predict(images)
     error = np.abs(small.predict(images) - wanted).max() / np.abs(wanted).max()
@@ -559,8 +562,8 @@ first order. The next section has the formulas; the gradients are committed.
 # %%
 images = zoo.dataset("resnet20").calibration.images[:100]
 unit_scores = {
-    "norm": structured.weight_norms(resnet20),
-    "activation": structured.mean_activations(resnet20, images),
+    "norm": compress.weight_norms(resnet20),
+    "activation": compress.mean_activations(resnet20, images),
     "taylor": zoo.gradients("resnet20").units,
 }
 last = [name.replace("add", "conv2") for name in lost.index]
@@ -631,7 +634,7 @@ go: `norm`, `activation`, `taylor` or `random`?
 guesses.guess("5. best for lenet5 at 40 %", None)  # one of the four words
 
 # %%
-from labkit.unit_choice import CRITERIA, smaller
+from labkit.compress import UNIT_CRITERIA, prune_units
 
 FRACTIONS, DRAWS = (0.1, 0.2, 0.3, 0.4), {"random": 3}
 
@@ -639,11 +642,11 @@ FRACTIONS, DRAWS = (0.1, 0.2, 0.3, 0.4), {"random": 3}
 def sweep(name):
     """(network, criterion, fraction) -> accuracies, one for each draw."""
     found = {}
-    for criterion in CRITERIA:
+    for criterion in UNIT_CRITERIA:
         for f in FRACTIONS:
             for seed in range(DRAWS.get(criterion, 1)):
                 choice = {"repaired": name == "resnet8", "seed": seed}
-                file = smaller(name, criterion, f, **choice).network
+                file = prune_units(name, criterion, f, **choice).network
                 value = accuracy(file, validation[name], N // 2).value
                 found.setdefault((name, criterion, f), []).append(value)
     return found
@@ -660,7 +663,7 @@ for name in ("mlp", "lenet5", "resnet8"):
     title = f"{name}, re-estimated" if name == "resnet8" else name
     plots[title] = {}
     whole[title] = accuracy(networks[name], validation[name], N // 2).value
-    for criterion in CRITERIA:
+    for criterion in UNIT_CRITERIA:
         found = [curves[name, criterion, f] for f in FRACTIONS]
         mean, low, high = (list(map(f, found)) for f in (np.mean, min, max))
         gone = [100 * f for f in FRACTIONS]
@@ -717,7 +720,7 @@ for name, network in networks.items():
     }
     found = {"float32": accuracy(network, validation[name], N).value}
     for title, kept in options.items():
-        file = pruned.apply(network, kept)
+        file = compress.apply_masks(network, kept)
         found[title] = accuracy(file, validation[name], N).value
     rows[name] = found
 patterns = pd.DataFrame(rows).T

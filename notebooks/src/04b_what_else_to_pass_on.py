@@ -383,9 +383,9 @@ number for each pair of images.
 """
 
 # %%
-from labkit.unit_choice import smaller
+from labkit.compress import prune_units
 
-narrow = smaller("lenet5", "random", 0.5, seed=0).network
+narrow = prune_units("lenet5", "random", 0.5, seed=0).network
 seen = [network.activations(few.images, "flatten") for network in (lenet5, narrow)]
 
 # %%

@@ -28,11 +28,11 @@ the sum of the squares of its entries.
 import numpy as np
 import pandas as pd
 
-from labkit import factorized, lowrank, measure, zoo
+from labkit import compress, lowrank, measure, zoo
 from labkit.checks import Predictions
+from labkit.compress import observe
 from labkit.measure import accuracy
 from labkit.plots.base import figure
-from labkit.responses import observe
 
 guesses = Predictions()
 networks = {name: zoo.load(name) for name in zoo.NAMES}
@@ -346,7 +346,7 @@ One layer at a time, the others whole, over the rank:
 # %%
 split = validation.take(2000)
 layer, every = "fc1", np.array([5, 10, 20, 40, 70, 110, 160, 217, 260])
-cuts = [factorized.at_ranks(mlp, {layer: int(k)}) for k in every]
+cuts = [compress.at_ranks(mlp, {layer: int(k)}) for k in every]
 
 # %%
 right = [accuracy(cut, split) for cut in cuts]
@@ -363,7 +363,7 @@ picture
 
 # %%
 at_half = int(np.abs(energies[layer] - 0.5).argmin()) + 1
-middle = accuracy(factorized.at_ranks(mlp, {layer: at_half}), split).value
+middle = accuracy(compress.at_ranks(mlp, {layer: at_half}), split).value
 print(f"rank {at_half}: {energies[layer][at_half - 1]:.0%} of the energy, {middle:.2%}")
 assert middle > 0.8
 
@@ -371,10 +371,10 @@ assert middle > 0.8
 rows = {}
 for name, network in networks.items():
     few, ranks = data[name].validation.take(500), {}
-    for each in factorized.layers(network):
-        terms = factorized.decomposition(network, each).energies
+    for each in compress.factorizable_layers(network):
+        terms = compress.decomposition(network, each).energies
         ranks[each] = lowrank.rank_for_energy(np.sqrt(terms), 0.9)
-    cut = factorized.at_ranks(network, ranks)
+    cut = compress.at_ranks(network, ranks)
     rows[name] = (
         *(accuracy(n, few).value for n in (network, cut)),
         cut.macs / network.macs,
@@ -406,7 +406,7 @@ it would be the dashed line above.
 guesses.guess("3. rank where time breaks even", None)  # 1 to 300
 
 # %%
-from labkit.rank_costs import measured_break_even
+from labkit.compress import measured_break_even
 
 timed = {str(k): cut for k, cut in zip(every, cuts, strict=True)}
 times = measure.latency({"whole": mlp, **timed}, runs=60)
@@ -491,9 +491,9 @@ from labkit.lowrank import multiplied_back, output_error
 
 rows = {}
 for method in ("svd", "inputs", "responses"):
-    parts = factorized.parts(mlp, "fc1", 40, method, seen[method])
+    parts = compress.factorize_layer(mlp, "fc1", 40, method, seen[method])
     change = np.square(w - multiplied_back(parts)).sum() / np.square(w).sum()
-    cut = factorized.factorize(mlp, {"fc1": parts})
+    cut = compress.factorize(mlp, {"fc1": parts})
     rows[method] = change, output_error(w, parts, b, x), accuracy(cut, split).value
 columns = ["error of W", "error of y, held out", "accuracy"]
 twice = pd.DataFrame(rows, index=columns).T
@@ -603,13 +603,13 @@ counts = (20, 50, 100, 200, 500, 1000, 2000, 5000)
 errors = []
 for count in counts:
     few = observe(mlp, calibration[:count], "responses")
-    parts = factorized.parts(mlp, "fc1", 40, "responses", few)
+    parts = compress.factorize_layer(mlp, "fc1", 40, "responses", few)
     errors.append(output_error(w, parts, b, x))
 
 # %%
 enough = next(c for c, e in zip(counts, errors, strict=True) if e < 1.1 * errors[-1])
 print(guesses.settle("4. images that are enough", enough, 200))
-plain = output_error(w, factorized.parts(mlp, "fc1", 40, "svd"), b, x)
+plain = output_error(w, compress.factorize_layer(mlp, "fc1", 40, "svd"), b, x)
 print({c: round(e / plain, 3) for c, e in zip(counts, errors, strict=True)})
 assert errors[0] > plain > errors[1]
 

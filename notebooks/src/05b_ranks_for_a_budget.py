@@ -28,12 +28,12 @@ import json
 import numpy as np
 import pandas as pd
 
-from labkit import factorized, lowrank, measure, rank_choice, zoo
+from labkit import compress, lowrank, measure, zoo
 from labkit.checks import Predictions, shown
+from labkit.compress import observe
 from labkit.lowrank import multiplied_back
 from labkit.measure import accuracy, compare
 from labkit.plots.base import figure
-from labkit.responses import observe
 from labkit.zoo import DATA_FOLDER
 
 guesses = Predictions()
@@ -119,13 +119,13 @@ method, at half of its weights:
 """
 
 # %%
-from labkit.rank_costs import break_even, rank_for
+from labkit.compress import break_even, rank_for
 
 resnet20, layer, rows = networks["resnet20"], "stage2_block2_conv1", {}
 shape = resnet20.layer(layer).kernel_shape
 for method in ("svd", "spatial", "tucker", "cp"):
     rank = rank_for(resnet20, layer, method, 0.5)
-    parts = factorized.parts(resnet20, layer, rank, method)
+    parts = compress.factorize_layer(resnet20, layer, rank, method)
     shapes = " → ".join("×".join(map(str, part.kernel.shape)) for part in parts)
     rows[method] = rank, shapes
 print(layer, shape, f"break-even: channel {break_even(shape, 'svd'):.1f},")
@@ -260,8 +260,8 @@ assert ranks == {"a": 2, "b": 3}
 # %% [markdown]
 r"""
 The loss is the logarithm of the fraction of the energy that stays, and the budget is in
-MACs; so a cheap layer keeps its terms. `labkit.rank_choice.plan` does the same with the
-terms of a whole network.
+MACs; so a cheap layer keeps its terms. `labkit.compress.plan_ranks` does the same with
+the terms of a whole network.
 
 **Predict 2.** Which way is best for `lenet5` by PCA of responses, at 30 % of the
 weights' MACs?
@@ -271,7 +271,7 @@ weights' MACs?
 guesses.guess("2. best way for lenet5", None)  # "same", "energy", "product", "loss"
 
 # %%
-from labkit.rank_sensitivity import rank_losses
+from labkit.compress import rank_losses
 
 lenet5, few = networks["lenet5"], data["lenet5"].validation
 observed = observe(lenet5, data["lenet5"].calibration.images[:500])
@@ -279,9 +279,9 @@ losses = rank_losses(lenet5, few.take(500), "responses", observed=observed)
 
 # %%
 rows, settings = {}, {"observed": observed, "loss": losses.layers}
-for by in rank_choice.BY:
-    ranks = rank_choice.plan(lenet5, "responses", 0.3, by, **settings)
-    cut = factorized.at_ranks(lenet5, ranks, "responses", observed)
+for by in compress.RANK_RULES:
+    ranks = compress.plan_ranks(lenet5, "responses", 0.3, by, **settings)
+    cut = compress.at_ranks(lenet5, ranks, "responses", observed)
     rows[by] = *map(str, ranks.values()), cut.macs, accuracy(cut, few.take(3000)).value
 choices = pd.DataFrame(rows, index=[*lenet5.kernels, "MACs", "accuracy"]).T
 choices
@@ -302,22 +302,25 @@ their MACs, without any training:
 """
 
 # %%
-from labkit.rank_sensitivity import committed
+from labkit.compress import committed_rank_losses
 
 rows, share = {}, 0.64
 for name in ("resnet8", "resnet20"):
     network, few = networks[name], data[name].validation.take(500)
     seen = observe(network, data[name].calibration.images[:200])
-    settings = {"observed": seen, "loss": committed(network, "responses").layers}
-    for by in rank_choice.BY:
-        ranks = rank_choice.plan(network, "responses", share, by, **settings)
-        cut = factorized.at_ranks(network, ranks, "responses", seen)
+    settings = {
+        "observed": seen,
+        "loss": committed_rank_losses(network, "responses").layers,
+    }
+    for by in compress.RANK_RULES:
+        ranks = compress.plan_ranks(network, "responses", share, by, **settings)
+        cut = compress.at_ranks(network, ranks, "responses", seen)
         rows[name, by] = cut.macs / network.macs, accuracy(cut, few).value
 
 # %%
 ways = pd.DataFrame(rows, index=["MACs left", "accuracy"]).T
 assert (ways["accuracy"].unstack().idxmax(axis=1) == "loss").all()
-ways.unstack(0).loc[list(rank_choice.BY)].round(3)
+ways.unstack(0).loc[list(compress.RANK_RULES)].round(3)
 
 # %% [markdown]
 r"""

@@ -8,7 +8,7 @@ from labkit.model.network import Network
 from labkit.model.resize import resize_dense
 
 
-def read(content: bytes, mould: Network) -> dict[str, Network]:
+def read_students(content: bytes, mould: Network) -> dict[str, Network]:
     """The trained students by name, "alone" and "distilled", each a .tflite file.
 
     content: the file that the training ended with. mould: a dense network of three

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from labkit.activations import fake_quantize_activations
-from labkit.compress import quantize_network
+from labkit.compress.activations import fake_quantize_activations
+from labkit.compress.quantized import quantize_network
 from labkit.model.network import Network
 from labkit.packed.compressed import Compressed, pack
 

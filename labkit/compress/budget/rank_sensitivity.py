@@ -1,7 +1,7 @@
 """How much the rank of one layer matters: its loss at some ranks, the others whole.
 
-As `labkit.sensitivity` does with bits. The losses of single layers are taken to add up
-(`labkit.lowrank.by_loss`); that they do is an assumption.
+As `labkit.compress.budget.sensitivity` does with bits. The losses of single layers are
+taken to add up (`labkit.lowrank.by_loss`); that they do is an assumption.
 """
 
 import json
@@ -11,17 +11,18 @@ from functools import cached_property
 
 import numpy as np
 
-from labkit import factorized, rank_choice
 from labkit.common.keys import sha256
 from labkit.common.reading import read_json
 from labkit.common.split import Split
+from labkit.compress import factorized
+from labkit.compress.budget import ranks
+from labkit.compress.budget.sensitivity import score_of
+from labkit.compress.responses import Observed
 from labkit.lowrank.ranks import RankOptions, thinned
 from labkit.measure.correctness import BATCH, THREADS
 from labkit.model.graph import NetworkError
 from labkit.model.network import Network
 from labkit.model.split import split_before
-from labkit.responses import Observed
-from labkit.sensitivity import score_of
 from labkit.zoo import datasets
 
 STEPS = 9  # choices a layer, the whole layer among them
@@ -100,15 +101,15 @@ def rank_losses(
     """
     whole = score_of(network, split.images, split.labels, threads)
     measured = {}
-    chosen = factorized.layers(network) if layers is None else list(layers)
+    chosen = factorized.factorizable_layers(network) if layers is None else list(layers)
     for layer in progress(chosen):
-        found = rank_choice.layer_choices(network, layer, method, observed, unit)
+        found = ranks.layer_choices(network, layer, method, observed, unit)
         found = thinned(found, steps)
         head, tail = split_before(network, layer)
         x = head.predict(split.images, BATCH, threads) if head else split.images
         losses = []
         for rank in found.ranks[:-1]:
-            parts = factorized.parts(network, layer, rank, method, observed)
+            parts = factorized.factorize_layer(network, layer, rank, method, observed)
             low = factorized.factorize(tail, {layer: parts})
             score = score_of(low, x, split.labels, threads)
             losses.append(score.loss - whole.loss)
@@ -116,7 +117,9 @@ def rank_losses(
     return RankLosses(method, unit, len(split), measured)
 
 
-def committed(network: Network, method: str, unit: str = "macs") -> RankLosses:
+def committed_rank_losses(
+    network: Network, method: str, unit: str = "macs"
+) -> RankLosses:
     """The losses of a network of the lab that lie in data/results.
 
     Found by the network's digest: NetworkError where there are none, FileError for a
@@ -136,7 +139,7 @@ def committed(network: Network, method: str, unit: str = "macs") -> RankLosses:
 def is_committed(network: Network, method: str, unit: str = "macs") -> bool:
     """Whether `committed` finds losses of this network by this method, in this unit."""
     try:
-        committed(network, method, unit)
+        committed_rank_losses(network, method, unit)
     except NetworkError:
         return False
     return True

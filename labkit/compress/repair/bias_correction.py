@@ -16,9 +16,13 @@ empirical correction, from calibration images. Two forms need no images:
 
 import numpy as np
 
+from labkit.compress.repair.statistics import (
+    assembled,
+    biased_layers,
+    channel_statistics,
+)
 from labkit.model.network import Network
 from labkit.packed.compressed import Compressed
-from labkit.repair.statistics import assembled, biased_layers, channel_statistics
 
 
 def correct_biases(

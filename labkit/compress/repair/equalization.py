@@ -16,9 +16,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from labkit.compress.repair.pairs import Pair, obstacles, pairs, partner
 from labkit.model.graph import NetworkError
 from labkit.model.network import Network
-from labkit.repair.pairs import Pair, obstacles, pairs, partner
 
 _ROUNDS, _SETTLED = 100, 1e-3
 
@@ -42,10 +42,10 @@ def equalize(network: Network, layers: Sequence[str] | None = None) -> Network:
     """The same function with equal ranges of weights in each pair of layers.
 
     layers: the first layers of the pairs to equalize, or None for every pair that
-    `labkit.repair.pairs.pairs` finds. In a chain of layers one pair undoes a little of
-    another, so all are repeated until no factor differs from 1 by more than 0.1 %.
-    The outputs change by float rounding only. Raises NetworkError where a named layer
-    is in no pair, or no layer is: the text says what is in the way.
+    `labkit.compress.repair.pairs.pairs` finds. In a chain of layers one pair undoes a
+    little of another, so all are repeated until no factor differs from 1 by more than
+    0.1 %. The outputs change by float rounding only. Raises NetworkError where a named
+    layer is in no pair, or no layer is: the text says what is in the way.
     """
     if layers is None:
         found = pairs(network)

@@ -11,7 +11,7 @@ from labkit.packed.storages import sparse
 from labkit.prune.brain_surgeon import compensated
 
 
-def apply(network: Network, masks: Mapping[str, np.ndarray]) -> Network:
+def apply_masks(network: Network, masks: Mapping[str, np.ndarray]) -> Network:
     """The network with the removed weights set to 0.
 
     masks: layer name -> bool array of its kernel's shape, True = kept; a layer without
@@ -37,11 +37,11 @@ def compensate(
     """The masked network, whose remaining weights make up for the removed ones.
 
     masks: as for `apply`, of dense layers and convolutions. hessians: layer -> as
-    `labkit.layer_inputs.layer_hessian` returns it, of every masked layer. Each layer by
+    `labkit.compress.layer_hessian` returns it, of every masked layer. Each layer by
     itself, as `labkit.prune.compensated` does it; biases stay. Raises
     ValueError as `apply` does.
     """
-    masked, changes = apply(network, masks), {}
+    masked, changes = apply_masks(network, masks), {}
     for name, kept in masks.items():
         w = network.kernels[name]
         rows, stay = w.reshape(len(w), -1), np.reshape(kept, (len(w), -1))
@@ -60,7 +60,7 @@ def prune_network(
     kernels and all biases are float32. `Compressed.quantized` has the `Sparse` kernels.
     Raises ValueError as `apply` does, and for another storage.
     """
-    masked = apply(network, masks)
+    masked = apply_masks(network, masks)
     kernels = {name: sparse(masked.kernels[name], storage) for name in masks}
     return Compressed(masked, pack(masked, kernels), MappingProxyType(kernels))
 

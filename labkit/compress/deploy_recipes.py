@@ -9,7 +9,7 @@ Which grid the weights get and how they are rounded onto it is its algorithm's c
     mse         a fixed multiple of the weights' root mean square     fc, conv, dwconv
                 (8 and 4 bits)
     gptq        min_max, rounded with error feedback on calibration   fc
-                images (see `labkit.repair.error_feedback`)
+                images (see `labkit.compress.repair.error_feedback`)
     recovery    the grid on which the weights lie already: codes      fc, conv
                 that training or a repair has chosen
     hadamard    weights and inputs rotated, then octav                fc, one image

@@ -5,16 +5,16 @@ Inputs are observed on calibration images, once for a network; gradients are com
 made and kept a few outputs at a time.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 
 from labkit import zoo
 from labkit.common.cache import cached
 from labkit.common.split import Split
-from labkit.layer_inputs import HESSIAN_KINDS, input_norms, layer_hessian
+from labkit.compress.layer_inputs import HESSIAN_KINDS, input_norms, layer_hessian
 from labkit.model.network import Network
-from labkit.panels.controls import Settings
 from labkit.prune import scores
 from labkit.prune.brain_surgeon import surgeon
 
@@ -24,7 +24,7 @@ IMAGES = 100  # calibration images that inputs are observed on
 OUTPUTS_AT_ONCE = 25  # of a layer by the surgeon: at most 3 s on one core of 2 GHz
 
 
-def criteria(settings: Settings) -> tuple[str, ...]:
+def criteria(settings: Mapping[str, Any]) -> tuple[str, ...]:
     """The criteria for a network: the surgeon's where it knows all kinds of layers."""
     network = zoo.load(settings["network"])
     kinds = {network.layer(layer).kind for layer in network.kernels}

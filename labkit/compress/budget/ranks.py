@@ -10,15 +10,15 @@ from collections.abc import Hashable, Mapping, Sequence
 
 import numpy as np
 
-from labkit import factorized
+from labkit.compress import factorized
+from labkit.compress.budget.rank_costs import check_unit, cost, rank_cost, rank_for
+from labkit.compress.responses import Observed
 from labkit.lowrank import ranks as choose
 from labkit.lowrank.ranks import RankOptions
 from labkit.lowrank.tucker2 import mode_energies
 from labkit.model.network import Network
-from labkit.rank_costs import check_unit, cost, rank_cost, rank_for
-from labkit.responses import Observed
 
-BY = ("same", "energy", "product", "loss")
+RANK_RULES = ("same", "energy", "product", "loss")
 TUCKER_STEPS = 32  # pairs of ranks to choose from, on the diagonal
 Ranks = dict[str, Hashable]
 
@@ -72,13 +72,13 @@ def budget(
 ) -> int:
     """What the layers cost where each has the same share of its weights."""
     total = 0
-    for layer in factorized.layers(network) if layers is None else layers:
+    for layer in factorized.factorizable_layers(network) if layers is None else layers:
         rank = rank_for(network, layer, method, share)
         total += rank_cost(network, layer, method, rank, unit)
     return total
 
 
-def plan(
+def plan_ranks(
     network: Network,
     method: str = "svd",
     share: float = 0.5,
@@ -97,21 +97,23 @@ def plan(
     measured losses ("loss"). layers: those to take apart, None for all. unit: of the
     cost. most: the budget itself, in place of the share's. observed: for the methods
     that look at data. loss: layer -> its choices and the increase of the loss at each,
-    as `labkit.rank_sensitivity` measures it. Where not even the smallest ranks meet the
-    share's budget, they are taken. Raises ValueError for what does not fit, or a budget
-    `most` that nothing meets.
+    as `labkit.compress.budget.rank_sensitivity` measures it. Where not even the
+    smallest ranks meet the share's budget, they are taken. Raises ValueError for what
+    does not fit, or a budget `most` that nothing meets.
     """
     check_unit(unit)
-    if by not in BY:
-        raise ValueError(f"by is {by!r}: choose one of {', '.join(BY)}")
-    chosen = factorized.layers(network) if layers is None else list(layers)
+    if by not in RANK_RULES:
+        raise ValueError(f"by is {by!r}: choose one of {', '.join(RANK_RULES)}")
+    chosen = factorized.factorizable_layers(network) if layers is None else list(layers)
     if by == "same":
         return {layer: rank_for(network, layer, method, share) for layer in chosen}
     if not chosen:
         return {}
     if by == "loss":
         if loss is None:
-            raise ValueError("by 'loss' needs loss=, as labkit.rank_sensitivity has it")
+            raise ValueError(
+                "by 'loss' needs loss=, as `rank_sensitivity` of labkit.compress has it"
+            )
         found = {layer: loss[layer][0] for layer in chosen}
     else:
         found = {

@@ -21,6 +21,7 @@ from collections.abc import Hashable, Mapping, Sequence
 import numpy as np
 
 from labkit.common.cache import cached
+from labkit.compress.responses import Observed
 from labkit.lowrank import convolution, data_aware
 from labkit.lowrank.cp_als import cp
 from labkit.lowrank.decomposition import Decomposition, from_svd
@@ -29,7 +30,6 @@ from labkit.lowrank.truncated_svd import svd
 from labkit.lowrank.tucker2 import tucker
 from labkit.model.graph import NetworkError
 from labkit.model.network import Network
-from labkit.responses import Observed
 
 METHODS = ("svd", "responses", "inputs", "spatial", "tucker", "cp")
 DATA_AWARE = ("responses", "inputs")
@@ -67,13 +67,13 @@ def parts_at(
 ) -> dict[str, tuple[Part, ...]]:
     """Layer -> its parts, of the layers that do not stay; given as for `at_ranks`."""
     return {
-        layer: parts(network, layer, rank, method, observed)
+        layer: factorize_layer(network, layer, rank, method, observed)
         for layer, rank in ranks.items()
         if rank is not None
     }
 
 
-def parts(
+def factorize_layer(
     network: Network,
     layer: str,
     rank: Hashable,
@@ -109,7 +109,7 @@ def decomposition(
     elif observed is None or observed.what != method:
         raise ValueError(
             f"the method {method!r} looks at data: give observed=observe(network, "
-            f"images, {method!r}) of labkit.responses"
+            f"images, {method!r}) of labkit.compress.responses"
         )
     return _decomposition(network, layer, method, observed)
 
@@ -125,14 +125,14 @@ def effective_method(network: Network, layer: str, method: str) -> str:
     if network.layer(layer).kind not in ("FULLY_CONNECTED", "CONV_2D"):
         raise NetworkError(
             f"layer {layer} is {network.layer(layer).kind}: choose a dense layer or a "
-            f"convolution, {', '.join(layers(network))}"
+            f"convolution, {', '.join(factorizable_layers(network))}"
         )
     shape = network.layer(layer).kernel_shape
     is_matrix = len(shape) == 2 or shape[1:3] == (1, 1)
     return "svd" if is_matrix and method in ("spatial", "tucker", "cp") else method
 
 
-def layers(network: Network) -> list[str]:
+def factorizable_layers(network: Network) -> list[str]:
     """The layers that can be taken apart: dense ones and convolutions."""
     kinds = ("FULLY_CONNECTED", "CONV_2D")
     return [name for name in network.kernels if network.layer(name).kind in kinds]

@@ -1,8 +1,9 @@
 """A budget of bytes for a whole packed file, turned into a network of mixed bits.
 
 `labkit.common.knapsack` shares bytes out over layers by the losses that
-`labkit.sensitivity` has measured. Here the budget is the file's length: the graph, the
-header, the biases and the layers that keep their bits take their part of it first.
+`labkit.compress.budget.sensitivity` has measured. Here the budget is the file's length:
+the graph, the header, the biases and the layers that keep their bits take their part of
+it first.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,16 +11,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from labkit import sensitivity
 from labkit.common.knapsack import Frontier, exact, greedy
 from labkit.common.reading import read_json
-from labkit.compress import quantize_network
+from labkit.compress.budget import sensitivity
+from labkit.compress.budget.sensitivity import Sensitivity
+from labkit.compress.quantized import quantize_network
 from labkit.model.graph import NetworkError
 from labkit.model.network import Network
 from labkit.packed.bit_packing import packed_size
 from labkit.packed.compressed import Compressed
 from labkit.quantize.granularity import BLOCK, Groups
-from labkit.sensitivity import Sensitivity
 from labkit.zoo import datasets
 
 METHODS = {"exact": exact, "greedy": greedy}
@@ -34,7 +35,7 @@ _NOTHING_FREE = Frontier(np.zeros((1, 0), np.int8), np.zeros(1, int), np.zeros(1
 
 
 @dataclass(frozen=True, eq=False)
-class Choices:
+class BitOptions:
     """What each budget buys, by one method.
 
     found: the map that the losses are taken from. free: the layers whose bits are
@@ -80,7 +81,7 @@ class Choices:
 
 
 @dataclass(frozen=True, eq=False)
-class Mixed:
+class MixedPrecision:
     """A network whose layers have different bits.
 
     predicted_loss: the loss increase, in nats, that the map predicts.
@@ -124,13 +125,13 @@ def kernel_bytes(
     )
 
 
-def choices(
+def bit_options(
     network: Network,
     found: Sensitivity,
     method: str = "exact",
     granularity: str = "channel",
     free: Sequence[str] | None = None,
-) -> Choices:
+) -> BitOptions:
     """All assignments of bits that `method` finds, from the smallest file on.
 
     method: one of METHODS. granularity: of the files to make. free: the layers whose
@@ -149,7 +150,7 @@ def choices(
     sizes = kernel_bytes(network, layers, found.bits, granularity)
     chosen = np.array([name in free for name in layers])
     narrow = quantize_network(network, found.bits[0], granularity).size_bytes
-    return Choices(
+    return BitOptions(
         found=found,
         free=tuple(name for name in layers if name in free),
         frontier=METHODS[method](loss[chosen], sizes[chosen])
@@ -161,7 +162,9 @@ def choices(
     )
 
 
-def mixed(network: Network, offered: Choices, budget_bytes: float) -> Mixed:
+def mixed_precision(
+    network: Network, offered: BitOptions, budget_bytes: float
+) -> MixedPrecision:
     """The best file of at most so many bytes: as long as `packed`, not as estimated.
 
     Raises ValueError where not even the smallest one fits.
@@ -171,15 +174,15 @@ def mixed(network: Network, offered: Choices, budget_bytes: float) -> Mixed:
         bits = offered.bits_at(place)
         made = quantize_network(network, bits, offered.granularity, rule)
         if made.size_bytes <= budget_bytes:
-            return Mixed(bits, made, float(offered.loss[place]))
+            return MixedPrecision(bits, made, float(offered.loss[place]))
         place = offered.place(offered.size_bytes[place] - 1)
 
 
 def committed_runs(network: Network) -> tuple[Run, ...]:
     """The assignments of a network of the lab that were run, see `Run`.
 
-    They are found by the network's digest, as `sensitivity.committed` finds its map.
-    NetworkError where there are none, FileError for a damaged file.
+    They are found by the network's digest, as `sensitivity.committed_sensitivity` finds
+    its map. NetworkError where there are none, FileError for a damaged file.
     """
     file = sensitivity.FILE
     for entry in read_json(file, _SHAPE, datasets.made_again(file))["networks"]:

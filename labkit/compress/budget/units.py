@@ -9,24 +9,32 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from labkit import structured, zoo
+from labkit import zoo
 from labkit.common.cache import cached
 from labkit.common.split import Split
+from labkit.compress.repair.batch_norm import reestimate_channels
+from labkit.compress.units import (
+    Bundle,
+    bundle_scores,
+    bundles,
+    mean_activations,
+    remove_units,
+    removed_units,
+    weight_norms,
+)
 from labkit.model.network import Network
 from labkit.prune import units
-from labkit.repair.batch_norm import reestimate_channels
-from labkit.structured import Bundle
 
-CRITERIA = ("norm", "activation", "taylor", "random")
+UNIT_CRITERIA = ("norm", "activation", "taylor", "random")
 SCOPES = ("layer", "global")
 IMAGES = 100  # calibration images that outputs are observed on
 
 
 @dataclass(frozen=True, eq=False)
-class Smaller:
+class UnitPruned:
     """A network without some units.
 
-    kept: bundle -> bool (channels,), True = left, as for `structured.remove_units`,
+    kept: bundle -> bool (channels,), True = left, as for `units.remove_units`,
     which made `network` of the network without the branches that had to go.
     """
 
@@ -51,7 +59,7 @@ def _additions(network: Network) -> tuple[str, ...]:
     return tuple(layer.name for layer in network.layers if layer.kind == "ADD")
 
 
-def smaller(
+def prune_units(
     name: str,
     criterion: str = "norm",
     fraction: float = 0.5,
@@ -61,7 +69,7 @@ def smaller(
     blocks: tuple[str, ...] | None = None,
     repaired: bool = False,
     seed: int = 0,
-) -> Smaller:
+) -> UnitPruned:
     """A network of the zoo without its least units.
 
     criterion: one of CRITERIA. fraction, scope: as for `labkit.prune.choose`.
@@ -70,14 +78,14 @@ def smaller(
     their mean and deviation back, on calibration images. seed: of "random" scores.
     """
     base, scores = zoo.load(name), unit_scores(name, criterion, seed)
-    summed = structured.bundle_scores(_bundles(_without_branches(base, blocks)), scores)
+    summed = bundle_scores(_bundles(_without_branches(base, blocks)), scores)
     if layers is not None:
         summed = {bundle: s for bundle, s in summed.items() if bundle in layers}
     if scope == "global" and criterion != "taylor":
         summed = {bundle: units.normalized(s) for bundle, s in summed.items()}
     kept = units.choose(summed, fraction, scope)
     repairing = zoo.dataset(name).calibration.take(IMAGES) if repaired else None
-    return Smaller(_small(base, blocks, kept, repairing), kept)
+    return UnitPruned(_small(base, blocks, kept, repairing), kept)
 
 
 @cached
@@ -89,7 +97,7 @@ def _small(
 ) -> Network:
     """The network without branches and units, repaired on images if there are any."""
     network = _without_branches(base, blocks)
-    small = structured.remove_units(network, kept)
+    small = remove_units(network, kept)
     if repairing is None:
         return small
     left = left_units(network, _bundles(network), kept)
@@ -103,7 +111,7 @@ def unit_scores(name: str, criterion: str, seed: int = 0) -> dict[str, np.ndarra
     """
     network = zoo.load(name)
     return {
-        "norm": lambda: structured.weight_norms(network),
+        "norm": lambda: weight_norms(network),
         "activation": lambda: _activations(
             network, zoo.dataset(name).calibration.take(IMAGES)
         ),
@@ -114,14 +122,14 @@ def unit_scores(name: str, criterion: str, seed: int = 0) -> dict[str, np.ndarra
 
 @cached
 def _activations(network: Network, images: Split) -> dict[str, np.ndarray]:
-    return structured.mean_activations(network, images.images)
+    return mean_activations(network, images.images)
 
 
 def left_units(
     network: Network, bundles: dict[str, Bundle], kept: dict[str, np.ndarray]
 ) -> dict[str, np.ndarray]:
     """Layer -> the numbers of its units that are left, ascending."""
-    gone = structured.removed_units(bundles, kept)
+    gone = removed_units(bundles, kept)
     return {
         layer: np.setdiff1d(np.arange(len(network.kernels[layer])), numbers)
         for layer, numbers in gone.items()
@@ -145,4 +153,4 @@ def _without_branches(network: Network, blocks: tuple[str, ...] | None) -> Netwo
 
 @cached
 def _bundles(network: Network) -> dict[str, Bundle]:
-    return structured.bundles(network)
+    return bundles(network)

@@ -32,7 +32,7 @@ def unit_macs(network: Network, layer: str) -> float:
     return macs / len(network.kernels[layer])
 
 
-def chosen(name: str, saving: float) -> dict[str, list[int]]:
+def filters_to_remove(name: str, saving: float) -> dict[str, list[int]]:
     """Layer -> the filters of `name` to remove, to save that fraction of its MACs."""
     network, scores = zoo.load(name), zoo.gradients(name).units
     layers = inner_layers(network)

@@ -27,12 +27,12 @@ from dataclasses import replace
 
 import numpy as np
 
+from labkit.compress.repair.statistics import assembled
 from labkit.model.network import Network
 from labkit.packed.compressed import Compressed
 from labkit.prune.curvature import DAMPING, hessian
 from labkit.quantize.affine import code_type, largest_code
 from labkit.quantize.symmetric import Quantized
-from labkit.repair.statistics import assembled
 
 
 def feedback_plain(

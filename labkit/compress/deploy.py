@@ -9,7 +9,7 @@ Three ways to run quantized weights:
 
 Not every combination exists. What ai_edge_quantizer 0.10 with LiteRT 2.3 supports, for
 FULLY_CONNECTED (fc) and CONV_2D (conv) layers, with its algorithm min_max (the others:
-`labkit.recipes`):
+`labkit.compress.deploy_recipes`):
 
     bits  mode         tensor, channel          block of 32
     8     weight_only  fc, conv                 -
@@ -39,21 +39,16 @@ from ai_edge_quantizer import quantizer
 from ai_edge_quantizer.calibrator import CalibrationMode
 from ai_edge_quantizer.utils import tfl_interpreter_utils
 
-from labkit import recipes
 from labkit.common.cache import cached
+from labkit.compress import deploy_recipes
+from labkit.compress.deploy_recipes import ALGORITHMS, MODES
 from labkit.measure.file_contents import stored_weights
 from labkit.model.graph import NetworkError
 from labkit.model.inputs import as_inputs, checked
 from labkit.model.network import Network
 from labkit.model.runtime import Runner
 from labkit.quantize.granularity import GRANULARITIES
-from labkit.recipes import ALGORITHMS, BITS, MODES
 from labkit.zoo import datasets
-
-__all__ = [
-    "ALGORITHMS", "BITS", "CALIBRATION_IMAGES", "GPTQ_IMAGES", "MODES", "Deployed",
-    "Unavailable", "deployable",
-]  # fmt: skip
 
 CALIBRATION_IMAGES = 50
 GPTQ_IMAGES = 500
@@ -107,17 +102,17 @@ def deployable(
     """The deployable file of a float network, or why there is none.
 
     bits: of the weights. mode, granularity: one of MODES, GRANULARITIES. algorithm: how
-    the weights get their codes, one of ALGORITHMS, see `labkit.recipes`.
-    activation_bits: 8, or 16 for "static".
-    images, count: "static" takes the ranges of the activations from the first `count`
-    of these images, the least and the greatest value that each tensor takes; "gptq"
-    looks at what the layers read. They are taken as `Network.predict` takes them. count
-    None: CALIBRATION_IMAGES, for "gptq" GPTQ_IMAGES. Without `images` they are the
+    the weights get their codes, one of ALGORITHMS, see
+    `labkit.compress.deploy_recipes`. activation_bits: 8, or 16 for "static". images,
+    count: "static" takes the ranges of the activations from the first `count` of these
+    images, the least and the greatest value that each tensor takes; "gptq" looks at
+    what the layers read. They are taken as `Network.predict` takes them. count None:
+    CALIBRATION_IMAGES, for "gptq" GPTQ_IMAGES. Without `images` they are the
     calibration images of the data set whose images have the network's input size.
-    Nothing else uses images.
-    Files are cached by content; a failure is not, so that the next time is a new one.
-    Raises ValueError for another mode, granularity or algorithm, for a network that is
-    not float32, and for images as `labkit.model.inputs.checked` does.
+    Nothing else uses images. Files are cached by content; a failure is not, so that the
+    next time is a new one. Raises ValueError for another mode, granularity or
+    algorithm, for a network that is not float32, and for images as
+    `labkit.model.inputs.checked` does.
 
     The ranges are those of the float network: ai_edge_quantizer calibrates before it
     rounds the weights. Where rounding makes an activation larger it is clipped.
@@ -135,7 +130,7 @@ def deployable(
                 f"the kernel of {name} is {kernel.dtype}: give the float32 network"
             )
     setting = (bits, mode, granularity, algorithm, activation_bits)
-    reason = recipes.missing(network, *setting)
+    reason = deploy_recipes.missing(network, *setting)
     if reason:
         return Unavailable(reason)
     calibration = None
@@ -205,7 +200,7 @@ def _quantized(
 ) -> bytes:
     """The file that ai_edge_quantizer writes, in memory."""
     made = quantizer.Quantizer(content)
-    recipes.apply(made, *setting)
+    deploy_recipes.apply(made, *setting)
     with _WARNINGS_LOCK, warnings.catch_warnings():
         # It opens the file for debugging, and LiteRT warns of the memory that takes.
         warnings.filterwarnings("ignore", message=".*experimental_preserve_all_tensors")

@@ -23,12 +23,16 @@ from types import MappingProxyType
 
 import numpy as np
 
+from labkit.compress.repair.statistics import (
+    assembled,
+    biased_layers,
+    channel_statistics,
+)
 from labkit.model.network import Network
 from labkit.packed.compressed import Compressed
 from labkit.packed.storages import Sparse, sparse
 from labkit.quantize.codebook import Coded
 from labkit.quantize.symmetric import Quantized
-from labkit.repair.statistics import assembled, biased_layers, channel_statistics
 
 # A deviation below this part of the layer's largest is float rounding.
 _CONSTANT = 1e-6

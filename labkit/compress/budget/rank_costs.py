@@ -10,8 +10,8 @@ from math import sqrt
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from labkit import factorized
 from labkit.common.cache import cached
+from labkit.compress import factorized
 from labkit.lowrank import parts as layer_parts
 from labkit.lowrank.parts import Part, Sides
 from labkit.model import flatbuffer

@@ -13,7 +13,7 @@ import numpy as np
 
 from labkit.common.reading import read_json
 from labkit.common.split import Split
-from labkit.compress import quantize_network
+from labkit.compress.quantized import quantize_network
 from labkit.measure.correctness import BATCH, THREADS
 from labkit.model.graph import NetworkError
 from labkit.model.network import Network
@@ -163,7 +163,7 @@ def score_of(
     return Score(right / len(labels), cross_entropy(logits, labels))
 
 
-def committed(network: Network, rule: str = "least_squares") -> Sensitivity:
+def committed_sensitivity(network: Network, rule: str = "least_squares") -> Sensitivity:
     """The map of a network of the lab that lies in data/results, per channel.
 
     Measured on all 5,000 validation images. It is found by the network's digest, so a

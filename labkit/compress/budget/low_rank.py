@@ -3,22 +3,28 @@
 from collections.abc import Hashable
 from dataclasses import dataclass
 
-from labkit import factorized, rank_choice, zoo
+from labkit import zoo
 from labkit.common.cache import cached
 from labkit.common.split import Split
+from labkit.compress import factorized
+from labkit.compress.budget.rank_sensitivity import (
+    RankLosses,
+    committed_rank_losses,
+    rank_losses,
+)
+from labkit.compress.budget.ranks import RANK_RULES, plan_ranks
+from labkit.compress.responses import Observed, observe
 from labkit.lowrank.parts import Part
 from labkit.measure.quick import is_quick
 from labkit.model.graph import NetworkError
 from labkit.model.network import Network
-from labkit.rank_sensitivity import RankLosses, committed, rank_losses
-from labkit.responses import Observed, observe
 
 IMAGE_COUNTS = (20, 100, 500, 2000, 5000)  # calibration images that are observed
 LOSS_IMAGES = 500  # validation images, where no losses are committed
 
 
 @dataclass(frozen=True, eq=False)
-class Low:
+class LowRank:
     """A network at low rank.
 
     ranks: layer -> its rank, None where it stays whole; a layer that was not to be
@@ -32,7 +38,7 @@ class Low:
     observed: Observed | None
 
 
-def low(
+def low_rank_network(
     name: str,
     method: str = "svd",
     share: float = 0.5,
@@ -41,11 +47,11 @@ def low(
     layers: tuple[str, ...] | None = None,
     unit: str = "macs",
     images: int = 500,
-) -> Low:
+) -> LowRank:
     """A network of the zoo with its layers taken apart.
 
-    method: one of `labkit.factorized.METHODS`. share, by, layers, unit: as for
-    `labkit.rank_choice.plan`. images: how many calibration images are observed.
+    method: one of `labkit.compress.factorized.METHODS`. share, by, layers, unit: as for
+    `labkit.compress.plan_ranks`. images: how many calibration images are observed.
     """
     if method not in factorized.DATA_AWARE:
         images = 0
@@ -57,9 +63,9 @@ def low(
 @cached
 def _low(
     network: Network, plan: tuple, observed: Observed | None, losses: RankLosses | None
-) -> Low:
+) -> LowRank:
     method, share, by, layers, unit = plan
-    ranks = rank_choice.plan(
+    ranks = plan_ranks(
         network,
         method,
         share,
@@ -70,7 +76,7 @@ def _low(
         loss=losses and losses.layers,
     )
     parts = factorized.parts_at(network, ranks, method, observed)
-    return Low(factorized.factorize(network, parts), ranks, parts, observed)
+    return LowRank(factorized.factorize(network, parts), ranks, parts, observed)
 
 
 def ways(name: str, method: str) -> tuple[str, ...]:
@@ -78,11 +84,11 @@ def ways(name: str, method: str) -> tuple[str, ...]:
     network = zoo.load(name)
     if any(
         factorized.effective_method(network, layer, method) == "cp"
-        for layer in factorized.layers(network)
+        for layer in factorized.factorizable_layers(network)
     ):
         return ("same",)
     known = is_quick(network) or _committed(network, method) is not None
-    return rank_choice.BY if known else rank_choice.BY[:-1]
+    return RANK_RULES if known else RANK_RULES[:-1]
 
 
 def methods(name: str) -> tuple[str, ...]:
@@ -110,7 +116,7 @@ def _losses(
 
 def _committed(network: Network, method: str, unit: str = "macs") -> RankLosses | None:
     try:
-        return committed(network, method, unit)
+        return committed_rank_losses(network, method, unit)
     except NetworkError:
         return None
 

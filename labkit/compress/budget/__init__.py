@@ -1,0 +1,1 @@
+"""Which bits, ranks, filters or units a budget buys, layer by layer."""
