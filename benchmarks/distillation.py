@@ -85,15 +85,15 @@ def one(
     dataset: datasets.Dataset,
 ) -> dict:
     """Train one student: what its row says beside these."""
-    from labkit.train import students
+    from labkit.train import dense_students
     from labkit.train.fast import SoftTargets
 
     size = SETTINGS["batch_size"]
     began = time.perf_counter()
-    network = students.train(
+    network = dense_students.train(
         (784, width, width, 10),
         dataset.train,
-        students.steps_of(SETTINGS["epochs"], dataset.train, size),
+        dense_students.steps_of(SETTINGS["epochs"], dataset.train, size),
         seed,
         SoftTargets(table, temperature, alpha),
         rate=learning_rate,

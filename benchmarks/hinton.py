@@ -253,16 +253,16 @@ def one(
     dataset: datasets.Dataset,
 ) -> dict:
     """Train one student: what its row says beside these. told: as `told` returns it."""
-    from labkit.train import students
+    from labkit.train import dense_students
 
     its = CASES[case]
     split, soft = told
     size = SETTINGS["batch_size"]
     began = time.perf_counter()
-    network = students.train(
+    network = dense_students.train(
         SETTINGS["widths"],
         split,
-        students.steps_of(epochs, split, size),
+        dense_students.steps_of(epochs, split, size),
         seed,
         soft,
         _shift(its),

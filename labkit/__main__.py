@@ -189,33 +189,33 @@ def _interrupted(chosen: argparse.Namespace, arguments: list[str] | None) -> str
 def _run(chosen: argparse.Namespace) -> None:
     """Start what the command line asks for."""
     if chosen.command in ("train", "qat"):
-        from labkit.train import command
+        from labkit.train.commands import training
 
         if chosen.command == "train":
-            command.main(chosen.name, chosen.seed)
+            training.main(chosen.name, chosen.seed)
         else:
-            command.main_qat(chosen.name, chosen.setting, chosen.seed)
+            training.main_qat(chosen.name, chosen.setting, chosen.seed)
         return
     if chosen.command == "distill":
-        from labkit.train import distilling_command
+        from labkit.train.commands import distillation
 
-        distilling_command.main(
+        distillation.main(
             chosen.name, chosen.teacher, chosen.seed, chosen.alone, chosen.epochs
         )
         return
     if chosen.command == "lowrank":
-        from labkit.train import lowrank_command
+        from labkit.train.commands import low_rank
 
-        lowrank_command.main(chosen.name, chosen.macs, chosen.seed)
+        low_rank.main(chosen.name, chosen.macs, chosen.seed)
         return
-    from labkit.train import pruning_command
+    from labkit.train.commands import pruning
 
     if chosen.command == "prune":
-        pruning_command.prune(chosen.name, chosen.sparsity, chosen.seed)
+        pruning.prune(chosen.name, chosen.sparsity, chosen.seed)
     elif chosen.command == "filters":
-        pruning_command.remove_filters(chosen.name, chosen.saving, chosen.seed)
+        pruning.remove_filters(chosen.name, chosen.saving, chosen.seed)
     else:
-        pruning_command.keep_gradients(chosen.name)
+        pruning.keep_gradients(chosen.name)
 
 
 if __name__ == "__main__":

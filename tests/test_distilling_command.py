@@ -15,7 +15,8 @@ from labkit.measure.correctness import accuracy
 from labkit.zoo import datasets
 
 pytest.importorskip("keras", reason="the extra `train` is not installed")
-from labkit.train import distilling, distilling_command  # noqa: E402
+from labkit.train import distilling  # noqa: E402
+from labkit.train.commands import distillation  # noqa: E402
 
 
 @pytest.fixture
@@ -25,7 +26,7 @@ def small(monkeypatch, tmp_path):
     recipe = replace(distilling.STUDENT_RECIPES["mlp"], epochs=2, warmup_epochs=0)
     monkeypatch.setitem(distilling.STUDENT_RECIPES, "mlp", recipe)
     for folder in ("RUNS", "RESULTS"):
-        monkeypatch.setattr(distilling_command, folder, tmp_path / folder)
+        monkeypatch.setattr(distillation, folder, tmp_path / folder)
     monkeypatch.setattr("labkit.zoo.networks.DISTILLED_FOLDER", tmp_path / "models")
     return tmp_path
 
@@ -81,7 +82,7 @@ def test_a_student_alone_begins_with_the_same_weights(small, monkeypatch):
         began.append((log["alpha"], model.student.get_weights()))
         return log
 
-    monkeypatch.setattr(distilling.fit, "go_on", spy)
+    monkeypatch.setattr("labkit.train.fit.go_on", spy)
     for alpha in (0.0, 0.9):
         distilling.run("mlp", "mlp", alpha, small / "run", 3)
     (alone, first), (taught, second) = began
@@ -109,9 +110,9 @@ def test_an_interrupted_training_goes_on(small, monkeypatch):
         stopped = replace(recipe, epochs=1)
         go_on(model, log, stopped, dataset, folder)
 
-    monkeypatch.setattr(distilling.fit, "train", interrupted)
+    monkeypatch.setattr("labkit.train.fit.train", interrupted)
     half, _ = trained("b")
-    monkeypatch.setattr(distilling.fit, "train", go_on)
+    monkeypatch.setattr("labkit.train.fit.train", go_on)
     rest, log_again = trained("b")
     assert full.epochs == len(log["epochs"]) == len(log_again["epochs"]) == 2
     assert (half[0] != whole[0]).any()

@@ -27,7 +27,7 @@ def loss(network, split):
 def found():
     """Name -> the gradients of N validation images, computed once."""
     pytest.importorskip("keras", reason="the extra `train` is not installed")
-    from labkit.train.gradients import gradients
+    from labkit.train.weight_gradients import gradients
 
     def of(name):
         split = zoo.dataset(name).validation.take(N)

@@ -13,7 +13,7 @@ from labkit.common.file_errors import FileError
 from labkit.zoo import datasets
 
 keras = pytest.importorskip("keras", reason="the extra `train` is not installed")
-from labkit.train import fit, moves, students, teacher  # noqa: E402
+from labkit.train import dense_students, fit, moves, teacher  # noqa: E402
 from labkit.train.fast import Dense, SoftTargets  # noqa: E402
 
 
@@ -199,7 +199,9 @@ def test_students_of_one_seed_differ_in_what_they_are_told():
     table = moves.logits_everywhere(wise.logits, split, 1)
 
     def student(seed, soft=None, **more):
-        return students.train(widths, split, 100, seed, soft, 1, **more).kernels[0]
+        return dense_students.train(widths, split, 100, seed, soft, 1, **more).kernels[
+            0
+        ]
 
     alone = student(3, report=lambda *now: seen.append(now))
     assert [step for step, _ in seen] == [100] and isinstance(seen[0][1], Dense)
@@ -213,7 +215,7 @@ def test_a_student_without_steps_or_images_is_one_sentence():
     split = datasets.load_images("mnist").train
     for steps, images in ((0, 5), (3, 0)):
         with pytest.raises(ValueError, match="give 1 or more of each"):
-            students.train((784, 10), split.take(images), steps, 0)
+            dense_students.train((784, 10), split.take(images), steps, 0)
 
 
 def test_moved_biases_are_chosen_on_validation_images():

@@ -3,12 +3,13 @@
 import numpy as np
 import pytest
 
-from labkit import live, zoo
+from labkit import zoo
 from labkit.compress import students
 from labkit.measure.correctness import accuracy
 from labkit.model.graph import NetworkError
 from labkit.model.network import Network
 from labkit.model.resize import resize_dense
+from labkit.train import child
 
 MLP = zoo.load("mlp")
 
@@ -58,8 +59,8 @@ def test_weights_that_do_not_fit_are_named():
 def test_two_students_are_trained_side_by_side():
     pytest.importorskip("keras", reason="the extra `train` is not installed")
     seen = []
-    content = live.result(
-        live.distillation("mlp", 20, 4, 0.9, images=300, steps=200), seen.append
+    content = child.result(
+        child.distillation("mlp", 20, 4, 0.9, images=300, steps=200), seen.append
     )
     told = [(now.student, now.step) for now in seen]
     assert told == [(s, n) for s in ("alone", "distilled") for n in (100, 200)]
@@ -77,10 +78,10 @@ def test_two_students_are_trained_side_by_side():
 def test_a_distillation_is_cancelled():
     pytest.importorskip("keras", reason="the extra `train` is not installed")
     seen = []
-    rows = live.distillation(
+    rows = child.distillation(
         "mlp", 10, 4, 0.9, 100, 10**6, cancelled=lambda: len(seen) > 1
     )
-    assert live.result(rows, seen.append) is None and 2 <= len(seen) < 20
+    assert child.result(rows, seen.append) is None and 2 <= len(seen) < 20
 
 
 @pytest.mark.parametrize(
@@ -95,4 +96,4 @@ def test_a_distillation_is_cancelled():
 def test_settings_that_make_no_sense(wrong, sentence):
     right = {"width": 10, "temperature": 4, "alpha": 0.9, "images": 100, "steps": 100}
     with pytest.raises(ValueError, match=sentence):
-        live.result(live.distillation("mlp", **(right | wrong)))
+        child.result(child.distillation("mlp", **(right | wrong)))

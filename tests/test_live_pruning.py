@@ -6,14 +6,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from labkit import live, zoo
+from labkit import zoo
 from labkit.compress.pruned import apply_masks
 from labkit.measure.correctness import accuracy
 from labkit.packed.compressed import unpack
 from labkit.prune.masking import masks, removed_count
+from labkit.train import child
 
 pytest.importorskip("keras", reason="the extra `train` is not installed")
-from labkit.train import live as train_live  # noqa: E402
+from labkit.train import live_training as train_live  # noqa: E402
 
 
 def magnitude_masks(name, sparsity):
@@ -27,7 +28,7 @@ def magnitude_masks(name, sparsity):
 def test_fine_tuning_keeps_the_masks_and_mends_the_network(name, sparsity, steps):
     kept, seen = magnitude_masks(name, sparsity), []
     network, split = zoo.load(name), zoo.dataset(name).validation.take(500)
-    packed = live.result(live.fine_tuning(name, kept, steps), seen.append)
+    packed = child.result(child.fine_tuning(name, kept, steps), seen.append)
     assert [row.step for row in seen] == list(range(5, steps + 1, 5))
     trained = unpack(packed)
     for layer, kernel in trained.kernels.items():
@@ -39,28 +40,28 @@ def test_fine_tuning_keeps_the_masks_and_mends_the_network(name, sparsity, steps
 
 def test_layers_without_a_mask_keep_all_their_weights():
     kept = {"fc1": magnitude_masks("mlp", 0.9)["fc1"]}
-    trained = unpack(live.result(live.fine_tuning("mlp", kept, 5)))
+    trained = unpack(child.result(child.fine_tuning("mlp", kept, 5)))
     zeros = {name: int((w == 0).sum()) for name, w in trained.kernels.items()}
     assert zeros == {"fc1": removed_count(0.9, 235_200), "fc2": 0, "fc3": 0}
 
 
 def test_pruning_removes_what_it_says():
-    packed = live.result(live.pruning("mlp", 0.9, 40, "iterative", "layer"))
+    packed = child.result(child.pruning("mlp", 0.9, 40, "iterative", "layer"))
     for kernel in unpack(packed).kernels.values():
         assert (kernel == 0).sum() == removed_count(0.9, kernel.size)
 
 
 @pytest.mark.parametrize("steps", [1, 2])
 def test_the_shortest_pruning_removes_all_that_it_says(steps):
-    kernels = unpack(live.result(live.pruning("mlp", 0.9, steps))).kernels
+    kernels = unpack(child.result(child.pruning("mlp", 0.9, steps))).kernels
     weights = sum(kernel.size for kernel in kernels.values())
     zeros = sum(int((kernel == 0).sum()) for kernel in kernels.values())
     assert zeros == removed_count(0.9, weights)
 
 
 def test_a_mask_of_another_shape_is_named():
-    with pytest.raises(live.TrainingError, match="the mask of fc1 is bool"):
-        live.result(live.fine_tuning("mlp", {"fc1": np.ones((3, 3), bool)}, 5))
+    with pytest.raises(child.TrainingError, match="the mask of fc1 is bool"):
+        child.result(child.fine_tuning("mlp", {"fc1": np.ones((3, 3), bool)}, 5))
 
 
 def save_nothing(path):
@@ -126,11 +127,11 @@ ENDS = "import os; os.kill(os.getpid(), {signal})"
     ],
 )
 def test_the_end_of_a_child_is_told(code, words):
-    with pytest.raises(live.TrainingError, match=words):
-        list(live._lines([sys.executable, "-c", code], lambda: False))
+    with pytest.raises(child.TrainingError, match=words):
+        list(child._lines([sys.executable, "-c", code], lambda: False))
 
 
 def test_a_pruning_is_cancelled():
     seen = []
-    rows = live.pruning("mlp", 0.9, 10**6, cancelled=lambda: len(seen) > 1)
-    assert live.result(rows, seen.append) is None and 2 <= len(seen) < 10
+    rows = child.pruning("mlp", 0.9, 10**6, cancelled=lambda: len(seen) > 1)
+    assert child.result(rows, seen.append) is None and 2 <= len(seen) < 10

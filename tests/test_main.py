@@ -91,7 +91,7 @@ def test_prune_refuses_what_is_no_fraction(sparsity, capsys):
 
 def test_train_without_keras_says_what_to_install(monkeypatch, capsys):
     monkeypatch.delattr(labkit.train, "command", raising=False)
-    monkeypatch.setitem(sys.modules, "labkit.train.command", None)
+    monkeypatch.setitem(sys.modules, "labkit.train.commands.training", None)
     with pytest.raises(SystemExit):
         command.main(["train", "mlp"])
     assert "pip install -e '.[train]'" in capsys.readouterr().err
@@ -123,16 +123,15 @@ def test_ctrl_c_ends_in_a_sentence_and_its_exit_code(monkeypatch, capsys):
 TRAINING = """
 import signal, sys
 from pathlib import Path
-from labkit import __main__
-from labkit.train import command, fit
+from labkit import __main__, train
 
-class Said(fit.keras.callbacks.Callback):
+class Said(train.keras.callbacks.Callback):
     def on_train_batch_end(self, batch, logs=None):
         print("trains", flush=True)
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have it ignored
-train, command.RUNS = fit.train, Path(sys.argv[1])
-fit.train = lambda *given: train(*given, callbacks=[Said()])
+train, train.RUNS = train.train, Path(sys.argv[1])
+train.train = lambda *given: train(*given, callbacks=[Said()])
 __main__.main(["train", "mlp"])
 """
 

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from labkit import live, zoo
+from labkit import zoo
 from labkit.prune.masking import masks
+from labkit.train import child
 from labkit.train.pace import Budget, steps_within
 
 TOLD = Budget(80, 20)
@@ -53,7 +54,7 @@ def test_fewer_steps_than_go_together():
 def test_a_time_that_is_none_is_refused():
     for seconds in (0, -1, float("nan"), float("inf")):
         with pytest.raises(ValueError, match="seconds is .*: give a time above 0"):
-            live.result(live.training("mlp", "W4A4", 5, seconds=seconds))
+            child.result(child.training("mlp", "W4A4", 5, seconds=seconds))
 
 
 def test_a_training_with_a_time_is_the_one_of_as_many_steps():
@@ -62,17 +63,21 @@ def test_a_training_with_a_time_is_the_one_of_as_many_steps():
     kernels = zoo.load("mlp").kernels
     kept = masks({name: np.abs(kernel) for name, kernel in kernels.items()}, 0.9)
     seen = []
-    timed = live.result(live.fine_tuning("mlp", kept, 10**6, seconds=0.3), seen.append)
+    timed = child.result(
+        child.fine_tuning("mlp", kept, 10**6, seconds=0.3), seen.append
+    )
     steps = {row.steps for row in seen}
     assert len(steps) == 1 and seen[-1].step == (taken := steps.pop()) < 10**5
-    assert live.result(live.fine_tuning("mlp", kept, taken)) == timed
+    assert child.result(child.fine_tuning("mlp", kept, taken)) == timed
 
 
 def test_both_students_take_as_many_steps():
     pytest.importorskip("keras", reason="the extra `train` is not installed")
     seen = []
     how = {"width": 10, "temperature": 4, "alpha": 0.9, "images": 100}
-    live.result(live.distillation("mlp", **how, steps=10**6, seconds=0.2), seen.append)
+    child.result(
+        child.distillation("mlp", **how, steps=10**6, seconds=0.2), seen.append
+    )
     (steps,) = {row.steps for row in seen}
     told = [row.step for row in seen if row.student == "alone"]
     assert steps < 10**5 and told == list(range(100, steps + 1, 100))

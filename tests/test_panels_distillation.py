@@ -9,7 +9,7 @@ import pytest
 from matplotlib.image import imread
 from panel_driving import WAIT, few_images, nothing_kept, turns
 
-from labkit import distill, live, measure, zoo
+from labkit import distill, measure, zoo
 from labkit.distill import dark_knowledge
 from labkit.model.resize import resize_dense
 from labkit.panels import (
@@ -23,6 +23,7 @@ from labkit.panels.distillation import compute
 from labkit.panels.temperature import PLACES, answers, ranked
 from labkit.plots.base import figure
 from labkit.plots.distillation import Course, title
+from labkit.train import child
 
 SMALL = 200
 MLP = zoo.load("mlp")
@@ -64,13 +65,13 @@ def fake_training(monkeypatch):
         content, arrays = io.BytesIO(), {}
         for k, student in enumerate(("alone", "distilled")):
             for step in (100, steps):
-                yield live.Progress(step, steps, 1 / step, student=student)
+                yield child.Progress(step, steps, 1 / step, student=student)
             found = student_arrays(width, [seed, k])
             arrays |= {f"{student}/{name}": a for name, a in found.items()}
         np.savez(content, **arrays)
-        yield live.Progress(steps, steps, 0.0, content.getvalue(), "distilled")
+        yield child.Progress(steps, steps, 0.0, content.getvalue(), "distilled")
 
-    monkeypatch.setattr(live, "distillation", quick)
+    monkeypatch.setattr(child, "distillation", quick)
     return asked
 
 
@@ -136,7 +137,7 @@ def slow_training(log):
     def slow(teacher, width, t, alpha, images, steps, seed, cancelled, seconds):
         log.append(f"{width} begins")
         while not cancelled():
-            yield live.Progress(100, steps, 0.5, student="alone")
+            yield child.Progress(100, steps, 0.5, student="alone")
             time.sleep(0.01)
         log.append(f"{width} ends")
 
@@ -152,7 +153,7 @@ def wait_for(condition):
 
 def test_cancel_and_the_latest_setting_wins(monkeypatch):
     log = []
-    monkeypatch.setattr(live, "distillation", slow_training(log))
+    monkeypatch.setattr(child, "distillation", slow_training(log))
     panel = distillation_panel("mlp")
     before = panel.set()
     panel._fields["images"].value = 500
@@ -171,9 +172,9 @@ def test_cancel_and_the_latest_setting_wins(monkeypatch):
 
 def test_fewer_steps_than_asked_are_said(monkeypatch, fake_training):
     """A slow machine takes 200 steps: the picture and the readout say so."""
-    whole = live.distillation
+    whole = child.distillation
     monkeypatch.setattr(
-        live, "distillation", lambda *how: whole(*how[:5], 200, *how[6:])
+        child, "distillation", lambda *how: whole(*how[:5], 200, *how[6:])
     )
     result = distillation_panel("mlp").set(images=500)
     assert result.course.steps == 200 and result.course.done == 400
@@ -186,13 +187,13 @@ def test_fewer_steps_than_asked_are_said(monkeypatch, fake_training):
 
 def test_a_training_that_fails_is_in_sight(monkeypatch):
     def failing(*_):
-        yield live.Progress(100, 500, 0.5, student="alone")
-        raise live.TrainingError("the training failed: no memory")
+        yield child.Progress(100, 500, 0.5, student="alone")
+        raise child.TrainingError("the training failed: no memory")
 
-    monkeypatch.setattr(live, "distillation", failing)
+    monkeypatch.setattr(child, "distillation", failing)
     panel = distillation_panel("mlp")
     panel._fields["images"].value = 100
-    with pytest.raises(live.TrainingError, match="no memory"):
+    with pytest.raises(child.TrainingError, match="no memory"):
         panel.wait(WAIT)
     assert "TrainingError: the training failed: no memory" in panel._report.value
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from panel_driving import WAIT, few_images, nothing_kept
 
-from labkit import compress, live, measure, zoo
+from labkit import compress, measure, zoo
 from labkit.measure.timing import Latency
 from labkit.panels import (
     activations_panel,
@@ -21,6 +21,7 @@ from labkit.panels import (
     training,
 )
 from labkit.panels.worker import never
+from labkit.train import child
 
 IMAGES = 2600  # more than 2,500, the last but two of the stages
 KNOWN = (0, 250, 2500, IMAGES)
@@ -39,12 +40,12 @@ def fake_trainings(monkeypatch):
     """Trainings that take no time: of QAT, and of two students."""
 
     def quantized(name, setting, steps, seed, cancelled, seconds):
-        yield live.Progress(steps, steps, 1.0)
+        yield child.Progress(steps, steps, 1.0)
         eight = compress.quantize_network(zoo.load(name), 8, "channel").packed
-        yield live.Progress(steps, steps, 1.0, eight)
+        yield child.Progress(steps, steps, 1.0, eight)
 
     def distilled(teacher, width, t, alpha, images, steps, *_):
-        yield live.Progress(steps, steps, 1.0, student="alone")
+        yield child.Progress(steps, steps, 1.0, student="alone")
         rng, content, arrays = np.random.default_rng(width), io.BytesIO(), {}
         shapes = {"fc1": (width, 784), "fc2": (width, width), "fc3": (10, width)}
         for student in ("alone", "distilled"):
@@ -52,10 +53,10 @@ def fake_trainings(monkeypatch):
                 arrays[f"{student}/{layer}/kernel"] = rng.normal(0, 0.2, shape)
                 arrays[f"{student}/{layer}/bias"] = np.zeros(shape[0])
         np.savez(content, **arrays)
-        yield live.Progress(steps, steps, 1.0, content.getvalue(), "distilled")
+        yield child.Progress(steps, steps, 1.0, content.getvalue(), "distilled")
 
-    monkeypatch.setattr(live, "training", quantized)
-    monkeypatch.setattr(live, "distillation", distilled)
+    monkeypatch.setattr(child, "training", quantized)
+    monkeypatch.setattr(child, "distillation", distilled)
 
 
 @pytest.fixture

@@ -9,12 +9,13 @@ import pytest
 from nbclient import NotebookClient
 from panel_driving import TURNED, WAIT, few_images, nothing_kept, turns
 
-from labkit import live, measure, zoo
+from labkit import measure, zoo
 from labkit.compress.post_training import Setting, round_network
 from labkit.packed import compressed
 from labkit.panels import qat_panel, training
 from labkit.panels import training_report as report
 from labkit.panels.training import STEPS, compute
+from labkit.train import child
 
 NETWORKS = zoo.NAMES
 SMALL, FEW = 200, 20
@@ -43,12 +44,12 @@ def fake_training(monkeypatch):
     def quick(name, setting, steps, seed, cancelled, seconds):
         asked.append((name, setting, steps, seed))
         for step in (5, steps):
-            yield live.Progress(step, steps, 1 / step)
+            yield child.Progress(step, steps, 1 / step)
         images = zoo.dataset(name).calibration.take(FEW)
         eight = training._rounded(zoo.load(name), images, Setting(8, 8)).packed
-        yield live.Progress(steps, steps, 1 / steps, eight)
+        yield child.Progress(steps, steps, 1 / steps, eight)
 
-    monkeypatch.setattr(live, "training", quick)
+    monkeypatch.setattr(child, "training", quick)
     return asked
 
 
@@ -64,7 +65,7 @@ def direct(settings):
         "packed": (compressed.unpack(rounded.packed), len(rounded.packed)),
     }
     if settings["steps"]:
-        packed = live.train_quantized(
+        packed = child.train_quantized(
             name, str(setting), settings["steps"], settings["seed"]
         )
         files["trained"] = compressed.unpack(packed), len(packed)
@@ -152,7 +153,7 @@ def slow_training(log):
     def slow(name, setting, steps, seed, cancelled, seconds):
         log.append(f"{setting} begins")
         while not cancelled():
-            yield live.Progress(5, steps, 0.5)
+            yield child.Progress(5, steps, 0.5)
             time.sleep(0.01)
         log.append(f"{setting} ends")
 
@@ -175,7 +176,7 @@ def test_cancel_ends_the_training_and_leaves_the_rounded_network(
     small_test_set, monkeypatch
 ):
     log = []
-    monkeypatch.setattr(live, "training", slow_training(log))
+    monkeypatch.setattr(child, "training", slow_training(log))
     panel = qat_panel("mlp")
     before = panel.set()
     panel._fields["steps"].value = 200
@@ -201,7 +202,7 @@ def test_cancel_ends_the_process(small_test_set):
 
 def test_the_latest_setting_wins(small_test_set, monkeypatch):
     log = []
-    monkeypatch.setattr(live, "training", slow_training(log))
+    monkeypatch.setattr(child, "training", slow_training(log))
     panel = qat_panel("mlp", steps=0)
     panel.set()
     panel._fields["steps"].value = 50
@@ -228,8 +229,8 @@ def test_a_position_visited_twice_trains_once(small_test_set, fake_training):
 
 def test_fewer_steps_than_asked_are_said(small_test_set, monkeypatch, fake_training):
     """A slow machine takes 20 of 50 steps: name, file, readout and code say so."""
-    whole = live.training
-    monkeypatch.setattr(live, "training", lambda *how: whole(*how[:2], 20, *how[3:]))
+    whole = child.training
+    monkeypatch.setattr(child, "training", lambda *how: whole(*how[:2], 20, *how[3:]))
     panel = qat_panel("mlp")
     for result in (panel.set(steps=50), panel.set(steps=50)):
         assert result.course.steps == result.course.done == 20
@@ -239,18 +240,18 @@ def test_fewer_steps_than_asked_are_said(small_test_set, monkeypatch, fake_train
         assert said.startswith("W4A4, 20 steps (20 of 50 steps: what this machine")
         assert any("this machine's" in note for note in report.rows(result)[1])
     assert "steps=50" in (code := report.code(result.settings))
-    assert f"seconds={live.SECONDS:g}" in code
+    assert f"seconds={child.SECONDS:g}" in code
 
 
 def test_a_training_that_fails_is_in_sight(small_test_set, monkeypatch):
     def failing(*_):
-        yield live.Progress(5, 50, 0.5)
-        raise live.TrainingError("the training failed: no memory")
+        yield child.Progress(5, 50, 0.5)
+        raise child.TrainingError("the training failed: no memory")
 
-    monkeypatch.setattr(live, "training", failing)
+    monkeypatch.setattr(child, "training", failing)
     panel = qat_panel("mlp")
     panel._fields["steps"].value = 50
-    with pytest.raises(live.TrainingError, match="no memory"):
+    with pytest.raises(child.TrainingError, match="no memory"):
         panel.wait(WAIT)
     assert "TrainingError: the training failed: no memory" in panel._report.value
     panel._fields["steps"].value = 0

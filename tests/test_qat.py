@@ -5,9 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from labkit import live, zoo
+from labkit import zoo
 from labkit.measure.correctness import accuracy
 from labkit.packed.compressed import unpack
+from labkit.train import child
 from labkit.zoo import datasets
 
 keras = pytest.importorskip("keras", reason="the extra `train` is not installed")
@@ -154,7 +155,7 @@ def test_a_live_training_reports_and_mends(split):
     untrained = quantized.as_file(
         "mlp", qat.start("mlp", qat.Setting(2, 2), qat.RECIPES["mlp"])
     )[0]
-    packed = live.train_quantized("mlp", "W2A2", 60, progress=seen.append)
+    packed = child.train_quantized("mlp", "W2A2", 60, progress=seen.append)
     assert [row.step for row in seen] == list(range(5, 61, 5))
     trained = accuracy(unpack(packed), split).value
     assert trained > accuracy(untrained, split).value
@@ -163,17 +164,19 @@ def test_a_live_training_reports_and_mends(split):
 
 def test_a_live_training_is_cancelled():
     seen = []
-    done = live.train_quantized(
+    done = child.train_quantized(
         "mlp", "W2A2", 10**6, progress=seen.append, cancelled=lambda: len(seen) > 1
     )
     assert done is None and 2 <= len(seen) < 10
 
 
 def test_a_live_training_that_fails_says_why():
-    with pytest.raises(live.TrainingError, match="training failed.*no setting|invalid"):
-        live.train_quantized("mlp", "W1A2", 5)
+    with pytest.raises(
+        child.TrainingError, match="training failed.*no setting|invalid"
+    ):
+        child.train_quantized("mlp", "W1A2", 5)
     with pytest.raises(ValueError, match="give 1 or more"):
-        live.train_quantized("mlp", "W2A2", 0)
+        child.train_quantized("mlp", "W2A2", 0)
 
 
 TRAINED = [name.rsplit("-", 1) for name in zoo.quantized_names()]

@@ -50,7 +50,6 @@ NEVER = {"matplotlib.pyplot"}
 # >>> waiting
 # Until all rooms are moved: file -> the room that it waits for.
 WAITING = {
-    "live": "train",
     "panels": "panels",
     "panels.activations": "panels",
     "panels.activations_report": "panels",
@@ -88,16 +87,6 @@ WAITING = {
     "plots.softened": "panels",
     "plots.training": "panels",
     "plots.units": "panels",
-    "train": "train",
-    "train.command": "train",
-    "train.distilling_command": "train",
-    "train.gradients": "train",
-    "train.live": "train",
-    "train.lowrank": "train",
-    "train.lowrank_command": "train",
-    "train.pruning": "train",
-    "train.pruning_command": "train",
-    "train.students": "train",
 }
 # <<< waiting
 

@@ -10,7 +10,8 @@ from labkit.common.file_errors import FileError
 from labkit.zoo import datasets
 
 keras = pytest.importorskip("keras", reason="the extra `train` is not installed")
-from labkit.train import architectures, batches, command, convert, fit  # noqa: E402
+from labkit.train import architectures, batches, convert, fit  # noqa: E402
+from labkit.train.commands import training  # noqa: E402
 from labkit.train.recipes import RECIPES  # noqa: E402
 
 
@@ -80,14 +81,14 @@ def test_a_network_s_three_files_are_put_in_place_together(
     record = zoo.record("mlp")
     monkeypatch.setattr("labkit.zoo.networks.FOLDER", tmp_path)
     record = record | {"recipe": {}, "history": log["epochs"]}
-    made = command.publish(tmp_path, "mlp", model, b"content", record)
+    made = training.publish(tmp_path, "mlp", model, b"content", record)
     assert zoo.record("mlp") == made and made["size_bytes"] == 7
     np.testing.assert_array_equal(weights(zoo.keras_model("mlp")), weights(model))
     before = {path.name: path.read_bytes() for path in tmp_path.glob("mlp.*")}
     (tmp_path / "mlp.json").unlink()
     (tmp_path / "mlp.json").mkdir()
     with pytest.raises(FileError, match=r"mlp\.json cannot be written: a folder"):
-        command.publish(tmp_path, "mlp", model, b"another", record)
+        training.publish(tmp_path, "mlp", model, b"another", record)
     for name in ("mlp.keras", "mlp.tflite"):
         assert (tmp_path / name).read_bytes() == before[name]
 

@@ -14,7 +14,7 @@ from labkit.zoo import datasets
 keras = pytest.importorskip("keras", reason="the extra `train` is not installed")
 from labkit.model.inputs import as_inputs  # noqa: E402
 from labkit.model.network import Network  # noqa: E402
-from labkit.train import convert, fit, lowrank  # noqa: E402
+from labkit.train import convert, fit, low_rank  # noqa: E402
 
 MACS = {"resnet8": 8e6, "resnet20": 26e6}
 
@@ -23,20 +23,20 @@ MACS = {"resnet8": 8e6, "resnet20": 26e6}
 def chosen_once():
     """Ranks from 50 images, found once for each network and budget."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(lowrank, "IMAGES", 50)
-        patch.setattr(lowrank, "chosen", cache(lowrank.chosen))
+        patch.setattr(low_rank, "IMAGES", 50)
+        patch.setattr(low_rank, "chosen", cache(low_rank.chosen))
         yield
 
 
-@pytest.mark.parametrize("name", lowrank.NAMES)
+@pytest.mark.parametrize("name", low_rank.NAMES)
 def test_the_model_computes_what_the_factorized_file_does(name):
-    ranks, parts = lowrank.chosen(name, MACS[name])
+    ranks, parts = low_rank.chosen(name, MACS[name])
     network = factorized.factorize(zoo.load(name), parts)
     assert 0.95 * MACS[name] < network.macs <= MACS[name]
-    recipe = replace(lowrank.RECIPES[name], mixed_precision=False)
-    model, again = lowrank.start(name, MACS[name], recipe)
+    recipe = replace(low_rank.RECIPES[name], mixed_precision=False)
+    model, again = low_rank.start(name, MACS[name], recipe)
     assert again == ranks
-    plain, _ = lowrank.start(name, MACS[name], None)
+    plain, _ = low_rank.start(name, MACS[name], None)
     plain = fit.with_weights_of(model, plain)
     images = zoo.dataset(name).validation.images[:20]
     expected = network.predict(images)
@@ -61,7 +61,7 @@ def test_strides_that_differ_by_direction():
     conv = keras.layers.Conv2D(6, 3, 2, "same", name="conv1")
     model = keras.Model(inputs, conv(inputs))
     conv.set_weights([np.moveaxis(kernel, 0, -1), np.zeros(6)])
-    apart = lowrank.taken_apart(model, {"conv1": parts})
+    apart = low_rank.taken_apart(model, {"conv1": parts})
     x = rng.normal(size=(2, 8, 8, 4)).astype(np.float32)
     network = Network.from_bytes(convert.to_tflite(model))
     layer = next(iter(network.kernels))
@@ -71,9 +71,9 @@ def test_strides_that_differ_by_direction():
 
 def test_it_trains_from_there_and_keeps_its_ranks(tmp_path, monkeypatch):
     recipe = replace(
-        lowrank.RECIPES["resnet8"], epochs=1, warmup_epochs=0, mixed_precision=False
+        low_rank.RECIPES["resnet8"], epochs=1, warmup_epochs=0, mixed_precision=False
     )
-    monkeypatch.setitem(lowrank.RECIPES, "resnet8", recipe)
+    monkeypatch.setitem(low_rank.RECIPES, "resnet8", recipe)
     dataset = datasets.Dataset("cifar10")
     dataset.__dict__["train"] = datasets.load_images("cifar10").train.take(128)
     dataset.__dict__["validation"] = datasets.load_images("cifar10").validation.take(
@@ -83,14 +83,14 @@ def test_it_trains_from_there_and_keeps_its_ranks(tmp_path, monkeypatch):
         50
     )
     monkeypatch.setattr(datasets, "load_images", lambda name, full=False: dataset)
-    model, log = lowrank.run("resnet8", 8e6, tmp_path, 0)
+    model, log = low_rank.run("resnet8", 8e6, tmp_path, 0)
     assert len(log["epochs"]) == 1
     layer, rank = next((k, r) for k, r in log["ranks"].items() if r is not None)
     assert model.get_layer(layer).kernels[0].shape[-1] == rank
-    before, _ = lowrank.start("resnet8", 8e6, None)
+    before, _ = low_rank.start("resnet8", 8e6, None)
     moved = model.get_layer(layer).kernels[0] - before.get_layer(layer).kernels[0]
     assert np.abs(moved).max() > 0
-    again, _ = lowrank.run("resnet8", 8e6, tmp_path, 0)  # from the checkpoint
+    again, _ = low_rank.run("resnet8", 8e6, tmp_path, 0)  # from the checkpoint
     for one, other in zip(model.get_weights(), again.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
 

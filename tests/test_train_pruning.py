@@ -14,7 +14,8 @@ from labkit.prune.masking import masks, removed_count
 from labkit.zoo import datasets
 
 keras = pytest.importorskip("keras", reason="the extra `train` is not installed")
-from labkit.train import fit, masked, pruning, pruning_command  # noqa: E402
+from labkit.train import fit, gradual_pruning, masked  # noqa: E402
+from labkit.train.commands import pruning as pruning_command  # noqa: E402
 
 
 def zeros(model):
@@ -26,7 +27,7 @@ def zeros(model):
 
 def half_pruned(name, recipe):
     """The network with half of each kernel removed for good, and its optimizer."""
-    model = pruning.start(name, recipe)
+    model = gradual_pruning.start(name, recipe)
     fit.compile_by(recipe, model, 10)
     masked.keep_zeros(model)
     masked.prune(model, masks(masked.magnitudes(model), 0.5))
@@ -35,7 +36,9 @@ def half_pruned(name, recipe):
 
 @pytest.mark.parametrize("name", ["mlp", "lenet5", "resnet8"])
 def test_a_zero_stays_a_zero_through_momentum_and_decay(name):
-    recipe = replace(pruning.RECIPES[name].training, weight_decay=0.01, warmup_epochs=0)
+    recipe = replace(
+        gradual_pruning.RECIPES[name].training, weight_decay=0.01, warmup_epochs=0
+    )
     rng = np.random.default_rng(0)
     with fit.precision(recipe):
         model = half_pruned(name, recipe)
@@ -55,7 +58,7 @@ def test_a_zero_stays_a_zero_through_momentum_and_decay(name):
 
 def test_without_the_constraint_momentum_moves_a_zero():
     """The test above can fail: one step revives zeros."""
-    recipe = replace(pruning.RECIPES["mlp"].training, warmup_epochs=0)
+    recipe = replace(gradual_pruning.RECIPES["mlp"].training, warmup_epochs=0)
     model = half_pruned("mlp", recipe)
     before = zeros(model)
     for kernel in masked.kernels(model).values():
@@ -69,9 +72,9 @@ def test_without_the_constraint_momentum_moves_a_zero():
 @pytest.fixture
 def small(monkeypatch):
     """The mlp's recipe with 3 epochs on 600 training images, 15 steps in all."""
-    recipe = pruning.RECIPES["mlp"]
+    recipe = gradual_pruning.RECIPES["mlp"]
     recipe = replace(recipe, training=replace(recipe.training, epochs=3), until=0.9)
-    monkeypatch.setitem(pruning.RECIPES, "mlp", recipe)
+    monkeypatch.setitem(gradual_pruning.RECIPES, "mlp", recipe)
     dataset = datasets.Dataset("mnist")
     dataset.__dict__["train"] = datasets.load_images("mnist").train.take(600)
     dataset.__dict__["validation"] = datasets.load_images("mnist").validation.take(200)
@@ -85,7 +88,7 @@ def kernel_values(model):
 
 
 def test_an_interrupted_pruning_goes_on_to_the_same_end(small, tmp_path, monkeypatch):
-    whole, log = pruning.run("mlp", 0.9, tmp_path / "whole", 1)
+    whole, log = gradual_pruning.run("mlp", 0.9, tmp_path / "whole", 1)
     write, calls = fit.write_whole, []
 
     def interrupt_in_the_second_epoch(path, save):
@@ -96,9 +99,9 @@ def test_an_interrupted_pruning_goes_on_to_the_same_end(small, tmp_path, monkeyp
 
     monkeypatch.setattr(fit, "write_whole", interrupt_in_the_second_epoch)
     with pytest.raises(KeyboardInterrupt):
-        pruning.run("mlp", 0.9, tmp_path / "parts", 1)
+        gradual_pruning.run("mlp", 0.9, tmp_path / "parts", 1)
     monkeypatch.setattr(fit, "write_whole", write)
-    resumed, resumed_log = pruning.run("mlp", 0.9, tmp_path / "parts", 1)
+    resumed, resumed_log = gradual_pruning.run("mlp", 0.9, tmp_path / "parts", 1)
     w, again = kernel_values(whole), kernel_values(resumed)
     assert np.count_nonzero(w == 0) == removed_count(0.9, w.size)
     np.testing.assert_allclose(again, w, atol=1e-5)
@@ -108,12 +111,12 @@ def test_an_interrupted_pruning_goes_on_to_the_same_end(small, tmp_path, monkeyp
 
 def test_each_layer_gets_its_own_sparsity(small):
     recipe = replace(
-        pruning.RECIPES["mlp"], schedule="iterative", prunings=3, scope="layer"
+        gradual_pruning.RECIPES["mlp"], schedule="iterative", prunings=3, scope="layer"
     )
     wanted = {"fc1": 0.9, "fc2": 0.5, "fc3": 0.0}
-    model = pruning.start("mlp", recipe.training)
+    model = gradual_pruning.start("mlp", recipe.training)
     masked.keep_zeros(model)
-    pruner = pruning.Pruner(recipe, wanted, steps=10)
+    pruner = gradual_pruning.Pruner(recipe, wanted, steps=10)
     pruner.set_model(model)
     for step in range(10):
         pruner.before_step(step)
@@ -125,11 +128,11 @@ def test_each_layer_gets_its_own_sparsity(small):
 
 
 def test_the_largest_weights_are_kept():
-    recipe = replace(pruning.RECIPES["mlp"], schedule="one-shot")
-    model = pruning.start("mlp", recipe.training)
+    recipe = replace(gradual_pruning.RECIPES["mlp"], schedule="one-shot")
+    model = gradual_pruning.start("mlp", recipe.training)
     before = kernel_values(model)
     masked.keep_zeros(model)
-    pruner = pruning.Pruner(recipe, 0.8, steps=10)
+    pruner = gradual_pruning.Pruner(recipe, 0.8, steps=10)
     pruner.set_model(model)
     pruner.before_step(0)
     after = kernel_values(model)

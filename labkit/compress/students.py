@@ -1,4 +1,4 @@
-"""Students of a live distillation as networks: `labkit.live.distillation`."""
+"""Students of a live distillation as networks: `labkit.train.distillation`."""
 
 import io
 

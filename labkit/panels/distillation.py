@@ -12,7 +12,7 @@ trainings run in a process of their own, so that this kernel never imports Tenso
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from labkit import live, zoo
+from labkit import zoo
 from labkit.common.cache import CACHE
 from labkit.compress import students
 from labkit.measure.correctness import Accuracy
@@ -28,6 +28,7 @@ from labkit.panels.worker import Cancelled, never
 from labkit.plots import distillation as plots
 from labkit.plots.distillation import Course
 from labkit.plots.plane import Point
+from labkit.train import child
 
 TEACHERS = ("lenet5", "mlp")
 WIDTHS = (10, 30, 100, 300)
@@ -127,7 +128,7 @@ def _training(position: Position, cancelled: Cancelled) -> Iterator[dict]:
     if known is not None:
         yield known
         return
-    for now in live.distillation(*how, course.steps, seed, cancelled, live.SECONDS):
+    for now in child.distillation(*how, course.steps, seed, cancelled, child.SECONDS):
         if now.packed is not None:
             found = students.read_students(now.packed, mlp)
             news = {"course": course, "students": found}

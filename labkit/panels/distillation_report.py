@@ -1,6 +1,5 @@
 """What the distillation panel says of a position: readout, ledger, files, code."""
 
-from labkit import live
 from labkit.measure import ledger
 from labkit.measure.correctness import compare
 from labkit.panels.controls import Settings
@@ -13,6 +12,7 @@ from labkit.panels.words import (
     progress,
 )
 from labkit.plots.distillation import title
+from labkit.train import child
 
 # Of each student, at most: a machine takes as many as fit into live.SECONDS.
 STEPS = 500
@@ -110,15 +110,15 @@ print(f"teacher: {{measure.accuracy(teacher, test).value:.2%}}")
     return (
         text
         + f"""
-from labkit import compress, live
+from labkit import compress, train
 
-seen = live.distillation(
+seen = train.distillation(
     {teacher!r}, width={settings["width"]}, temperature={settings["temperature"]}, \
 alpha={settings["alpha"]},
     images={settings["images"]}, steps={STEPS}, seed={settings["seed"]},
-    seconds={live.SECONDS:g},
+    seconds={child.SECONDS:g},
 )
-trained = compress.read_students(live.result(seen, print), zoo.load("mlp"))
+trained = compress.read_students(train.result(seen, print), zoo.load("mlp"))
 for name, network in trained.items():
     accuracy = measure.accuracy(network, test)
     print(f"{{name}}: {{accuracy.value:.2%}}, {{len(network):,}} bytes")

@@ -14,7 +14,7 @@ loss as it falls and the network that comes out, as a packed file like the other
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from labkit import live, zoo
+from labkit import zoo
 from labkit.common.cache import CACHE, cached
 from labkit.common.split import Split
 from labkit.compress.budget.sensitivity import score
@@ -35,6 +35,7 @@ from labkit.plots import training as plots
 from labkit.plots.plane import Point
 from labkit.plots.showing import LOCK
 from labkit.plots.training import Course
+from labkit.train import child
 
 # Batches of 128 images, at most: a machine takes as many as fit into live.SECONDS.
 STEPS = {
@@ -165,7 +166,7 @@ def _training(position: Position, cancelled: Cancelled) -> Iterator[dict]:
         trained, course = known
         yield {"trained": trained, "course": course}
         return
-    for now in live.training(*start, settings["seed"], cancelled, live.SECONDS):
+    for now in child.training(*start, settings["seed"], cancelled, child.SECONDS):
         if now.packed is not None:
             trained = compressed.read_packed(now.packed)
             CACHE.put(key, (trained, course))

@@ -1,6 +1,6 @@
 """What the panel of training with rounding says: readout, ledger, files, code."""
 
-from labkit import live, measure
+from labkit import measure
 from labkit.compress.post_training import CALIBRATION_IMAGES, kept_layers
 from labkit.measure import ledger
 from labkit.panels.controls import Settings
@@ -13,6 +13,7 @@ from labkit.panels.words import (
     progress,
 )
 from labkit.plots.training import title
+from labkit.train import child
 
 GRAPH = (
     "Activations are rounded by FAKE_QUANT operators, which the float32 file does not "
@@ -128,13 +129,13 @@ print(f"rounded: {{accuracy.value:.2%}}, {{rounded.size_bytes:,}} bytes")
     return (
         text
         + f"""
-from labkit import live
+from labkit import train
 from labkit.packed import unpack
 
-packed = live.train_quantized(
+packed = train.train_quantized(
     {settings["network"]!r}, {setting!r}, steps={settings["steps"]}, \
 seed={settings["seed"]},
-    progress=print, seconds={live.SECONDS:g},
+    progress=print, seconds={child.SECONDS:g},
 )
 accuracy = measure.accuracy(unpack(packed), data.test)
 print(f"trained: {{accuracy.value:.2%}}, {{len(packed):,}} bytes")

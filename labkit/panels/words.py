@@ -2,11 +2,11 @@
 
 from dataclasses import replace
 
-from labkit import live
 from labkit.measure import ledger
 from labkit.measure.correctness import Accuracy, Paired, compare
 from labkit.measure.ledger import Row
 from labkit.plots.base import percent
+from labkit.train import child
 
 # What pruning leaves of a channel's mean and deviation: a panel's choices.
 AS_THEY_ARE, RE_ESTIMATED = CHANNELS = ("as they are", "re-estimated")
@@ -76,7 +76,9 @@ def of_asked(steps: int, asked: int) -> str:
     """
     if steps == asked:
         return ""
-    return f" ({steps} of {asked} steps: what this machine takes in {live.SECONDS:g} s)"
+    return (
+        f" ({steps} of {asked} steps: what this machine takes in {child.SECONDS:g} s)"
+    )
 
 
 def filled(rows: dict[str, Row], position) -> list[Row]:

@@ -12,11 +12,12 @@ import numpy as np
 
 from labkit import zoo
 from labkit.compress.budget.filters import NAMES, filters_to_remove, reader
-from labkit.train import fit, pruning
+from labkit.train import fit, gradual_pruning
 from labkit.zoo import datasets
 
 RECIPES = {
-    name: replace(pruning.RECIPES[name].training, learning_rate=0.05) for name in NAMES
+    name: replace(gradual_pruning.RECIPES[name].training, learning_rate=0.05)
+    for name in NAMES
 }
 
 

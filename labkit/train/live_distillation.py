@@ -2,8 +2,9 @@
 
 `python -m labkit.train.live_distillation` prints one JSON line for every 100 steps of
 each student, which says how many there will be, and writes both networks into one .npz
-file. `labkit.live` starts it. Both students begin with the same weights and see the
-same images in the same order, moved alike; the teacher is asked about the moved images.
+file. `labkit.train.child` starts it. Both students begin with the same weights and see
+the same images in the same order, moved alike; the teacher is asked about the moved
+images.
 """
 
 import argparse
@@ -19,7 +20,7 @@ from labkit.common.exits import in_one_sentence
 from labkit.common.file_errors import FileError
 from labkit.common.files import write_bytes
 from labkit.model.graph import NetworkError
-from labkit.train import moves, students
+from labkit.train import dense_students, moves
 from labkit.train.fast import STEPS, Dense, SoftTargets
 from labkit.train.pace import Budget, steps_within
 from labkit.zoo import datasets
@@ -58,7 +59,7 @@ def train(
     steps = _steps(widths, split, budget, soft[DISTILLED])
     trained = {}
     for student, told in soft.items():
-        trained[student] = students.train(
+        trained[student] = dense_students.train(
             widths,
             split,
             steps,
@@ -80,7 +81,7 @@ def _steps(widths, split: split.Split, budget: Budget, soft: SoftTargets) -> int
     one = Budget(budget.steps, budget.seconds / 2)
     # Rates for whole calls of `advance`, the one that is not timed among them.
     enough = (budget.steps // STEPS + 2) * STEPS
-    thrown_away = students.begin(widths, split, enough, 0, soft, SHIFT, RATE)
+    thrown_away = dense_students.begin(widths, split, enough, 0, soft, SHIFT, RATE)
     return steps_within(one, thrown_away.advance, STEPS)
 
 

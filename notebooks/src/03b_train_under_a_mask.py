@@ -28,7 +28,7 @@ TensorFlow. They run in processes of their own, so this notebook never imports i
 import numpy as np
 import pandas as pd
 
-from labkit import compress, live, prune, zoo
+from labkit import compress, prune, train, zoo
 from labkit.checks import Predictions, shown
 from labkit.measure import accuracy, machine
 from labkit.packed import unpack
@@ -328,18 +328,18 @@ def watched(name):
 
 
 # %%
-seen = live.pruning("mlp", SPARSE, STEPS, seconds=live.SECONDS)
-trained = {"cubic": live.result(seen, watched("cubic"))}
+seen = train.pruning("mlp", SPARSE, STEPS, seconds=train.SECONDS)
+trained = {"cubic": train.result(seen, watched("cubic"))}
 TAKEN = losses["cubic"][-1][0]
 print(f"{TAKEN} of {STEPS} steps, as all that follow")
 
 # %%
-seen = live.pruning("mlp", SPARSE, TAKEN, schedule="iterative")
-trained["iterative"] = live.result(seen, watched("iterative"))
+seen = train.pruning("mlp", SPARSE, TAKEN, schedule="iterative")
+trained["iterative"] = train.result(seen, watched("iterative"))
 
 # %%
-seen = live.pruning("mlp", SPARSE, TAKEN, schedule="one-shot")
-trained["one-shot"] = live.result(seen, watched("one-shot"))
+seen = train.pruning("mlp", SPARSE, TAKEN, schedule="one-shot")
+trained["one-shot"] = train.result(seen, watched("one-shot"))
 
 # %%
 lines = {name: Curve(*zip(*losses[name], strict=True)) for name in SCHEDULES}
@@ -407,8 +407,8 @@ guesses.guess("4. mlp, 95 % removed at random, trained", None)  # 0 to 1
 # %%
 rng = np.random.default_rng(0)
 rolled = {layer: rng.random(w.shape) for layer, w in mlp.kernels.items()}
-seen = live.fine_tuning("mlp", prune.masks(rolled, SPARSE, "global"), TAKEN)
-packed = live.result(seen, watched("random"))
+seen = train.fine_tuning("mlp", prune.masks(rolled, SPARSE, "global"), TAKEN)
+packed = train.result(seen, watched("random"))
 
 # %%
 rolled = accuracy(unpack(packed), split)

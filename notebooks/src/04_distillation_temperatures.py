@@ -569,12 +569,11 @@ What is trained must be the student, the teacher frozen. Keras has a class for i
 # %%
 RIGHT = """
 import keras, numpy as np
-from labkit import zoo
-from labkit.train import distilling, fit
-teacher, student = zoo.keras_model('mlp'), fit.build('mlp', widths={'fc1': 30})
+from labkit import train, zoo
+teacher, student = zoo.keras_model('mlp'), train.build('mlp', widths={'fc1': 30})
 before = [w.tobytes() for w in teacher.get_weights()]
 start = student.get_weights()[0].copy()
-model = distilling.soft_targets(teacher, student, temperature=4, alpha=0.9)
+model = train.soft_targets(teacher, student, temperature=4, alpha=0.9)
 model.compile('adam', keras.losses.SparseCategoricalCrossentropy(from_logits=True))
 split = zoo.dataset('mlp').calibration.take(1000)
 model.fit(split.images.reshape(-1, 784) / 255, split.labels, verbose=0)

@@ -1,7 +1,8 @@
-"""A training of some seconds, in a process of its own: `python -m labkit.train.live`.
+"""A training of some seconds, in a process of its own: `python -m
+labkit.train.live_training`.
 
 Prints one JSON line every few steps, which says how many there will be, and writes the
-packed file at the end. The lessons start it through `labkit.live`, so that their
+packed file at the end. The lessons start it through `labkit.train.child`, so that their
 kernels never import TensorFlow. It runs on the images in data/ alone: of CIFAR-10 these
 are 5,000 training images.
 """
@@ -26,7 +27,7 @@ from labkit.model.graph import NetworkError
 from labkit.model.network import Network
 from labkit.prune.masking import SCOPES
 from labkit.prune.schedules import SCHEDULES
-from labkit.train import convert, fit, masked, pruning, qat, quantized
+from labkit.train import convert, fit, gradual_pruning, masked, qat, quantized
 from labkit.train.batches import Batches
 from labkit.train.folded import to_keras
 from labkit.train.pace import Budget, steps_within
@@ -90,10 +91,12 @@ def prune(
 ) -> bytes:
     """The packed file of `name`, pruned by magnitude within half of the steps."""
     recipe, model = _begin_pruning(name, seed)
-    how = pruning.PruningRecipe(recipe, schedule, PRUNINGS, until=0.5, scope=scope)
+    how = gradual_pruning.PruningRecipe(
+        recipe, schedule, PRUNINGS, until=0.5, scope=scope
+    )
 
     def pruned_before(steps: int) -> Callable[[int], None]:
-        pruner = pruning.Pruner(how, sparsity, steps)
+        pruner = gradual_pruning.Pruner(how, sparsity, steps)
         pruner.set_model(model)
         return pruner.before_step
 
@@ -169,9 +172,9 @@ def _short(recipe: Recipe, learning_rate: float) -> Recipe:
 
 
 def _begin_pruning(name: str, seed: int) -> tuple[Recipe, keras.Model]:
-    recipe = _short(pruning.RECIPES[name].training, PRUNED_LEARNING_RATES[name])
+    recipe = _short(gradual_pruning.RECIPES[name].training, PRUNED_LEARNING_RATES[name])
     keras.utils.set_random_seed(seed)
-    model = pruning.start(name, recipe)
+    model = gradual_pruning.start(name, recipe)
     masked.keep_zeros(model)
     return recipe, model
 
@@ -195,7 +198,7 @@ def _parser() -> argparse.ArgumentParser:
     common.add_argument("--seconds", type=float)
     common.add_argument("--seed", type=int, default=0)
     common.add_argument("--out", type=Path, required=True)
-    parser = argparse.ArgumentParser("python -m labkit.train.live")
+    parser = argparse.ArgumentParser("python -m labkit.train.live_training")
     commands = parser.add_subparsers(dest="command", required=True)
     rounded = commands.add_parser("qat", parents=[common])
     rounded.add_argument("setting", type=qat.Setting.named)

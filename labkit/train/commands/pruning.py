@@ -9,10 +9,10 @@ from labkit.common.files import write_bytes
 from labkit.compress.pruned import pack_zeros
 from labkit.model.graph import NetworkError
 from labkit.model.network import Network
-from labkit.train import convert, filters, pruning
-from labkit.train.command import compressed_record, publish_file
-from labkit.train.gradients import gradients
+from labkit.train import convert, filters, gradual_pruning
+from labkit.train.commands.training import compressed_record, publish_file
 from labkit.train.recipes import Recipe
+from labkit.train.weight_gradients import gradients
 from labkit.zoo.networks import RUNS
 
 
@@ -22,8 +22,8 @@ def prune(name: str, sparsity: float, seed: int = 0) -> dict:
     Writes data/models/pruned/NAME-SPARSITY.packed and .json; checkpoints are in runs/.
     """
     title = f"{name}-{sparsity:g}"
-    model, log = pruning.run(name, sparsity, RUNS / f"{title}-seed{seed}", seed)
-    recipe = pruning.recipe_for(name, sparsity)
+    model, log = gradual_pruning.run(name, sparsity, RUNS / f"{title}-seed{seed}", seed)
+    recipe = gradual_pruning.recipe_for(name, sparsity)
     compressed = pack_zeros(Network.from_bytes(convert.to_tflite(model)))
     kernels = compressed.network.kernels
     record = {

@@ -182,7 +182,7 @@ def _training(
     seed: int,
     cancelled: Callable[[], bool],
     seconds: float | None,
-    module: str = "labkit.train.live",
+    module: str = "labkit.train.live_training",
 ) -> Iterator[Progress]:
     """What a child that trains says, and at the end the file that it wrote."""
     if steps < 1:

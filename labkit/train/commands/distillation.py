@@ -7,7 +7,7 @@ from labkit.common.files import json_bytes, write_all
 from labkit.measure.correctness import Accuracy, accuracy
 from labkit.model.network import Network
 from labkit.train import convert, distilling
-from labkit.train.command import publish_file
+from labkit.train.commands.training import publish_file
 from labkit.zoo import datasets
 from labkit.zoo.networks import RUNS
 

@@ -17,7 +17,7 @@ from labkit.compress import factorized
 from labkit.compress.budget.ranks import plan_ranks
 from labkit.compress.responses import observe
 from labkit.lowrank.parts import Part, shared_strides
-from labkit.train import fit, pruning
+from labkit.train import fit, gradual_pruning
 from labkit.train.folded import to_keras
 from labkit.zoo import datasets
 
@@ -26,7 +26,8 @@ METHOD = "responses"
 IMAGES = 1000  # of calibration, on which the responses are observed
 SMALLEST_GAIN = 1e-6  # of a batch normalization: a channel below it is dead
 RECIPES = {
-    name: replace(pruning.RECIPES[name].training, learning_rate=0.05) for name in NAMES
+    name: replace(gradual_pruning.RECIPES[name].training, learning_rate=0.05)
+    for name in NAMES
 }
 
 

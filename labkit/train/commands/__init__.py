@@ -1,0 +1,1 @@
+"""What `python -m labkit` starts: train, and put in place."""
