@@ -21,7 +21,7 @@ panel"""
 START = "mlp, 3 bits, channel, min–max"
 BUSY = """\
 import time
-from labkit.plots.base import figure
+from labkit.plots import figure
 for k in range(30):
     picture = figure(3, 2)
     axes = picture.add_subplot()

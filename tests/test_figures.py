@@ -15,7 +15,7 @@ import time
 print("97.5 % of 1,024 images", time.perf_counter())
 
 # %%
-from labkit.plots.base import figure
+from labkit.plots import figure
 
 picture = figure(2, 1, alt="a line")
 picture.add_subplot().plot([0, 1, 2], [5, 6, 7])

@@ -11,8 +11,8 @@ from matplotlib.image import imread
 
 from labkit.plots import quantization
 from labkit.plots.base import bytes_text, figure
+from labkit.plots.histogram import Grid, Histogram
 from labkit.plots.plane import Marks, Point, baseline, height, plane
-from labkit.plots.quantization import Grid, Histogram
 from labkit.plots.showing import bundle
 
 FLOAT = Point("float32", "net", "float", 0.98, 0.977, 0.983, 10_000, 1_000_000, True)

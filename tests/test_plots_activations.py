@@ -15,8 +15,8 @@ from labkit.plots.base import VERMILLION, figure
 from labkit.plots.calibration import draw_readings
 from labkit.plots.codes import draw_layers
 from labkit.plots.curves import Curve, Look, draw_curves
+from labkit.plots.histogram import Grid
 from labkit.plots.plane import Marks, Point
-from labkit.plots.quantization import Grid
 
 FLOAT = Point("float32", "net", "float", 0.98, 0.977, 0.983, 10_000, 1_000_000, True)
 GRAPH = Point("W4A3", "net", "graph", 0.95, 0.94, 0.96, 10_000, 130_000, True)

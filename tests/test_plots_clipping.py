@@ -11,8 +11,8 @@ from matplotlib.image import imread
 from labkit.plots import clipping
 from labkit.plots.base import figure
 from labkit.plots.clipping import OPTIMUM, Choice, ClipPoint, Curves, Errors, loss
+from labkit.plots.histogram import Grid, Histogram
 from labkit.plots.plane import Marks
-from labkit.plots.quantization import Grid, Histogram
 
 FLOAT = ClipPoint("a", "net", "float", 0.98, 0.977, 0.983, 10_000, 1_000_000, True)
 PACKED = ClipPoint(

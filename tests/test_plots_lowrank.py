@@ -5,12 +5,13 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from labkit.plots import lowrank
+from labkit.plots import lowrank, rank_curves
 from labkit.plots.base import figure
-from labkit.plots.lowrank import Curve, Filters, Line, Spectrum
+from labkit.plots.costs import Costs
+from labkit.plots.lowrank import Filters, Line, Spectrum
 from labkit.plots.pictures import draw_rows
 from labkit.plots.plane import Marks, Point, height
-from labkit.plots.units import Costs
+from labkit.plots.rank_curves import RankCurve
 
 
 def point(kind, size, accuracy=0.97):
@@ -102,19 +103,19 @@ def test_a_bar_stays_on_its_axes():
 
 
 def test_curves_with_intervals_and_marks():
-    curve = Curve(
+    curve = RankCurve(
         "accuracy", [1, 5, 9], [0.2, 0.8, 0.9], [0.1, 0.7, 0.8], [0.3, 0.9, 1]
     )
     picture = figure(6, 3)
     axes = picture.add_subplot()
     marks = {"break-even": 4.5, "latency": 7.0}
-    lowrank.draw_curves(
-        axes, [curve, Curve("energy", [1, 9], [0.5, 1])], marks, "share"
+    rank_curves.draw_rank_curves(
+        axes, [curve, RankCurve("energy", [1, 9], [0.5, 1])], marks, "share"
     )
     assert [t.get_text().strip() for t in axes.texts] == ["break-even 4.5", "latency 7"]
     upright = [line.get_xdata()[0] for line in axes.lines if len(line.get_xdata()) == 2]
     assert {4.5, 7.0} <= set(upright)
-    assert "0.2 at rank 1, 0.9 at rank 9" in lowrank.curves_text([curve], marks)
+    assert "0.2 at rank 1, 0.9 at rank 9" in rank_curves.curves_text([curve], marks)
 
 
 def test_rows_of_pictures():

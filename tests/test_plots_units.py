@@ -10,8 +10,9 @@ from matplotlib.image import imread
 
 from labkit.plots import units
 from labkit.plots.base import figure
+from labkit.plots.costs import Costs
 from labkit.plots.plane import Marks, Point
-from labkit.plots.units import Costs, Widths
+from labkit.plots.units import Widths
 
 FLOAT = Point("a", "net", "float", 0.98, 0.977, 0.983, 10_000, 1_000_000, True)
 SMALLER = Point("b", "net", "deployable", 0.95, 0.94, 0.96, 10_000, 500_000, True)

@@ -76,7 +76,6 @@ WAITING = {
     "panels.training_report": "panels",
     "panels.units": "panels",
     "panels.units_report": "panels",
-    "plots": "plots",
     "plots.activations": "panels",
     "plots.budget": "panels",
     "plots.clipping": "panels",

@@ -36,8 +36,8 @@ from labkit.panels.positions import (
 from labkit.panels.worker import Cancelled, never
 from labkit.plots import clipping as plots
 from labkit.plots.clipping import ClipPoint, Curves, Errors
+from labkit.plots.histogram import Histogram
 from labkit.plots.plane import Point
-from labkit.plots.quantization import Histogram
 from labkit.plots.showing import LOCK
 
 

@@ -5,7 +5,7 @@ import numpy as np
 from labkit.common.cache import cached
 from labkit.model.network import Network
 from labkit.packed.compressed import Compressed
-from labkit.plots.quantization import Grid, Histogram
+from labkit.plots.histogram import Grid, Histogram
 from labkit.quantize.affine import largest_code, sqnr_db
 from labkit.quantize.codebook import Coded
 from labkit.quantize.symmetric import Quantized

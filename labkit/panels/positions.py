@@ -13,8 +13,8 @@ from labkit.model.network import Network
 from labkit.panels import measuring
 from labkit.panels.controls import Settings
 from labkit.panels.worker import Cancelled
+from labkit.plots.costs import Costs
 from labkit.plots.plane import Point
-from labkit.plots.units import Costs
 
 FIRST = 250
 STAGES = (FIRST, 1000, 2500, 5000, None)

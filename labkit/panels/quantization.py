@@ -35,8 +35,8 @@ from labkit.panels.positions import (
 )
 from labkit.panels.worker import Cancelled, never
 from labkit.plots import quantization as plots
+from labkit.plots.histogram import Histogram
 from labkit.plots.plane import Point
-from labkit.plots.quantization import Histogram
 from labkit.plots.showing import LOCK
 from labkit.quantize.granularity import BLOCK, BLOCKS, GRANULARITIES
 from labkit.quantize.level_grids import GRIDS

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from labkit.plots.base import TEXT_SIZE, VERMILLION, percent, tidy
+from labkit.plots.histogram import FLOOR, STRIP, Grid, draw_ticks
 from labkit.plots.plane import (
     NO_MARKS,
     Marks,
@@ -14,7 +15,6 @@ from labkit.plots.plane import (
     draw_frame,
     draw_points,
 )
-from labkit.plots.quantization import FLOOR, STRIP, Grid, draw_ticks
 
 KINDS = ("float", "graph", "static", "dynamic")
 

@@ -16,6 +16,7 @@ from labkit.plots.base import (
     percent,
     tidy,
 )
+from labkit.plots.histogram import draw_grids, histogram_frame
 from labkit.plots.plane import (
     ACCURACY_TICKS,
     NO_MARKS,
@@ -25,7 +26,6 @@ from labkit.plots.plane import (
     describe,
     height,
 )
-from labkit.plots.quantization import draw_grids, histogram_frame
 
 REACH = 1.05  # of the clip's axis, in shares of the largest weight
 LOSSES = tuple(10.0**-k for k in range(10))

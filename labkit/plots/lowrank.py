@@ -1,6 +1,6 @@
 """The pictures of low rank: the plane, costs, a spectrum, filters rebuilt; curves."""
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +16,7 @@ from labkit.plots.base import (
     signed_colours,
     tidy,
 )
+from labkit.plots.costs import COSTS, costs_frame, draw_costs
 from labkit.plots.plane import (
     NO_MARKS,
     Marks,
@@ -25,7 +26,6 @@ from labkit.plots.plane import (
     draw_frame,
     draw_points,
 )
-from labkit.plots.units import COSTS, costs_frame, draw_costs
 
 KINDS = ("float", "deployable", "larger")
 SMALLEST = 50  # times smaller than the float32 file: the left end of the plane
@@ -88,7 +88,7 @@ def draw(figure, result, marks: Marks = NO_MARKS) -> str:
 
     figure: a `Picture`, whose frame is kept for the next drawing. result: has `points`
     (for the plane), `best` (the accuracy at the plane's top), `costs` (a
-    `labkit.plots.units.Costs`), `spectrum` and `filters`.
+    `labkit.plots.costs.Costs`), `spectrum` and `filters`.
     """
     base, spectrum, filters = baseline(result.points), result.spectrum, result.filters
     values = tuple(line.values.tobytes() for line in spectrum.lines)
@@ -243,67 +243,3 @@ def draw_filters(axes, filters: np.ndarray, scaled_as: np.ndarray) -> None:
 def _title(axes, text: str) -> None:
     place = {"transform": axes.transAxes, "fontsize": TEXT_SIZE - 1, "color": BLACK}
     axes.text(0, 1.06, text, va="bottom", **place)
-
-
-@dataclass(frozen=True, eq=False)
-class Curve:
-    """Something measured over the rank. name: of the curve. values: one for each rank;
-    low, high: its interval, or None.
-    """
-
-    name: str
-    ranks: Sequence[float]
-    values: Sequence[float]
-    low: Sequence[float] | None = None
-    high: Sequence[float] | None = None
-
-
-STYLES = ((BLUE, "o-"), (VERMILLION, "s--"), (BLACK, "^:"), (SKY, "D-."))
-
-
-def draw_curves(
-    axes, curves: Sequence[Curve], marks: dict[str, float], label: str
-) -> None:
-    """Curves over the rank, and named ranks as upright lines.
-
-    marks: name -> rank, such as {"break-even": 217}. label: of the y axis.
-    """
-    axes.figure.set_layout_engine("constrained")
-    tidy(axes, grid="y")
-    for curve, (colour, style) in zip(curves, STYLES, strict=False):
-        axes.plot(
-            curve.ranks, curve.values, style, color=colour, ms=4, label=curve.name
-        )
-        if curve.low is not None:
-            band = {"color": colour, "alpha": 0.15, "lw": 0}
-            axes.fill_between(curve.ranks, curve.low, curve.high, **band)
-    for place, (name, rank) in enumerate(marks.items()):
-        axes.axvline(rank, color=BLACK, linewidth=1, dashes=(4, 2 + 2 * place))
-        on_the_right = rank > sum(axes.get_xlim()) / 2
-        axes.text(
-            rank,
-            0.03 + 0.09 * place,
-            f" {name} {rank:.3g} ",
-            transform=axes.get_xaxis_transform(),
-            fontsize=TEXT_SIZE - 2,
-            ha="right" if on_the_right else "left",
-            bbox={"color": "white", "pad": 0.5},
-        )
-    axes.set_xlabel("rank", fontsize=TEXT_SIZE)
-    axes.set_ylabel(label, fontsize=TEXT_SIZE)
-    axes.legend(frameon=False, fontsize=TEXT_SIZE - 1)
-
-
-def curves_text(curves: Sequence[Curve], marks: dict[str, float]) -> str:
-    """The ends of curves, for an alt text.
-
-    >>> curves_text([Curve("energy", [1, 9], [0.25, 1.0])], {"break-even": 4.5})
-    'energy: 0.25 at rank 1, 1 at rank 9. break-even at rank 4.5'
-    """
-    parts = [
-        f"{c.name}: {c.values[0]:.4g} at rank {c.ranks[0]:g}, "
-        f"{c.values[-1]:.4g} at rank {c.ranks[-1]:g}"
-        for c in curves
-    ]
-    parts += [f"{name} at rank {rank:.4g}" for name, rank in marks.items()]
-    return ". ".join(parts)

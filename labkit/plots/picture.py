@@ -2,7 +2,7 @@
 
 A `Picture` is a matplotlib `Figure` made without pyplot, so that a panel's thread can
 draw while a cell draws too. As the last line of a cell it shows itself as a PNG with
-its alt text. `labkit.plots.base.figure` makes one.
+its alt text. `labkit.plots.figure` makes one.
 """
 
 import io

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from labkit.plots.base import BLACK, BLUE, SKY, TEXT_SIZE, percent, tidy
+from labkit.plots.base import BLUE, SKY, TEXT_SIZE, percent, tidy
+from labkit.plots.costs import COSTS, costs_frame, draw_costs, put_text, share_text
 from labkit.plots.plane import (
     NO_MARKS,
     Marks,
@@ -16,7 +17,6 @@ from labkit.plots.plane import (
 
 SMALL = TEXT_SIZE - 2
 MOST_LARGE = 12  # layers with names of SMALL; more are written smaller
-COSTS = ("bytes", "MACs", "µs")
 ROOM = 1.45  # the x axis of the network, in its widest layer
 KINDS = ("float", "deployable")
 SMALLEST = 250  # times smaller than the float32 file: the left end of the plane
@@ -31,23 +31,6 @@ class Widths:
 
     before: Mapping[str, int]
     left: Mapping[str, int]
-
-
-@dataclass(frozen=True)
-class Costs:
-    """What a network costs, as fractions of the float network: one for each of COSTS.
-
-    latency: None until it is measured.
-    """
-
-    size: float
-    macs: float
-    latency: float | None
-
-    @property
-    def values(self) -> tuple[float | None, ...]:
-        """In the order of COSTS."""
-        return self.size, self.macs, self.latency
 
 
 def draw(figure, result, marks: Marks = NO_MARKS) -> str:
@@ -71,7 +54,7 @@ def alt_text(result, marks: Marks = NO_MARKS) -> str:
     """What the picture says, for those who do not see it."""
     points = "; ".join(describe(point) for point in result.points)
     costs = ", ".join(
-        f"{name} {_share(value)}"
+        f"{name} {share_text(value)}"
         for name, value in zip(COSTS, result.costs.values, strict=True)
     )
     widths = result.widths
@@ -85,37 +68,11 @@ def alt_text(result, marks: Marks = NO_MARKS) -> str:
     return text
 
 
-def _share(value: float | None) -> str:
-    return "…" if value is None else f"{100 * value:.3g} %"
-
-
 def _frame(figure, base: Point, result) -> None:
     plane = figure.add_axes((0.09, 0.37, 0.43, 0.515))
     draw_frame(plane, base.size_bytes, result.best, KINDS, SMALLEST)
     costs_frame(figure.add_axes((0.09, 0.035, 0.43, 0.185)))
     _network_frame(figure.add_axes((0.70, 0.035, 0.295, 0.895)), result.widths)
-
-
-def costs_frame(axes, reach: float = 1.25) -> None:
-    """Pale bars as long as the float32 file's costs. reach: where the axis ends."""
-    tidy(axes)
-    axes.spines["bottom"].set_visible(False)
-    axes.set_xticks([])
-    axes.set_xlim(0, reach)
-    axes.set_ylim(len(COSTS) - 0.4, -0.6)
-    axes.set_yticks(range(len(COSTS)), COSTS)
-    axes.tick_params(axis="y", length=0)
-    axes.barh(range(len(COSTS)), 1, height=0.66, color="#E4D9CF")
-    axes.set_title("of the float32 file's", fontsize=TEXT_SIZE - 1, loc="left", pad=2)
-
-
-def draw_costs(axes, costs: Costs) -> None:
-    """A bar each; the pale one behind it is the float network's."""
-    for place, value in enumerate(costs.values):
-        if value is not None:
-            axes.barh(place, min(value, axes.get_xlim()[1]), height=0.66, color=BLUE)
-        end = min(max(value or 0, 1), axes.get_xlim()[1])
-        _text(axes, end + 0.02, place, _share(value), TEXT_SIZE - 1)
 
 
 def _network_frame(axes, widths: Widths) -> None:
@@ -140,12 +97,8 @@ def draw_network(axes, widths: Widths) -> None:
     for place, name in enumerate(names):
         before, left = widths.before[name], widths.left[name]
         axes.barh(place, left, height=0.72, color=BLUE if left < before else SKY)
-        _text(axes, before + 0.015 * room, place, f"{left} of {before}", size)
+        put_text(axes, before + 0.015 * room, place, f"{left} of {before}", size)
     total, left = sum(widths.before.values()), sum(widths.left.values())
     title = f"{left:,} of {total:,} units left (pale: removed)"
     place = {"transform": axes.transAxes, "ha": "right", "va": "bottom"}
     axes.text(1, 1.01, title, fontsize=TEXT_SIZE - 1, **place)
-
-
-def _text(axes, x: float, y: float, text: str, size: float) -> None:
-    axes.text(x, y, text, va="center", fontsize=size, color=BLACK)

@@ -75,8 +75,7 @@ words = [int(word) for word in twelve.view(np.uint32)]
 np.testing.assert_array_equal([decode_float32(word) for word in words], twelve)
 
 # %%
-from labkit.plots.base import figure
-from labkit.plots.numbers import draw_float32_bits
+from labkit.plots import draw_float32_bits, figure
 
 draw_float32_bits(figure(9, 1.7), [0.15625, *twelve[:2]])
 
@@ -229,7 +228,7 @@ guesses.guess("2. width on 10,000 images, points", None)  # a number, such as 2
 
 # %%
 from labkit.measure import Accuracy
-from labkit.plots.curves import Curve, Look, draw_curves
+from labkit.plots import Curve, Look, draw_curves
 
 full = {name: accuracy(networks[name], test[name]) for name in zoo.NAMES}
 ns = [12, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000]
@@ -312,7 +311,7 @@ of `mlp` sit?
 """
 
 # %%
-from labkit.plots.curves import draw_bars
+from labkit.plots import draw_bars
 
 mlp_bytes = len(networks["mlp"].to_bytes())
 bars = {layer.name: 4 * layer.parameters for layer in networks["mlp"].layers}
@@ -420,8 +419,7 @@ file. Better is up, smaller is left. The vertical axis is stretched so that halv
 """
 
 # %%
-from labkit.plots.networks import draw_networks
-from labkit.plots.plane import Point
+from labkit.plots import Point, draw_networks
 
 points = [
     Point(name, name, "float", result.value, *result.interval, result.n,

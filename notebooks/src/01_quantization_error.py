@@ -34,7 +34,7 @@ from labkit import quantize as lab
 from labkit import zoo
 from labkit.checks import Predictions
 from labkit.measure import machine
-from labkit.plots.base import figure
+from labkit.plots import figure
 
 guesses = Predictions()
 networks = {name: zoo.load(name) for name in zoo.NAMES}
@@ -87,7 +87,7 @@ guesses.guess("1a. different values at 2 bits", None)  # a whole number
 guesses.guess("1b. largest error in steps", None)  # a number, such as 1.5
 
 # %%
-from labkit.plots.numbers import draw_number_lines
+from labkit.plots import draw_number_lines
 
 
 def grid(bits):
@@ -569,7 +569,7 @@ evenly spread numbers, whose ratio is $\sqrt 3$?
 guesses.guess("4. bits lost by the shape of fc1", None)  # a number, such as 0.5
 
 # %%
-from labkit.plots.curves import Curve, Look, draw_curves
+from labkit.plots import Curve, Look, draw_curves
 
 lost = np.log2(ratio["mlp"] / np.sqrt(3))
 print(guesses.settle("4. bits lost by the shape of fc1", lost, 0.3))
@@ -714,7 +714,7 @@ each 32 weights. Which kernel of the zoo has the most unequal channels?
 """
 
 # %%
-from labkit.plots.numbers import draw_channel_ranges
+from labkit.plots import draw_channel_ranges
 
 spread = {}
 for name, network in networks.items():

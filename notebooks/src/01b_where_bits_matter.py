@@ -32,8 +32,7 @@ from labkit import quantize as lab
 from labkit import zoo
 from labkit.checks import Predictions
 from labkit.measure import accuracy, compare, machine
-from labkit.plots.base import figure
-from labkit.plots.curves import Curve, Look, draw_curves
+from labkit.plots import Curve, Look, draw_curves, figure
 
 guesses = Predictions()
 networks = {name: zoo.load(name) for name in zoo.NAMES}
@@ -118,7 +117,7 @@ twelve numbers of notebook 01 on eight grids, as they are stored:
 """
 
 # %%
-from labkit.plots.numbers import draw_number_lines
+from labkit.plots import draw_number_lines
 from labkit.quantize import quantize_to
 
 
@@ -190,7 +189,7 @@ guesses.guess("2. per cent that 8-bit codebooks add to the file", None)  # such 
 
 # %%
 from labkit.compress import quantize_network
-from labkit.plots.labelled import File, draw_files
+from labkit.plots import File, draw_files
 
 short = {"power_of_two": "pow2", "kmeans": "k-means", "float4_e2m1": "float4"}
 short |= {"float8_e4m3": "e4m3", "float8_e5m2": "e5m2"}
@@ -664,7 +663,7 @@ guesses.guess("5. the most sensitive layer of resnet8", None)  # a name, such as
 
 # %%
 from labkit.compress import committed_sensitivity
-from labkit.plots.sensitivity import draw_maps
+from labkit.plots import draw_maps
 
 maps = {
     name: committed_sensitivity(networks[name], "least_squares") for name in zoo.NAMES
@@ -715,7 +714,7 @@ same bits everywhere, planned ones and random ones, and compared.
 
 # %%
 from labkit.compress import committed_runs
-from labkit.plots.sensitivity import draw_additivity
+from labkit.plots import draw_additivity
 
 runs = {name: committed_runs(networks[name]) for name in zoo.NAMES}
 losses = {

@@ -34,7 +34,7 @@ import pandas as pd
 from labkit import zoo
 from labkit.checks import Predictions, shown
 from labkit.measure import accuracy, compare, machine
-from labkit.plots.base import figure
+from labkit.plots import figure
 from labkit.quantize import affine_params, fake_quantize
 
 guesses = Predictions()
@@ -84,7 +84,7 @@ pictures, at the right the largest number of each of 500.
 """
 
 # %%
-from labkit.plots.calibration import draw_readings
+from labkit.plots import draw_readings
 
 layer = "stage1_block1_conv1"
 read = network.activations(calibration[:500], layer).reshape(500, -1)
@@ -212,7 +212,7 @@ sweep = {
 }
 
 # %%
-from labkit.plots.curves import Curve, Look, draw_curves
+from labkit.plots import Curve, Look, draw_curves
 
 plots = {f"{bits} bits, in the graph": {} for bits in (8, 4, 3)}
 for (bits, rule), found in sweep.items():
@@ -770,7 +770,7 @@ assert abs(shares["alone"]["pool"] * 2.0 ** (n_pool + 1) - 1) < 0.2
 assert share["resnet8"].iloc[1] > 1  # "several in a hundred"
 
 # %%
-from labkit.plots.codes import draw_layers
+from labkit.plots import draw_layers
 
 name = "stage3_block1_conv2"
 assert shares["one after another"][name] > 20 * shares["alone"][name]
@@ -888,7 +888,7 @@ bytes?
 
 # %%
 from labkit.measure import byte_parts
-from labkit.plots.curves import draw_bars
+from labkit.plots import draw_bars
 
 parts = byte_parts(files["resnet8"]["W8A8 static"].to_bytes())
 assert parts["kernels"] < 0.9 * sum(parts.values())

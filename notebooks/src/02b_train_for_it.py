@@ -37,7 +37,7 @@ from labkit.checks import Predictions, shown
 from labkit.compress import Setting, round_network
 from labkit.measure import accuracy, machine
 from labkit.packed import unpack
-from labkit.plots.base import figure
+from labkit.plots import figure
 
 guesses = Predictions()
 networks = {name: zoo.load(name) for name in zoo.NAMES}
@@ -192,7 +192,7 @@ hard at the scale.
 """
 
 # %%
-from labkit.plots.functions import draw_functions
+from labkit.plots import draw_functions
 
 line = np.linspace(-1.2, 1.2, 2001)
 codes = np.clip(np.rint(line / scale), low, high)
@@ -309,7 +309,7 @@ print(len(path) - 1, "steps, from", path[0].round(2), "to", path[-1].round(2))
 print(to_grid(path[-1]), "sorts", (z @ to_grid(path[-1]) > 0).sum(), "of 6")
 
 # %%
-from labkit.plots.functions import Search, draw_search
+from labkit.plots import Search, draw_search
 
 draw_search(figure(8.6, 3.6), z, Search(path, STEP, top=3))
 
@@ -354,7 +354,7 @@ for _ in range(30):
 searched = float(lab.quantize(kernel, bits=4, rule="least_squares").scale[0])
 
 # %%
-from labkit.plots.curves import Curve, Look, draw_curves
+from labkit.plots import Curve, Look, draw_curves
 
 ends = [searched * top * share] * 2
 curves = {
@@ -597,7 +597,7 @@ columns = ["float", "rounded", "trained", "points", "size_bytes", "times smaller
 long[[*columns, "epochs", "kept_at_8_bits"]]
 
 # %%
-from labkit.plots.gains import Gain, draw_gains
+from labkit.plots import Gain, draw_gains
 
 gains = [
     Gain(f"{row['network']} {row['setting']}", row["float_accuracy"],

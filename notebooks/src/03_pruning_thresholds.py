@@ -32,7 +32,7 @@ import pandas as pd
 from labkit import compress, prune, zoo
 from labkit.checks import Predictions
 from labkit.measure import accuracy, machine
-from labkit.plots.base import figure
+from labkit.plots import figure
 
 guesses = Predictions()
 N = 1000  # validation images
@@ -273,7 +273,7 @@ Then the border. Nobody told the mask where the picture ends:
 """
 
 # %%
-from labkit.plots.weights import draw_weight_pictures
+from labkit.plots import draw_weight_pictures
 
 kernel = mlp.kernels["fc1"]
 kept = prune.mask(np.abs(kernel), 0.9)
@@ -592,7 +592,7 @@ swept |= sweep("resnet8")
 swept |= sweep("resnet20")
 
 # %%
-from labkit.plots.curves import Curve, Look, draw_curves
+from labkit.plots import Curve, Look, draw_curves
 
 plots = {name: {} for name in zoo.NAMES}
 for name in zoo.NAMES:
@@ -770,7 +770,7 @@ for layer, kernel in resnet.kernels.items():
         )
 
 # %%
-from labkit.plots.sensitivity import LossMap, draw_loss_maps
+from labkit.plots import LossMap, draw_loss_maps
 
 
 def table(field):

@@ -32,8 +32,7 @@ from labkit import compress, prune, train, zoo
 from labkit.checks import Predictions, shown
 from labkit.measure import accuracy, machine
 from labkit.packed import unpack
-from labkit.plots.base import figure
-from labkit.plots.curves import Curve, Look, draw_curves
+from labkit.plots import Curve, Look, draw_curves, figure
 
 guesses = Predictions()
 N = 1000  # validation images
@@ -542,7 +541,7 @@ np.testing.assert_allclose(found.value, record["test_accuracy"], atol=1e-3)
 assert left == record["kept"]
 
 # %%
-from labkit.plots.weights import draw_weight_pictures
+from labkit.plots import draw_weight_pictures
 
 kernel = file.kernels["fc1"]
 counts = (kernel != 0).sum(axis=1)

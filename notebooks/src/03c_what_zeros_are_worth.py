@@ -31,8 +31,7 @@ from labkit import compress, prune, zoo
 from labkit.checks import Predictions, shown
 from labkit.measure import accuracy, machine
 from labkit.packed import STORAGES, encode_sparse
-from labkit.plots.base import figure
-from labkit.plots.curves import Curve, Look, draw_curves
+from labkit.plots import Curve, Look, draw_curves, figure
 
 guesses = Predictions()
 N = 1000  # validation images

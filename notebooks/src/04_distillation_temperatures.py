@@ -36,9 +36,7 @@ import pandas as pd
 from labkit import distill, zoo
 from labkit.checks import Predictions, shown
 from labkit.measure import compare, machine, mean_over_seeds
-from labkit.plots.base import figure
-from labkit.plots.curves import Curve, Look, draw_curves
-from labkit.plots.pictures import draw_rows
+from labkit.plots import Curve, Look, draw_curves, draw_rows, figure
 from labkit.zoo import DATA_FOLDER
 
 guesses = Predictions()

@@ -33,9 +33,14 @@ import pandas as pd
 from labkit import distill, zoo
 from labkit.checks import Predictions
 from labkit.measure import Accuracy, compare, gap_closed, mean_over_seeds
-from labkit.plots.base import figure
-from labkit.plots.curves import Curve, Look, draw_bars, draw_curves
-from labkit.plots.weights import draw_weight_pictures
+from labkit.plots import (
+    Curve,
+    Look,
+    draw_bars,
+    draw_curves,
+    draw_weight_pictures,
+    figure,
+)
 from labkit.zoo import DATA_FOLDER
 
 guesses = Predictions()

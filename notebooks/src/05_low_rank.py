@@ -32,7 +32,7 @@ from labkit import compress, lowrank, measure, zoo
 from labkit.checks import Predictions
 from labkit.compress import observe
 from labkit.measure import accuracy
-from labkit.plots.base import figure
+from labkit.plots import figure
 
 guesses = Predictions()
 networks = {name: zoo.load(name) for name in zoo.NAMES}
@@ -75,7 +75,7 @@ A picture is a matrix too. Here are digits, each by its first terms alone.
 """
 
 # %%
-from labkit.plots.pictures import draw_rows
+from labkit.plots import draw_rows
 
 digits = data["mlp"].validation.images[:6] / 255
 ranks = (1, 3, 6, 12)
@@ -104,7 +104,7 @@ A dozen of 28 terms draw a digit that you could not tell from the whole one. Whe
 guesses.guess("1. terms for 90 % of fc1's energy", None)  # 1 to 300
 
 # %%
-from labkit.plots.lowrank import Curve, curves_text, draw_curves
+from labkit.plots import RankCurve, curves_text, draw_rank_curves
 
 energies = {
     layer: lowrank.energy(lowrank.spectrum(k)) for layer, k in mlp.kernels.items()
@@ -116,13 +116,13 @@ assert rank_90 > 100
 # %%
 curves, marks = [], {}
 for layer, e in energies.items():
-    curves.append(Curve(layer, np.arange(1, len(e) + 1) / len(e), e))
+    curves.append(RankCurve(layer, np.arange(1, len(e) + 1) / len(e), e))
     marks[f"{layer} pays below"] = lowrank.break_even(*mlp.kernels[layer].shape) / len(
         e
     )
 picture = figure(7, 3.4, alt=curves_text(curves, marks))
 axes = picture.add_subplot()
-draw_curves(axes, curves, marks, "energy kept")
+draw_rank_curves(axes, curves, marks, "energy kept")
 axes.set_xlabel("fraction of the terms")
 picture
 
@@ -351,14 +351,14 @@ cuts = [compress.at_ranks(mlp, {layer: int(k)}) for k in every]
 # %%
 right = [accuracy(cut, split) for cut in cuts]
 low_end, high_end = zip(*(a.interval for a in right), strict=True)
-kept = Curve("energy kept", every, energies[layer][every - 1])
-share = Curve("accuracy", every, [a.value for a in right], low_end, high_end)
+kept = RankCurve("energy kept", every, energies[layer][every - 1])
+share = RankCurve("accuracy", every, [a.value for a in right], low_end, high_end)
 even = lowrank.break_even(*mlp.kernels[layer].shape)
 marks = {"break-even": even}
 
 # %%
 picture = figure(6.8, 3.4, alt=curves_text([share, kept], marks))
-draw_curves(picture.add_subplot(), [share, kept], marks, "fraction")
+draw_rank_curves(picture.add_subplot(), [share, kept], marks, "fraction")
 picture
 
 # %%
@@ -419,10 +419,10 @@ print(guesses.settle("3. rank where time breaks even", round(in_time), 20))
 
 # %%
 marks = {"break-even (MACs)": even, "break-even (time)": in_time}
-curve = Curve("two layers", every, us)
-line = Curve("one layer", every, np.full(len(every), whole_us))
+curve = RankCurve("two layers", every, us)
+line = RankCurve("one layer", every, np.full(len(every), whole_us))
 picture = figure(6.8, 3.2, alt=curves_text([curve, line], marks))
-draw_curves(picture.add_subplot(), [curve, line], marks, "µs an image")
+draw_rank_curves(picture.add_subplot(), [curve, line], marks, "µs an image")
 picture
 
 # %%
@@ -649,11 +649,11 @@ plain, aware = found["svd"], found["responses"]
 picture = figure(9.5, 3.4)
 for axes, layer in zip(picture.subplots(1, 3), mlp.kernels, strict=True):
     curves = [
-        Curve(what, *part.loc[layer, "test_accuracy"].reset_index().to_numpy().T)
+        RankCurve(what, *part.loc[layer, "test_accuracy"].reset_index().to_numpy().T)
         for what, part in found.items()
     ]
     marks = {"break-even": lowrank.break_even(*mlp.kernels[layer].shape)}
-    draw_curves(axes, curves, marks, f"test accuracy, {layer} cut")
+    draw_rank_curves(axes, curves, marks, f"test accuracy, {layer} cut")
     axes.set_xscale("log")
     picture.alt += curves_text(curves, {}) + ". "
 picture

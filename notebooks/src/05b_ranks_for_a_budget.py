@@ -33,7 +33,7 @@ from labkit.checks import Predictions, shown
 from labkit.compress import observe
 from labkit.lowrank import multiplied_back
 from labkit.measure import accuracy, compare
-from labkit.plots.base import figure
+from labkit.plots import figure
 from labkit.zoo import DATA_FOLDER
 
 guesses = Predictions()
@@ -348,20 +348,20 @@ ours["above float"] = ours["error"] - 100 * (1 - base["test_accuracy"])
 ours[["size_bytes", "error", "above float", "epochs"]].round(2)
 
 # %%
-from labkit.plots.lowrank import Curve, draw_curves
+from labkit.plots import RankCurve, draw_rank_curves
 
 published = {40.5: 8.35, 26.0: 8.75, 22.7: 9.2, 17.4: 9.5, 13.5: 9.9, 10.6: 11.0}
 read_off = np.array(list(published.values()))
 curves = [
-    Curve("published", list(published), read_off, read_off - 0.2, read_off + 0.2),
-    Curve("ours", list(ours.index), list(ours["error"])),
+    RankCurve("published", list(published), read_off, read_off - 0.2, read_off + 0.2),
+    RankCurve("ours", list(ours.index), list(ours["error"])),
 ]
 
 # %%
 as_text = ours["error"].round(2).to_dict()
 picture = figure(6.8, 3.2, alt=f"published: {published}; ours: {as_text}")
 axes = picture.add_subplot()
-draw_curves(axes, curves, {}, "test error, %")
+draw_rank_curves(axes, curves, {}, "test error, %")
 axes.set_xlabel("million MACs")
 picture
 
