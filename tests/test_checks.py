@@ -2,11 +2,11 @@
 
 import pytest
 
-from labkit.checks import (
-    Predictions,
+from labkit.checks.bench import check_packed_bytes
+from labkit.checks.predictions import Predictions
+from labkit.checks.quantization import (
     check_channel_scales,
     check_fake_quantize,
-    check_packed_bytes,
     check_scale_zero_point,
 )
 

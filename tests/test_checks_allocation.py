@@ -5,7 +5,7 @@ from itertools import product
 import numpy as np
 import pytest
 
-from labkit.checks import check_assign_bits, check_centroid_gradients
+from labkit.checks.allocation import check_assign_bits, check_centroid_gradients
 
 
 def centroid_gradients(q, gradient, count):

@@ -5,13 +5,15 @@ import pytest
 from judging import assert_explained
 
 from labkit import distill
-from labkit.checks import (
+from labkit.checks.distillation import (
     check_distillation_loss,
+    check_soft_loss,
+    check_soften,
+)
+from labkit.checks.distillation_steps import (
     check_distillation_step,
     check_nearest_wrong,
     check_soft_gradient,
-    check_soft_loss,
-    check_soften,
 )
 from labkit.distill import dark_knowledge
 

@@ -5,8 +5,8 @@ import inspect
 import numpy as np
 import pytest
 
-from labkit.checks import check_integer_dense, check_quantize_multiplier
 from labkit.checks import integers as checks
+from labkit.checks.integers import check_integer_dense, check_quantize_multiplier
 from labkit.integer.fixed_point import rescale
 
 

@@ -4,11 +4,13 @@ import numpy as np
 import pytest
 from judging import assert_explained
 
-from labkit.checks import (
-    check_data_aware_factors,
+from labkit.checks.lowrank import (
     check_largest_paying_rank,
     check_low_rank_factors,
     check_rank_for_energy,
+)
+from labkit.checks.lowrank_data import (
+    check_data_aware_factors,
     check_separable_convolution,
 )
 from labkit.lowrank import truncated_svd

@@ -7,10 +7,9 @@ import pytest
 from judging import assert_explained
 
 from labkit import zoo
-from labkit.checks import (
+from labkit.checks.pruning import check_global_masks, check_magnitude_mask
+from labkit.checks.pruning_steps import (
     check_bitmap_break_even,
-    check_global_masks,
-    check_magnitude_mask,
     check_masked_step,
     check_removed_units,
 )

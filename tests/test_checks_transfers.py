@@ -4,7 +4,10 @@ import numpy as np
 import pytest
 from judging import assert_explained
 
-from labkit.checks import check_attention_maps, check_label_slopes
+from labkit.checks.distillation_transfers import (
+    check_attention_maps,
+    check_label_slopes,
+)
 from labkit.distill import similarity
 
 

@@ -7,7 +7,7 @@ import sys
 import pytest
 from lesson_flow import Flow
 
-from labkit.checks import shown
+from labkit.checks.relations import shown
 from labkit.zoo.datasets import ROOT
 
 sys.path.insert(0, str(ROOT / "notebooks"))
