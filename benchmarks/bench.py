@@ -127,10 +127,10 @@ def _limits_row(name: str, rounds: int) -> list[str]:
 
 def positions(size: Size) -> str:
     """A slider position per network: first estimate, with its picture, exact."""
-    from labkit.panels.quantization import compute
+    from labkit.panels.quantization.panel import compute
+    from labkit.panels.quantization.plot import draw
     from labkit.plots.base import figure
     from labkit.plots.plane import Marks
-    from labkit.plots.quantization import draw
 
     rows = []
     for name in size.networks:

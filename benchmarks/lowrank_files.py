@@ -15,7 +15,7 @@ from benchmarks.scores import accuracy_of
 from labkit import zoo
 from labkit.compress.budget.low_rank import low_rank_network, methods
 from labkit.measure.timing import latency
-from labkit.panels.lowrank import IMAGES
+from labkit.panels.rank.panel import IMAGES
 
 FILE = RESULTS / "lowrank_files.json"
 SHARE = 0.5

@@ -88,7 +88,7 @@ def panel_times(
     """`timed` for each position: first picture, exact accuracy, last figure."""
     from labkit.plots.base import figure
 
-    lesson = import_module(f"labkit.panels.{module}").LESSON
+    lesson = import_module(f"labkit.panels.{module}.panel").LESSON
     picture = figure(*lesson.size)
     return [timed(lesson, position, picture) for position in positions]
 

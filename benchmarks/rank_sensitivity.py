@@ -19,7 +19,7 @@ from labkit.compress import factorized
 from labkit.compress.budget.rank_sensitivity import FILE, rank_losses
 from labkit.compress.responses import observe
 from labkit.measure.timing import machine
-from labkit.panels.lowrank import IMAGES
+from labkit.panels.rank.panel import IMAGES
 
 METHODS = ("svd", "responses", "spatial", "tucker")
 VALIDATION = 1000

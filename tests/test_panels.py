@@ -19,12 +19,12 @@ from labkit import compress, measure
 from labkit.common.file_errors import FileError
 from labkit.compress import deploy
 from labkit.packed.compressed import pack, unpack
-from labkit.panels import base, measuring, page, quantization_panel
+from labkit.panels import base, measuring, page
 from labkit.panels.base import Panel
 from labkit.panels.controls import Control
-from labkit.panels.lesson import Lesson
-from labkit.panels.quantization import compute
-from labkit.panels.quantization_report import lines
+from labkit.panels.quantization.panel import compute, quantization_panel
+from labkit.panels.quantization.report import lines
+from labkit.panels.spec import Lesson
 from labkit.panels.worker import LatestWins
 from labkit.plots.plane import Point
 from labkit.quantize import level_grids
@@ -347,7 +347,7 @@ def test_nothing_heavy_is_imported_before_it_is_needed():
     code = """
 import sys
 heavy = {"matplotlib", "ai_edge_quantizer", "scipy", "tensorflow"}
-from labkit.panels.quantization import compute
+from labkit.panels.quantization.panel import compute
 next(compute())
 print(sorted(heavy & set(sys.modules)))
 *_, result = compute()

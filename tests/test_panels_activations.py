@@ -11,11 +11,12 @@ from labkit.compress import activations, deploy, post_training
 from labkit.compress.activations import inner_layers
 from labkit.model.fake_quant import inserted_grids
 from labkit.packed.compressed import unpack
-from labkit.panels import activations_panel, one_by_one, page, readings
-from labkit.panels.activations import COUNTS, compute
-from labkit.panels.activations_report import ENDS_TEXTS, lines, rows, state
+from labkit.panels import one_by_one, page
+from labkit.panels.activations import readings
+from labkit.panels.activations.panel import COUNTS, activations_panel, compute
+from labkit.panels.activations.plot import alt_text
+from labkit.panels.activations.report import ENDS_TEXTS, lines, rows, state
 from labkit.panels.worker import never
-from labkit.plots.activations import alt_text
 
 SMALL = 260
 SLOW = one_by_one.images_for(SimpleNamespace(macs=10**12))

@@ -8,9 +8,8 @@ from labkit import compress, measure, zoo
 from labkit.compress.budget import bits, sensitivity
 from labkit.model.graph import NetworkError
 from labkit.packed import compressed
-from labkit.panels import budget_panel
-from labkit.panels.budget import LESSON, RULE, START, compute
-from labkit.panels.budget_report import lines, nats
+from labkit.panels.budget.panel import LESSON, RULE, START, budget_panel, compute
+from labkit.panels.budget.report import lines, nats
 from labkit.plots.base import figure
 
 SMALL = 300

@@ -9,10 +9,10 @@ from panel_driving import TURNED, WAIT, few_images, turns
 from labkit import compress, measure, zoo
 from labkit.compress.clipped import clip_network, quantize_clipped
 from labkit.packed.compressed import pack, unpack
-from labkit.panels import clip_curves, clipping_panel
-from labkit.panels.clipping import compute
-from labkit.panels.clipping_report import lines
-from labkit.plots.clipping import OPTIMUM
+from labkit.panels.clipping import curves
+from labkit.panels.clipping.panel import clipping_panel, compute
+from labkit.panels.clipping.plot import OPTIMUM
+from labkit.panels.clipping.report import lines
 from labkit.quantize import clipping
 from labkit.quantize.affine import sqnr_db
 from labkit.quantize.range_rules import RANGES
@@ -97,10 +97,10 @@ def test_the_curve_at_the_slider_is_the_error_of_the_weights(name, bits):
     network = zoo.load(name)
     for layer in list(network.kernels)[:2]:
         w = network.kernels[layer].astype(np.float64)
-        found = clip_curves.curves(network, layer, bits)
+        found = curves.curves(network, layer, bits)
         for clip in (1, 20, 55, 100):
             w_hat = quantize_clipped(w, bits, clip / 100).decode()
-            errors = found.errors[clip_curves.CLIPS.index(clip)]
+            errors = found.errors[curves.CLIPS.index(clip)]
             inside = np.clip(
                 w, -clip / 100 * np.abs(w).max(), clip / 100 * np.abs(w).max()
             )
@@ -117,7 +117,7 @@ def test_the_curve_at_the_slider_is_the_error_of_the_weights(name, bits):
 def test_no_rule_is_better_than_the_best_clip(name, bits):
     network = zoo.load(name)
     for layer, w in network.kernels.items():
-        best, *rules = clip_curves.curves(network, layer, bits).choices
+        best, *rules = curves.curves(network, layer, bits).choices
         assert best.name == OPTIMUM and len(rules) == len(RANGES)
         assert all(a.sqnr_db >= b.sqnr_db for a, b in pairwise([best, *rules]))
         searched = clipping.optimum(clipping.measured(w), 2**bits - 1)
@@ -126,7 +126,7 @@ def test_no_rule_is_better_than_the_best_clip(name, bits):
 
 @pytest.mark.parametrize("rule", RANGES)
 def test_a_rules_mark_is_where_the_lab_puts_its_grid(rule):
-    from labkit.panels.quantization_report import RULE_TEXTS
+    from labkit.panels.quantization.report import RULE_TEXTS
 
     network = zoo.load("resnet8")
     layer = "conv1"
@@ -134,7 +134,7 @@ def test_a_rules_mark_is_where_the_lab_puts_its_grid(rule):
     quantized = quantize(w, 4, rule=rule)
     (mark,) = (
         choice
-        for choice in clip_curves.curves(network, layer, 4).choices
+        for choice in curves.curves(network, layer, 4).choices
         if choice.name == RULE_TEXTS[rule]
     )
     end = quantized.grid()[-1] / np.abs(w).max()
@@ -145,8 +145,7 @@ def test_a_rules_mark_is_where_the_lab_puts_its_grid(rule):
 def test_fewer_bits_want_a_narrower_clip():
     network = zoo.load("mlp")
     shares = [
-        clip_curves.curves(network, "fc1", bits).choices[0].share
-        for bits in range(2, 9)
+        curves.curves(network, "fc1", bits).choices[0].share for bits in range(2, 9)
     ]
     assert all(a < b for a, b in pairwise(shares))
 
@@ -174,9 +173,9 @@ def test_a_layer_of_zeros_has_no_curve():
     network = zoo.load("mlp")
     zeros = np.zeros_like(network.kernels["fc3"])
     with pytest.raises(ValueError, match="all weights of fc3 are 0"):
-        clip_curves.curves(network.with_weights({"fc3/kernel": zeros}), "fc3", 4)
+        curves.curves(network.with_weights({"fc3/kernel": zeros}), "fc3", 4)
     with pytest.raises(ValueError, match="there is no layer 'fc9'"):
-        clip_curves.curves(network, "fc9", 4)
+        curves.curves(network, "fc9", 4)
 
 
 def test_the_code_reproduces_the_figures(capsys, small_test_set):

@@ -12,17 +12,12 @@ from panel_driving import WAIT, few_images, nothing_kept, turns
 from labkit import distill, measure, zoo
 from labkit.distill import dark_knowledge
 from labkit.model.resize import resize_dense
-from labkit.panels import (
-    distillation,
-    distillation_panel,
-    temperature,
-    temperature_panel,
-)
-from labkit.panels import distillation_report as report
-from labkit.panels.distillation import compute
-from labkit.panels.temperature import PLACES, answers, ranked
+from labkit.panels.distillation import panel, report
+from labkit.panels.distillation.panel import compute, distillation_panel
+from labkit.panels.distillation.plot import Course, title
+from labkit.panels.temperature import panel as temperature
+from labkit.panels.temperature.panel import PLACES, answers, ranked, temperature_panel
 from labkit.plots.base import figure
-from labkit.plots.distillation import Course, title
 from labkit.train import child
 
 SMALL = 200
@@ -244,7 +239,7 @@ def test_every_number_of_the_course_moves_pixels(fake_training):
 
     def drawn(course):
         picture = figure(8.6, 3.4)
-        shown = distillation.Position(
+        shown = panel.Position(
             result.settings,
             result.network,
             result.total,
@@ -252,7 +247,7 @@ def test_every_number_of_the_course_moves_pixels(fake_training):
             result.students,
             result.accuracies,
         )
-        distillation.plots.draw(picture, shown)
+        panel.plot.draw(picture, shown)
         return imread(io.BytesIO(picture.png()))
 
     course = Course(500).after("alone", 100, 0.5)
@@ -318,7 +313,7 @@ def test_the_temperature_panel_s_code_and_picture(capsys):
     panel.set(temperature=8)
     assert panel._figure.png() == first
     fresh = figure(*temperature.LESSON.size)
-    temperature.plots.draw(fresh, panel.result)
+    temperature.plot.draw(fresh, panel.result)
     np.testing.assert_array_equal(
         imread(io.BytesIO(fresh.png())), imread(io.BytesIO(first))
     )

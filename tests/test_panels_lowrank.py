@@ -10,9 +10,8 @@ from labkit.compress.budget import low_rank
 from labkit.compress.budget.ranks import RANK_RULES, plan_ranks
 from labkit.compress.responses import observe
 from labkit.lowrank.parts import multiplied_back
-from labkit.panels import rank_panel
-from labkit.panels.lowrank import compute
-from labkit.panels.lowrank_report import lines
+from labkit.panels.rank.panel import compute, rank_panel
+from labkit.panels.rank.report import lines
 
 SMALL = 300
 

@@ -10,16 +10,13 @@ from panel_driving import WAIT, few_images, nothing_kept
 
 from labkit import compress, measure, zoo
 from labkit.measure.timing import Latency
-from labkit.panels import (
-    activations_panel,
-    distillation_panel,
-    measuring,
-    one_by_one,
-    pruning_panel,
-    qat_panel,
-    quantization_panel,
-    training,
-)
+from labkit.panels import measuring, one_by_one
+from labkit.panels.activations.panel import activations_panel
+from labkit.panels.distillation.panel import distillation_panel
+from labkit.panels.pruning.panel import pruning_panel
+from labkit.panels.qat import panel
+from labkit.panels.qat.panel import qat_panel
+from labkit.panels.quantization.panel import quantization_panel
 from labkit.panels.worker import never
 from labkit.train import child
 
@@ -30,7 +27,7 @@ KNOWN = (0, 250, 2500, IMAGES)
 @pytest.fixture(autouse=True)
 def few_and_nothing_kept(monkeypatch):
     few_images(monkeypatch, IMAGES, "test")
-    monkeypatch.setattr(training, "CALIBRATION_IMAGES", 20)
+    monkeypatch.setattr(panel, "CALIBRATION_IMAGES", 20)
     with nothing_kept():
         yield
 
@@ -265,7 +262,7 @@ def test_a_latency_is_measured_once_and_again_when_asked(counted_latencies):
 
 def test_a_slow_file_is_timed_again(monkeypatch, counted_latencies):
     monkeypatch.setattr(one_by_one, "MACS", 0)
-    monkeypatch.setattr("labkit.panels.activations.SLOW_MACS", 0)
+    monkeypatch.setattr("labkit.panels.activations.panel.SLOW_MACS", 0)
     panel = activations_panel("mlp", activation_bits=16)
     before = panel.set().latency["static"]
     assert panel.set().latency["static"] is before

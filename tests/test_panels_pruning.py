@@ -24,10 +24,10 @@ from labkit.compress.criteria import (
 from labkit.compress.layer_inputs import input_norms, layer_hessian
 from labkit.compress.repair.batch_norm import reestimate_channels
 from labkit.packed import compressed
-from labkit.panels import pruning_panel
-from labkit.panels.pruning import CHANNELS, SPARSITIES, compute
-from labkit.panels.pruning_picture import mask_map
-from labkit.panels.pruning_report import lines
+from labkit.panels.pruning.panel import SPARSITIES, compute, pruning_panel
+from labkit.panels.pruning.picture import mask_map
+from labkit.panels.pruning.report import lines
+from labkit.panels.words import CHANNELS
 from labkit.prune import brain_surgeon, masking, scores
 
 NETWORKS = [name for name in zoo.NAMES if (zoo.FOLDER / f"{name}.tflite").exists()]

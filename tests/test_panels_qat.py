@@ -12,9 +12,9 @@ from panel_driving import TURNED, WAIT, few_images, nothing_kept, turns
 from labkit import measure, zoo
 from labkit.compress.post_training import Setting, round_network
 from labkit.packed import compressed
-from labkit.panels import qat_panel, training
-from labkit.panels import training_report as report
-from labkit.panels.training import STEPS, compute
+from labkit.panels.qat import panel as training
+from labkit.panels.qat import report
+from labkit.panels.qat.panel import STEPS, compute, qat_panel
 from labkit.train import child
 
 NETWORKS = zoo.NAMES
@@ -104,7 +104,7 @@ def test_the_default_trains_nothing(small_test_set, fake_training):
     assert set(shown(result)) == {"float", "packed"} and not fake_training
     assert result.settings["network"] == "resnet8"
     assert "not trained: choose steps" in report.lines(result)[-1]
-    assert "no training" in training.plots.title(result.course)
+    assert "no training" in training.plot.title(result.course)
 
 
 def test_a_live_training_end_to_end(small_test_set, monkeypatch):

@@ -15,18 +15,16 @@ from labkit.compress.budget.units import prune_units, unit_scores
 from labkit.compress.criteria import criterion_scores
 from labkit.measure.timing import Latency
 from labkit.model.graph import NetworkError
-from labkit.panels import (
-    activations_panel,
-    budget_panel,
-    clipping_panel,
-    measuring,
-    pruning_panel,
-    qat_panel,
-    quantization_panel,
-    rank_panel,
-    temperature_panel,
-    units_panel,
-)
+from labkit.panels import measuring
+from labkit.panels.activations.panel import activations_panel
+from labkit.panels.budget.panel import budget_panel
+from labkit.panels.clipping.panel import clipping_panel
+from labkit.panels.pruning.panel import pruning_panel
+from labkit.panels.qat.panel import qat_panel
+from labkit.panels.quantization.panel import quantization_panel
+from labkit.panels.rank.panel import rank_panel
+from labkit.panels.temperature.panel import temperature_panel
+from labkit.panels.units.panel import units_panel
 
 NAME = "mlp"
 

@@ -8,9 +8,9 @@ from labkit import measure, zoo
 from labkit.compress import units as structured
 from labkit.compress.budget.units import IMAGES, SCOPES, UNIT_CRITERIA, prune_units
 from labkit.compress.repair.batch_norm import reestimate_channels
-from labkit.panels import units_panel
-from labkit.panels.units import CHANNELS, compute
-from labkit.panels.units_report import lines
+from labkit.panels.units.panel import compute, units_panel
+from labkit.panels.units.report import lines
+from labkit.panels.words import CHANNELS
 from labkit.prune import units
 
 NETWORKS = [name for name in zoo.NAMES if (zoo.FOLDER / f"{name}.tflite").exists()]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
-from labkit.plots import quantization
+from labkit.panels.quantization import plot
 from labkit.plots.base import bytes_text, figure
 from labkit.plots.histogram import Grid, Histogram
 from labkit.plots.plane import Marks, Point, baseline, height, plane
@@ -33,7 +33,7 @@ def pixels(picture):
 
 def drawn(shown, marks=None, picture=None):
     picture = picture or figure(8.6, 3.4)
-    quantization.draw(picture, shown, marks or Marks())
+    plot.draw(picture, shown, marks or Marks())
     return pixels(picture)
 
 
@@ -97,9 +97,7 @@ def test_another_network_gets_another_frame():
 
 def test_the_alt_text_says_the_figures():
     picture = figure(8.6, 3.4)
-    alt = quantization.draw(
-        picture, result((FLOAT, PACKED, DEPLOYED)), Marks(guess=0.5)
-    )
+    alt = plot.draw(picture, result((FLOAT, PACKED, DEPLOYED)), Marks(guess=0.5))
     said = "98.00 %", "95.00 %", "80.00 %", "130,000 bytes", "20.0 dB", "3 clipped"
     for text in (*said, "Your guess: 50.00 %"):
         assert text in alt
@@ -107,7 +105,7 @@ def test_the_alt_text_says_the_figures():
 
 
 def test_a_layer_left_as_float_says_so():
-    assert "left as float32" in quantization.draw(figure(8.6, 3.4), result(grids=()))
+    assert "left as float32" in plot.draw(figure(8.6, 3.4), result(grids=()))
 
 
 def test_no_text_is_cut_off():
@@ -121,7 +119,7 @@ def test_no_text_is_cut_off():
         clipped=23_456,
     )
     picture = figure(8.6, 3.4)
-    quantization.draw(picture, shown)
+    plot.draw(picture, shown)
     picture.png()
     texts = [text for axes in picture.axes for text in axes.texts]
     assert [text.get_text() for text in texts if "clipped" in text.get_text()]

@@ -9,8 +9,8 @@ import pytest
 from matplotlib.colors import to_hex
 from matplotlib.image import imread
 
-from labkit.plots import activations
-from labkit.plots.activations import Reading
+from labkit.panels.activations import plot
+from labkit.panels.activations.plot import Reading
 from labkit.plots.base import VERMILLION, figure
 from labkit.plots.calibration import draw_readings
 from labkit.plots.codes import draw_layers
@@ -32,7 +32,7 @@ def result(points=(FLOAT, GRAPH), reading=READING):
 
 def drawn(shown, marks=None, picture=None):
     picture = picture or figure(8.6, 3.4)
-    activations.draw(picture, shown, marks or Marks())
+    plot.draw(picture, shown, marks or Marks())
     return imread(io.BytesIO(picture.png()))
 
 
@@ -66,7 +66,7 @@ def test_a_reused_frame_gives_the_pixels_of_a_new_figure():
 
 def test_the_ends_of_the_range_are_marked_and_0_is_not():
     picture = figure(8.6, 3.4)
-    activations.draw(picture, result())
+    plot.draw(picture, result())
     lines = [
         line.get_xdata()[0]
         for line in picture.axes[1].lines
@@ -77,14 +77,14 @@ def test_the_ends_of_the_range_are_marked_and_0_is_not():
 
 def test_the_key_names_what_has_no_kernel():
     picture = figure(8.6, 3.4)
-    activations.draw(picture, result())
+    plot.draw(picture, result())
     key = [text.get_text() for text in picture.axes[0].get_legend().get_texts()]
     assert "in the graph, no kernel" in key and "static file" in key
     assert "packed file (decoded to run)" not in key
 
 
 def test_the_alt_text_tells_the_figures():
-    text = activations.alt_text(result((FLOAT, GRAPH, STATIC)), Marks(guess=0.5))
+    text = plot.alt_text(result((FLOAT, GRAPH, STATIC)), Marks(guess=0.5))
     assert "in the graph, no kernel: 95.00 %" in text
     assert "static file: 90.00 % (88.00 to 92.00, 100 images), 130,000 bytes" in text
     assert "8 levels, 25 % clipped, SQNR 14.6 dB, from 0 to 4" in text

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
-from labkit.plots import clipping
+from labkit.panels.clipping import plot
+from labkit.panels.clipping.plot import OPTIMUM, Choice, ClipPoint, Curves, Errors, loss
 from labkit.plots.base import figure
-from labkit.plots.clipping import OPTIMUM, Choice, ClipPoint, Curves, Errors, loss
 from labkit.plots.histogram import Grid, Histogram
 from labkit.plots.plane import Marks
 
@@ -43,7 +43,7 @@ def result(points=(FLOAT, PACKED), curves=CURVES, errors=HERE):
 
 def drawn(shown, marks=None, picture=None):
     picture = picture or figure(8.6, 5)
-    clipping.draw(picture, shown, marks or Marks())
+    plot.draw(picture, shown, marks or Marks())
     return imread(io.BytesIO(picture.png()))
 
 
@@ -131,7 +131,7 @@ def test_the_rows_of_the_rules_stand_apart_from_the_data():
 
 
 def test_the_alt_text_says_the_figures():
-    alt = clipping.draw(figure(8.6, 5), result(), Marks(guess=0.5))
+    alt = plot.draw(figure(8.6, 5), result(), Marks(guess=0.5))
     for text in (
         "fc1 at 4 bits, clip at 40 %",
         "round-off 2.0 %, clipping 3.0 %",

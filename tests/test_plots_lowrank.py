@@ -5,10 +5,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from labkit.plots import lowrank, rank_curves
+from labkit.panels.rank import plot
+from labkit.panels.rank.plot import Filters, Line, Spectrum
+from labkit.plots import rank_curves
 from labkit.plots.base import figure
 from labkit.plots.costs import Costs
-from labkit.plots.lowrank import Filters, Line, Spectrum
 from labkit.plots.pictures import draw_rows
 from labkit.plots.plane import Marks, Point, height
 from labkit.plots.rank_curves import RankCurve
@@ -43,7 +44,7 @@ def result(rank=40, channels=1, lines=1, size=60_000):
 @pytest.mark.parametrize("rank", [40, 80, None])
 def test_every_kind_of_result_is_drawn(rank, lines, channels):
     picture = figure(*(8.6, 4.8))
-    alt = lowrank.draw(picture, result(rank, channels, lines), Marks(guess=0.5))
+    alt = plot.draw(picture, result(rank, channels, lines), Marks(guess=0.5))
     assert picture.png()[1:4] == b"PNG"
     assert "error 25.00 %" in alt and "Your guess: 50.00 %" in alt
     kept = 100 if rank is None else rank
@@ -53,11 +54,11 @@ def test_every_kind_of_result_is_drawn(rank, lines, channels):
 
 def test_above_break_even_is_said():
     picture = figure(8.6, 4.8)
-    lowrank.draw(picture, result(80, size=120_000))
+    plot.draw(picture, result(80, size=120_000))
     texts = [text.get_text() for axes in picture.axes for text in axes.texts]
     assert any("above it" in text for text in texts)
     assert "above break-even: larger" in picture.alt
-    lowrank.draw(picture, result(40))
+    plot.draw(picture, result(40))
     texts = [text.get_text() for axes in picture.axes for text in axes.texts]
     assert not any("above it" in text for text in texts)
 
@@ -65,8 +66,8 @@ def test_above_break_even_is_said():
 @pytest.mark.parametrize("rank", [40, 60])
 def test_the_marks_lie_at_their_numbers(rank):
     picture = figure(8.6, 4.8)
-    lowrank.draw(picture, result(20))
-    lowrank.draw(picture, shown := result(rank))  # on the frame of the first
+    plot.draw(picture, result(20))
+    plot.draw(picture, shown := result(rank))  # on the frame of the first
     plane, costs, spectrum, before, now = picture.axes
     places = [line.get_xydata().tolist() for line in plane.lines]
     for one in shown.points:
@@ -85,17 +86,17 @@ def test_the_marks_lie_at_their_numbers(rank):
 
 def test_a_reused_frame_gives_the_pixels_of_a_new_figure():
     picture = figure(8.6, 4.8)
-    lowrank.draw(picture, result(40))
+    plot.draw(picture, result(40))
     one = picture.png()
-    lowrank.draw(picture, result(60))
+    plot.draw(picture, result(60))
     assert picture.png() != one
-    lowrank.draw(picture, result(40))
+    plot.draw(picture, result(40))
     assert picture.png() == one
 
 
 def test_a_bar_stays_on_its_axes():
     picture = figure(8.6, 4.8)
-    lowrank.draw(picture, result(40))
+    plot.draw(picture, result(40))
     costs = picture.axes[1]
     reach = costs.get_xlim()[1]
     assert all(bar.get_width() <= reach for bar in costs.patches)

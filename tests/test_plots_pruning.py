@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
-from labkit.plots import pruning
+from labkit.panels.pruning import plot
+from labkit.panels.pruning.plot import Cut, MaskMap
 from labkit.plots.base import figure
 from labkit.plots.plane import Marks, Point
-from labkit.plots.pruning import Cut, MaskMap
 
 FLOAT = Point("a", "net", "float", 0.98, 0.977, 0.983, 10_000, 1_000_000, True)
 PACKED = Point("b", "net", "packed", 0.95, 0.94, 0.96, 10_000, 60_000, True)
@@ -29,7 +29,7 @@ def result(points=(FLOAT, PACKED, ZEROS), cut=CUT, mask_map=MAP):
 
 def drawn(shown, marks=None, picture=None):
     picture = picture or figure(8.6, 4.8)
-    pruning.draw(picture, shown, marks or Marks())
+    plot.draw(picture, shown, marks or Marks())
     return imread(io.BytesIO(picture.png()))
 
 
@@ -73,7 +73,7 @@ def test_a_frame_that_is_kept_shows_the_same_picture():
 
 def test_the_alt_text_says_the_figures():
     picture = figure(8.6, 4.8)
-    text = pruning.draw(picture, result(), Marks(guess=0.5))
+    text = plot.draw(picture, result(), Marks(guess=0.5))
     assert text == picture.alt and "\n" not in text
     for part in (
         "packed file (decoded to run): 95.00 % (94.00 to 96.00, 10,000 images), 60,000",
@@ -95,22 +95,22 @@ def test_the_alt_text_says_the_figures():
 )
 def test_the_ends_are_said_in_words(removed, threshold, said):
     cut = replace(CUT, removed=removed, threshold=threshold)
-    assert said in pruning.draw(figure(8.6, 4.8), result(cut=cut))
+    assert said in plot.draw(figure(8.6, 4.8), result(cut=cut))
 
 
 @pytest.mark.parametrize("shape", [(28, 28), (3, 100), (77, 30), (1, 1)])
 def test_squares_are_squares_and_stay_in_their_box(shape):
     picture = figure(8.6, 4.8)
-    pruning.draw(picture, result(mask_map=replace(MAP, kept=np.ones(shape))))
+    plot.draw(picture, result(mask_map=replace(MAP, kept=np.ones(shape))))
     axes = picture.axes[2]
     (image,) = axes.images
     left, right, bottom, top = image.get_extent()
     assert (right - left) / shape[1] == pytest.approx((top - bottom) / shape[0])
-    width, height = pruning.MAP_BOX
+    width, height = plot.MAP_BOX
     assert left >= -1e-9 and right <= width + 1e-9
     assert bottom >= -1e-9 and top <= height + 1e-9
     inches = axes.get_window_extent().size / picture.dpi
-    np.testing.assert_allclose(inches, pruning.MAP_BOX, atol=0.01)
+    np.testing.assert_allclose(inches, plot.MAP_BOX, atol=0.01)
 
 
 def test_a_gap_between_kernels_is_white():
@@ -123,7 +123,7 @@ def test_a_gap_between_kernels_is_white():
 
 def test_no_name_of_a_size_touches_another():
     picture = figure(8.6, 4.8)
-    pruning.draw(picture, result())
+    plot.draw(picture, result())
     picture.draw_without_rendering()
     boxes = [
         label.get_window_extent()

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
 
-from labkit.panels.lowrank import compute
-from labkit.plots import lowrank
+from labkit.panels.rank import plot
+from labkit.panels.rank.panel import compute
+from labkit.panels.rank.plot import Filters, draw_filters, filters_frame
 from labkit.plots.base import NEGATIVE, POSITIVE, SIGNS, figure, signed_colours
-from labkit.plots.lowrank import Filters, draw_filters, filters_frame
 from labkit.plots.weights import draw_weight_pictures
 from labkit.zoo.datasets import ROOT
 
@@ -48,7 +48,7 @@ def rank_panel(values):
     result = next(compute("mlp", share=0.5))
     shown = Filters("fc1", *[values.reshape(1, 1, -1, 1)] * 2, 12)
     picture = figure(8.6, 4.8)
-    lowrank.draw(
+    plot.draw(
         picture,
         SimpleNamespace(
             points=result.points,
@@ -141,7 +141,7 @@ def test_the_words_say_the_colours():
 @pytest.mark.parametrize("name", ["mlp", "resnet8"])
 def test_the_rank_panel_says_what_its_colours_are(name):
     result, picture = next(compute(name, share=0.5)), figure(8.6, 4.8)
-    lowrank.draw(picture, result)
+    plot.draw(picture, result)
     assert result.filters.shades in picture.alt
     (title,) = [text.get_text() for text in picture.axes[-2].texts]
     assert title.endswith(result.filters.shades)

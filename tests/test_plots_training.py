@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
-from labkit.plots import training
+from labkit.panels.qat import plot
+from labkit.panels.qat.plot import Course
 from labkit.plots.base import figure
 from labkit.plots.functions import Search, draw_functions, draw_search
 from labkit.plots.gains import Gain, draw_gains
 from labkit.plots.plane import Marks, Point
-from labkit.plots.training import Course
 
 FLOAT = Point("float32", "net", "float", 0.88, 0.87, 0.89, 10_000, 300_000, True)
 ROUNDED = Point("W2A4 rounded", "net", "packed", 0.2, 0.19, 0.21, 10_000, 26_000, True)
@@ -28,7 +28,7 @@ def result(course=COURSE, points=(FLOAT, ROUNDED)):
 
 def drawn(shown, marks=None, picture=None):
     picture = picture or figure(8.6, 3.4)
-    alt = training.draw(picture, shown, marks or Marks())
+    alt = plot.draw(picture, shown, marks or Marks())
     assert alt == picture.alt
     return imread(io.BytesIO(picture.png()))
 
@@ -66,13 +66,13 @@ def test_losses_beyond_the_levels_are_in_the_picture(losses):
 
 
 def test_the_alt_text_says_the_figures():
-    alt = training.alt_text(result(points=(FLOAT, ROUNDED, TRAINED)), Marks(guess=0.4))
+    alt = plot.alt_text(result(points=(FLOAT, ROUNDED, TRAINED)), Marks(guess=0.4))
     for part in (
         "88.00 %", "20.00 %", "70.00 %", "26,000 bytes", "rounded 3",
         "step 10 of 100, loss 0.9", "Your guess: 40.00 %",
     ):  # fmt: skip
         assert part in alt
-    assert "100 steps, starting" in training.alt_text(
+    assert "100 steps, starting" in plot.alt_text(
         result(replace(COURSE, done=0, losses=()))
     )
 

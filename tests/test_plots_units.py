@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
-from labkit.plots import units
+from labkit.panels.units import plot
+from labkit.panels.units.plot import Widths
 from labkit.plots.base import figure
 from labkit.plots.costs import Costs
 from labkit.plots.plane import Marks, Point
-from labkit.plots.units import Widths
 
 FLOAT = Point("a", "net", "float", 0.98, 0.977, 0.983, 10_000, 1_000_000, True)
 SMALLER = Point("b", "net", "deployable", 0.95, 0.94, 0.96, 10_000, 500_000, True)
@@ -26,7 +26,7 @@ def result(points=(FLOAT, SMALLER), widths=WIDTHS, costs=COSTS):
 
 def drawn(shown, marks=None, picture=None):
     picture = picture or figure(8.6, 4.8)
-    units.draw(picture, shown, marks or Marks())
+    plot.draw(picture, shown, marks or Marks())
     return imread(io.BytesIO(picture.png()))
 
 
@@ -67,7 +67,7 @@ def test_a_frame_that_is_kept_shows_the_same_picture():
 
 def test_the_alt_text_says_the_figures():
     picture = figure(8.6, 4.8)
-    text = units.draw(picture, result(costs=Costs(0.5, 0.4, None)), Marks(guess=0.5))
+    text = plot.draw(picture, result(costs=Costs(0.5, 0.4, None)), Marks(guess=0.5))
     assert text == picture.alt
     for part in (
         "deployable file: 95.00 % (94.00 to 96.00, 10,000 images), 500,000 bytes",
@@ -81,7 +81,7 @@ def test_the_alt_text_says_the_figures():
 @pytest.mark.parametrize("latency", [0.2, 1.0, 1.2])
 def test_no_figure_lies_on_its_bar(latency):
     picture = figure(8.6, 4.8)
-    units.draw(picture, result(costs=Costs(0.5, 0.4, latency)))
+    plot.draw(picture, result(costs=Costs(0.5, 0.4, latency)))
     axes = picture.axes[1]
     for text in axes.texts:
         start, place = text.get_position()
@@ -95,6 +95,6 @@ def test_no_figure_lies_on_its_bar(latency):
 
 def test_bars_are_drawn_to_one_scale():
     picture = figure(8.6, 4.8)
-    units.draw(picture, result())
+    plot.draw(picture, result())
     bars = [bar.get_width() for bar in picture.axes[2].patches]
     assert bars == [20, 500, 10, 11, 0, 9]

@@ -49,44 +49,7 @@ NEVER = {"matplotlib.pyplot"}
 
 # >>> waiting
 # Until all rooms are moved: file -> the room that it waits for.
-WAITING = {
-    "panels": "panels",
-    "panels.activations": "panels",
-    "panels.activations_report": "panels",
-    "panels.budget": "panels",
-    "panels.budget_report": "panels",
-    "panels.clip_curves": "panels",
-    "panels.clipping": "panels",
-    "panels.clipping_report": "panels",
-    "panels.distillation": "panels",
-    "panels.distillation_report": "panels",
-    "panels.lesson": "panels",
-    "panels.lowrank": "panels",
-    "panels.lowrank_picture": "panels",
-    "panels.lowrank_report": "panels",
-    "panels.pruning": "panels",
-    "panels.pruning_picture": "panels",
-    "panels.pruning_report": "panels",
-    "panels.quantization": "panels",
-    "panels.quantization_report": "panels",
-    "panels.readings": "panels",
-    "panels.temperature": "panels",
-    "panels.temperature_report": "panels",
-    "panels.training": "panels",
-    "panels.training_report": "panels",
-    "panels.units": "panels",
-    "panels.units_report": "panels",
-    "plots.activations": "panels",
-    "plots.budget": "panels",
-    "plots.clipping": "panels",
-    "plots.distillation": "panels",
-    "plots.lowrank": "panels",
-    "plots.pruning": "panels",
-    "plots.quantization": "panels",
-    "plots.softened": "panels",
-    "plots.training": "panels",
-    "plots.units": "panels",
-}
+WAITING = {}
 # <<< waiting
 
 ROW = {room: i for i, rooms in enumerate(ROWS) for room in rooms.split()}

@@ -1,26 +1,23 @@
 """Panels: controls that re-run real compression. The only user of widgets.
 
-Each is imported when it is first asked for: a lesson waits for its own panel alone.
+One folder a panel: `panel` computes, `report` puts into words, `plot` draws. Each is
+imported when it is first asked for: a lesson waits for its own panel alone.
 """
 
-from importlib import import_module
+from labkit.common.door import door
 
-_MODULES = {
-    "activations_panel": "activations",
-    "budget_panel": "budget",
-    "clipping_panel": "clipping",
-    "distillation_panel": "distillation",
-    "pruning_panel": "pruning",
-    "qat_panel": "training",
-    "quantization_panel": "quantization",
-    "rank_panel": "lowrank",
-    "temperature_panel": "temperature",
-    "units_panel": "units",
+_FILES = {
+    "activations.panel": "activations_panel",
+    "base": "Panel",
+    "budget.panel": "budget_panel",
+    "clipping.panel": "clipping_panel",
+    "distillation.panel": "distillation_panel",
+    "pruning.panel": "pruning_panel",
+    "qat.panel": "qat_panel",
+    "qat.report": "rows",
+    "quantization.panel": "quantization_panel",
+    "rank.panel": "rank_panel",
+    "temperature.panel": "temperature_panel",
+    "units.panel": "units_panel",
 }
-__all__ = sorted(_MODULES)
-
-
-def __getattr__(name: str):
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+__getattr__, __dir__, __all__ = door(__name__, _FILES)

@@ -18,8 +18,8 @@ from IPython.display import DisplayHandle, display
 from labkit.common.files import write_all
 from labkit.panels import fields, measuring, page
 from labkit.panels.controls import Settings, complete
-from labkit.panels.lesson import Lesson
 from labkit.panels.pacing import paced
+from labkit.panels.spec import Lesson
 from labkit.panels.worker import Claim, LatestWins, never
 from labkit.plots.base import figure
 from labkit.plots.plane import Marks, Point

@@ -547,7 +547,7 @@ guesses.guess("5b. faster", None)  # "yes" or "no"
 
 # %%
 from labkit.measure import explain
-from labkit.panels.training_report import rows as ledger_rows
+from labkit.panels import rows as ledger_rows
 
 ledger, notes = ledger_rows(result)
 times = {row.stage: row.latency.median_us for row in ledger}

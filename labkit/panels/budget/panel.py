@@ -25,14 +25,13 @@ from labkit.compress.budget.bits import BitOptions, MixedPrecision
 from labkit.measure.correctness import BATCH, THREADS, Accuracy
 from labkit.measure.timing import Latency
 from labkit.model.network import Network
-from labkit.panels import budget_report as report
 from labkit.panels import measuring
 from labkit.panels.base import Panel
+from labkit.panels.budget import plot, report
 from labkit.panels.controls import Control, Settings
-from labkit.panels.lesson import Lesson, told_by
 from labkit.panels.positions import NetworkPosition, layer_names, stages, test_images
+from labkit.panels.spec import Lesson, told_by
 from labkit.panels.worker import Cancelled, never
-from labkit.plots import budget as plots
 from labkit.plots.plane import Point
 from labkit.plots.showing import LOCK
 from labkit.quantize.granularity import BLOCK, GRANULARITIES
@@ -97,9 +96,9 @@ class Position(NetworkPosition):
         )
 
     @property
-    def frontier(self) -> plots.Frontier:
+    def frontier(self) -> plot.Frontier:
         """The predicted losses of all budgets, and this file among them."""
-        return plots.Frontier(
+        return plot.Frontier(
             lines={name: (o.size_bytes, o.loss) for name, o in self.offered.items()},
             budget_bytes=self.budget_bytes,
             size_bytes=self.chosen.compressed.size_bytes,
@@ -108,10 +107,10 @@ class Position(NetworkPosition):
         )
 
     @property
-    def bars(self) -> plots.Bars:
+    def bars(self) -> plot.Bars:
         """The bits of the layers."""
         free = self.offered["exact"].free
-        return plots.Bars(
+        return plot.Bars(
             bits=self.chosen.bits,
             weights={name: w.size for name, w in self.network.kernels.items()},
             kept=tuple(name for name in self.chosen.bits if name not in free),
@@ -250,7 +249,7 @@ LESSON = Lesson(
         Control("method", "Bits by", tuple(planning.METHODS), default="exact"),
     ),
     compute=compute,
-    draw=plots.draw,
+    draw=plot.draw,
     points=lambda position: position.points,
     **told_by(report),
     prepare=test_images,

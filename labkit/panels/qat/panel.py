@@ -25,16 +25,15 @@ from labkit.model.network import Network
 from labkit.packed import compressed
 from labkit.packed.compressed import Compressed
 from labkit.panels import measuring
-from labkit.panels import training_report as report
 from labkit.panels.base import Panel
 from labkit.panels.controls import Control
-from labkit.panels.lesson import Lesson, told_by
 from labkit.panels.positions import FIRST, STAGES, NetworkPosition, test_images
+from labkit.panels.qat import plot, report
+from labkit.panels.qat.plot import Course
+from labkit.panels.spec import Lesson, told_by
 from labkit.panels.worker import Cancelled, never
-from labkit.plots import training as plots
 from labkit.plots.plane import Point
 from labkit.plots.showing import LOCK
-from labkit.plots.training import Course
 from labkit.train import child
 
 # Batches of 128 images, at most: a machine takes as many as fit into live.SECONDS.
@@ -210,7 +209,7 @@ LESSON = Lesson(
         Control("seed", "Seed of the training", range(10), advanced=True),
     ),
     compute=compute,
-    draw=plots.draw,
+    draw=plot.draw,
     points=lambda position: position.points,
     **told_by(report),
     prepare=test_images,

@@ -9,8 +9,8 @@ import numpy as np
 
 from labkit.common.cache import cached
 from labkit.model.network import Network
-from labkit.panels.quantization_report import RULE_TEXTS
-from labkit.plots.clipping import OPTIMUM, Choice, Curves, Errors
+from labkit.panels.clipping.plot import OPTIMUM, Choice, Curves, Errors
+from labkit.panels.quantization.report import RULE_TEXTS
 from labkit.quantize import clipping
 from labkit.quantize.affine import largest_code
 from labkit.quantize.range_rules import RANGES, range_rule

@@ -3,6 +3,7 @@
 from labkit.measure import ledger
 from labkit.measure.correctness import compare
 from labkit.panels.controls import Settings
+from labkit.panels.distillation.plot import title
 from labkit.panels.words import (
     THIS_MACHINE,
     change,
@@ -11,7 +12,6 @@ from labkit.panels.words import (
     of_asked,
     progress,
 )
-from labkit.plots.distillation import title
 from labkit.train import child
 
 # Of each student, at most: a machine takes as many as fit into live.SECONDS.

@@ -4,6 +4,7 @@ from labkit import measure
 from labkit.compress.post_training import CALIBRATION_IMAGES, kept_layers
 from labkit.measure import ledger
 from labkit.panels.controls import Settings
+from labkit.panels.qat.plot import title
 from labkit.panels.words import (
     THIS_MACHINE,
     change,
@@ -12,7 +13,6 @@ from labkit.panels.words import (
     of_asked,
     progress,
 )
-from labkit.plots.training import title
 from labkit.train import child
 
 GRAPH = (

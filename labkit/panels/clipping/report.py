@@ -1,9 +1,9 @@
 """What the clip panel says of a position: readout, ledger, files, code."""
 
 from labkit.measure import ledger
+from labkit.panels.clipping.plot import loss
 from labkit.panels.controls import Settings
 from labkit.panels.words import beside_float, filled, measured, progress
-from labkit.plots.clipping import loss
 
 SCOPE_TEXTS = {"all": "all layers", "one": "only this layer"}
 

@@ -21,11 +21,9 @@ from labkit.measure.quick import is_quick
 from labkit.measure.timing import Latency
 from labkit.packed.compressed import Compressed
 from labkit.panels import measuring
-from labkit.panels import quantization_report as report
 from labkit.panels.base import Panel
 from labkit.panels.controls import Control, Settings
 from labkit.panels.histogram import histogram
-from labkit.panels.lesson import Lesson, told_by
 from labkit.panels.positions import (
     NetworkPosition,
     largest_layer,
@@ -33,8 +31,9 @@ from labkit.panels.positions import (
     stages,
     test_images,
 )
+from labkit.panels.quantization import plot, report
+from labkit.panels.spec import Lesson, told_by
 from labkit.panels.worker import Cancelled, never
-from labkit.plots import quantization as plots
 from labkit.plots.histogram import Histogram
 from labkit.plots.plane import Point
 from labkit.plots.showing import LOCK
@@ -232,7 +231,7 @@ LESSON = Lesson(
         ),
     ),
     compute=compute,
-    draw=plots.draw,
+    draw=plot.draw,
     points=lambda position: position.points,
     **told_by(report),
     prepare=test_images,

@@ -39,11 +39,9 @@ from labkit.measure.timing import Latency
 from labkit.model.network import Network
 from labkit.packed.compressed import Compressed
 from labkit.packed.storages import STORAGES
-from labkit.panels import measuring, pruning_picture
-from labkit.panels import pruning_report as report
+from labkit.panels import measuring
 from labkit.panels.base import Panel
 from labkit.panels.controls import Control, Settings
-from labkit.panels.lesson import Lesson, told_by
 from labkit.panels.positions import (
     NetworkPosition,
     largest_layer,
@@ -51,11 +49,12 @@ from labkit.panels.positions import (
     test_images,
     to_the_end,
 )
+from labkit.panels.pruning import picture, plot, report
+from labkit.panels.pruning.plot import Cut, MaskMap
+from labkit.panels.spec import Lesson, told_by
 from labkit.panels.words import AS_THEY_ARE, CHANNELS, RE_ESTIMATED, fraction_text
 from labkit.panels.worker import Cancelled, never
-from labkit.plots import pruning as plots
 from labkit.plots.plane import Point
-from labkit.plots.pruning import Cut, MaskMap
 from labkit.plots.showing import LOCK
 from labkit.prune.masking import SCOPES, masks
 
@@ -162,8 +161,8 @@ def _position(settings: Settings, base: Network, total: int) -> Position:
             _compensating(settings),
             _repairing(settings),
         ),
-        pruning_picture.cut(base, layer, of_layer, by_size or layer not in kept),
-        pruning_picture.mask_map(base, layer, of_layer),
+        picture.cut(base, layer, of_layer, by_size or layer not in kept),
+        picture.mask_map(base, layer, of_layer),
     )
 
 
@@ -248,7 +247,7 @@ LESSON = Lesson(
         Control("seed", "Seed of random", range(10), advanced=True),
     ),
     compute=compute,
-    draw=plots.draw,
+    draw=plot.draw,
     points=lambda position: position.points,
     **told_by(report),
     prepare=test_images,

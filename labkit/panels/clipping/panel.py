@@ -20,12 +20,13 @@ from labkit.compress.clipped import clip_network
 from labkit.measure.correctness import Accuracy
 from labkit.measure.timing import Latency
 from labkit.packed.compressed import Compressed
-from labkit.panels import clip_curves, measuring
-from labkit.panels import clipping_report as report
+from labkit.panels import measuring
 from labkit.panels.base import Panel
+from labkit.panels.clipping import curves as clip_curves
+from labkit.panels.clipping import plot, report
+from labkit.panels.clipping.plot import ClipPoint, Curves, Errors
 from labkit.panels.controls import Control
 from labkit.panels.histogram import histogram
-from labkit.panels.lesson import Lesson, told_by
 from labkit.panels.positions import (
     NetworkPosition,
     largest_layer,
@@ -33,9 +34,8 @@ from labkit.panels.positions import (
     test_images,
     to_the_end,
 )
+from labkit.panels.spec import Lesson, told_by
 from labkit.panels.worker import Cancelled, never
-from labkit.plots import clipping as plots
-from labkit.plots.clipping import ClipPoint, Curves, Errors
 from labkit.plots.histogram import Histogram
 from labkit.plots.plane import Point
 from labkit.plots.showing import LOCK
@@ -146,7 +146,7 @@ LESSON = Lesson(
         ),
     ),
     compute=compute,
-    draw=plots.draw,
+    draw=plot.draw,
     points=lambda position: position.points,
     **told_by(report),
     prepare=test_images,

@@ -2,8 +2,8 @@
 
 from labkit import measure
 from labkit.measure import ledger
+from labkit.panels.activations.readings import FLOAT_BITS
 from labkit.panels.controls import Settings
-from labkit.panels.readings import FLOAT_BITS
 from labkit.panels.words import change, filled, measured
 from labkit.plots.base import percent
 

@@ -22,15 +22,14 @@ from labkit.measure.correctness import Accuracy
 from labkit.measure.timing import Latency
 from labkit.model.network import Network
 from labkit.panels import measuring
-from labkit.panels import temperature_report as report
 from labkit.panels.base import Panel
 from labkit.panels.controls import Control, Settings
-from labkit.panels.lesson import Lesson, told_by
 from labkit.panels.positions import NetworkPosition
+from labkit.panels.spec import Lesson, told_by
+from labkit.panels.temperature import plot, report
+from labkit.panels.temperature.plot import Softened
 from labkit.panels.worker import Cancelled, never
-from labkit.plots import softened as plots
 from labkit.plots.plane import Point
-from labkit.plots.softened import Softened
 
 NETWORKS = ("mlp", "lenet5")
 TEMPERATURES = (1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10, 12, 16, 20, 30, 40)
@@ -133,7 +132,7 @@ LESSON = Lesson(
         Control("place", "Image, most telling first", PLACES, default=1),
     ),
     compute=compute,
-    draw=plots.draw,
+    draw=plot.draw,
     points=lambda position: position.points,
     **told_by(report),
     prepare=_prepare,

@@ -5,6 +5,7 @@ from labkit.compress import factorized
 from labkit.compress.budget.low_rank import LOSS_IMAGES
 from labkit.compress.budget.rank_sensitivity import is_committed
 from labkit.panels.controls import Settings
+from labkit.panels.rank.plot import rank_text
 from labkit.panels.words import (
     beside_float,
     chosen_layers,
@@ -14,7 +15,6 @@ from labkit.panels.words import (
     smaller_costs,
     smaller_rows,
 )
-from labkit.plots.lowrank import rank_text
 
 METHOD_TEXTS = {
     "svd": "SVD",

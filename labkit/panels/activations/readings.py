@@ -14,7 +14,7 @@ from labkit.compress.activations import inner_layers
 from labkit.model.fake_quant import inserted_grids
 from labkit.model.network import Network
 from labkit.packed.compressed import Compressed
-from labkit.plots.activations import Reading
+from labkit.panels.activations.plot import Reading
 from labkit.plots.histogram import Grid
 from labkit.quantize.affine import affine_params, fake_quantize, sqnr_db
 

@@ -25,17 +25,16 @@ from labkit.measure.correctness import Accuracy
 from labkit.measure.quick import is_quick
 from labkit.measure.timing import Latency
 from labkit.packed.compressed import Compressed
-from labkit.panels import activations_report as report
-from labkit.panels import measuring, readings
+from labkit.panels import measuring
+from labkit.panels.activations import plot, readings, report
+from labkit.panels.activations.plot import Reading
+from labkit.panels.activations.readings import FLOAT_BITS
 from labkit.panels.base import Panel
 from labkit.panels.controls import Control, Settings
-from labkit.panels.lesson import Lesson, told_by
 from labkit.panels.one_by_one import images_for, one_by_one
 from labkit.panels.positions import NetworkPosition, stages, test_images
-from labkit.panels.readings import FLOAT_BITS
+from labkit.panels.spec import Lesson, told_by
 from labkit.panels.worker import Cancelled, never
-from labkit.plots import activations as plots
-from labkit.plots.activations import Reading
 from labkit.plots.plane import Point
 from labkit.plots.showing import LOCK
 
@@ -248,7 +247,7 @@ LESSON = Lesson(
         ),
     ),
     compute=compute,
-    draw=plots.draw,
+    draw=plot.draw,
     points=lambda position: position.points,
     **told_by(report),
     prepare=test_images,

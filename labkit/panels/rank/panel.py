@@ -23,19 +23,17 @@ from labkit.compress.budget import low_rank
 from labkit.compress.budget.low_rank import IMAGE_COUNTS, LowRank
 from labkit.compress.budget.rank_costs import UNITS
 from labkit.model.network import Network
-from labkit.panels import lowrank_picture
-from labkit.panels import lowrank_report as report
 from labkit.panels.base import Panel
 from labkit.panels.controls import Control, Settings
-from labkit.panels.lesson import Lesson, told_by
 from labkit.panels.positions import (
     SmallerPosition,
     largest_layer,
     test_images,
     to_the_end,
 )
+from labkit.panels.rank import picture, plot, report
+from labkit.panels.spec import Lesson, told_by
 from labkit.panels.worker import Cancelled, never
-from labkit.plots import lowrank as plots
 from labkit.plots.plane import Point
 from labkit.plots.showing import LOCK
 
@@ -55,8 +53,8 @@ class Position(SmallerPosition):
 
     NAME: ClassVar[str] = "low rank"
     low: LowRank
-    spectrum: plots.Spectrum
-    filters: plots.Filters
+    spectrum: plot.Spectrum
+    filters: plot.Filters
 
     @property
     def small(self) -> Network:
@@ -118,8 +116,8 @@ def compute(
             base,
             len(split),
             low,
-            lowrank_picture.spectrum(base, settings["shown"], method, low),
-            lowrank_picture.filters(base, low),
+            picture.spectrum(base, settings["shown"], method, low),
+            picture.filters(base, low),
         )
     yield from to_the_end(position, position.small, Position.slow_figures, cancelled)
 
@@ -171,7 +169,7 @@ LESSON = Lesson(
         ),
     ),
     compute=compute,
-    draw=plots.draw,
+    draw=plot.draw,
     points=lambda position: position.points,
     **told_by(report),
     prepare=test_images,

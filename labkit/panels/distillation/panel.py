@@ -18,15 +18,14 @@ from labkit.compress import students
 from labkit.measure.correctness import Accuracy
 from labkit.measure.timing import Latency
 from labkit.model.network import Network
-from labkit.panels import distillation_report as report
 from labkit.panels import measuring
 from labkit.panels.base import Panel
 from labkit.panels.controls import Control
-from labkit.panels.lesson import Lesson, told_by
+from labkit.panels.distillation import plot, report
+from labkit.panels.distillation.plot import Course
 from labkit.panels.positions import FIRST, NetworkPosition, stages, test_images
+from labkit.panels.spec import Lesson, told_by
 from labkit.panels.worker import Cancelled, never
-from labkit.plots import distillation as plots
-from labkit.plots.distillation import Course
 from labkit.plots.plane import Point
 from labkit.train import child
 
@@ -169,7 +168,7 @@ LESSON = Lesson(
         Control("seed", "Seed of both trainings", range(10), advanced=True),
     ),
     compute=compute,
-    draw=plots.draw,
+    draw=plot.draw,
     points=lambda position: position.points,
     **told_by(report),
     prepare=test_images,

@@ -19,14 +19,13 @@ from labkit import zoo
 from labkit.compress.budget import units
 from labkit.compress.budget.units import SCOPES, UNIT_CRITERIA, UnitPruned
 from labkit.model.network import Network
-from labkit.panels import units_report as report
 from labkit.panels.base import Panel
 from labkit.panels.controls import Control, Settings
-from labkit.panels.lesson import Lesson, told_by
 from labkit.panels.positions import SmallerPosition, test_images, to_the_end
+from labkit.panels.spec import Lesson, told_by
+from labkit.panels.units import plot, report
 from labkit.panels.words import AS_THEY_ARE, CHANNELS, RE_ESTIMATED, fraction_text
 from labkit.panels.worker import Cancelled, never
-from labkit.plots import units as plots
 from labkit.plots.plane import Point
 from labkit.plots.showing import LOCK
 
@@ -59,11 +58,11 @@ class Position(SmallerPosition):
         )
 
     @property
-    def widths(self) -> plots.Widths:
+    def widths(self) -> plot.Widths:
         """The units of each layer, before and now."""
         before = {name: len(w) for name, w in self.network.kernels.items()}
         left = {name: len(w) for name, w in self.smaller.network.kernels.items()}
-        return plots.Widths(before, {name: left.get(name, 0) for name in before})
+        return plot.Widths(before, {name: left.get(name, 0) for name in before})
 
 
 def compute(
@@ -141,7 +140,7 @@ LESSON = Lesson(
         Control("channels", "Channels' mean and deviation", CHANNELS, advanced=True),
     ),
     compute=compute,
-    draw=plots.draw,
+    draw=plot.draw,
     points=lambda position: position.points,
     **told_by(report),
     prepare=test_images,

@@ -6,7 +6,7 @@ import numpy as np
 
 from labkit.common.cache import cached
 from labkit.model.network import Network
-from labkit.plots.pruning import Cut, MaskMap
+from labkit.panels.pruning.plot import Cut, MaskMap
 from labkit.prune.thresholds import threshold_of
 
 BINS = 101  # an odd number, so that a bin lies about 0

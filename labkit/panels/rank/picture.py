@@ -8,7 +8,7 @@ from labkit.compress.budget.rank_costs import break_even, rank_for
 from labkit.lowrank.parts import multiplied_back
 from labkit.lowrank.tucker2 import mode_energies
 from labkit.model.network import Network
-from labkit.plots.lowrank import Filters, Line, Spectrum
+from labkit.panels.rank.plot import Filters, Line, Spectrum
 
 SHOWN = 8  # filters, from the first on
 
