@@ -32,16 +32,16 @@ test: $(INSTALLED) ## run every test: code, notebooks, and panels in a browser
 
 check: $(INSTALLED) ## what is long: arithmetic as other machines compute, 20,000 damaged files
 	$(BIN)/python tests/machines.py $(ARGS)
-	$(BIN)/python -m benchmarks.fuzz --inputs 20000 --seed 1
+	$(BIN)/python -m experiments.fuzz --inputs 20000 --seed 1
 
 notebooks: $(INSTALLED) ## build notebooks/*.ipynb from notebooks/src/*.py
 	$(BIN)/python notebooks/build.py $(ARGS)
 
 bench: $(INSTALLED) ## measure how fast the lab answers on this machine
-	$(BIN)/python -m benchmarks.bench $(ARGS)
+	$(BIN)/python -m bench.bench $(ARGS)
 
 results: $(INSTALLED) ## rebuild the tables of results from data/results
-	$(BIN)/python -m benchmarks.results $(ARGS)
+	$(BIN)/python -m experiments.results $(ARGS)
 
 lint: $(INSTALLED) ## check style
 	$(BIN)/ruff check .
@@ -61,7 +61,7 @@ constraints: $(INSTALLED) ## pin what pyproject.toml asks for (ARGS=--upgrade: n
 
 clean: ## remove the environment and what tools left behind; data and trainings stay
 	rm -rf $(VENV) *.egg-info .pytest_cache .ruff_cache .hypothesis
-	find labkit tests notebooks benchmarks binder -name __pycache__ -prune -exec rm -rf {} +
+	find labkit tests notebooks experiments bench binder -name __pycache__ -prune -exec rm -rf {} +
 
 # The stamp is as old as the last installation, so a second call starts at once. It goes
 # first and comes last: without it, whatever was interrupted is made anew.

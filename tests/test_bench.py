@@ -7,8 +7,8 @@ import pytest
 from panel_driving import few_images
 from test_browser import need_chromium
 
-from benchmarks import bench, browser, limit
-from benchmarks.panel_times import PANELS, with_steps
+from bench import bench, browser, limit
+from bench.panel_times import PANELS, with_steps
 from labkit import measure, zoo
 from labkit.model.runtime import BATCHES, Runner
 

@@ -12,7 +12,7 @@ import warnings
 import nbformat
 import pytest
 
-from benchmarks import browser
+from bench import browser
 
 TINY = """\
 from labkit.panels import quantization_panel

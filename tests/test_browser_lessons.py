@@ -5,7 +5,7 @@ import shutil
 import pytest
 from test_browser import need_chromium
 
-from benchmarks import browser
+from bench import browser
 from labkit.zoo.datasets import ROOT
 
 FOLDER = ROOT / "notebooks"

@@ -10,7 +10,7 @@ from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 from ai_edge_quantizer import quantizer
 
-from benchmarks.feedback import whole_inverse
+from experiments.quantize.feedback import whole_inverse
 from labkit import zoo
 from labkit.compress import deploy, deploy_recipes
 from labkit.compress.deploy import Deployed, Unavailable, deployable

@@ -2,14 +2,13 @@
 
 import pytest
 
-from benchmarks import distillation, distilled_repair, hinton, transfers
-from benchmarks import distillation_tables as tables
+from experiments.distill import hinton, repair, tables, temperatures, transfers
 
 
 def sweep():
     rows = [
         entry | {"test_errors": 300 - w // 2 + round(10 * abs(t - 4)) + 3 * s}
-        for entry in distillation.wanted()
+        for entry in temperatures.wanted()
         for w, t, _, s in [entry.values()]
     ]
     return {"rows": rows}
@@ -37,7 +36,7 @@ def line(table, start):
 def test_a_star_is_a_difference_between_paired_seeds():
     row = line(tables.temperatures_table(sweep()), "30")
     assert row[2] == "321.0 ± 5.9*" and row[4] == "291.0 ± 5.9"
-    assert len(row) == 2 + len(distillation.TEMPERATURES)
+    assert len(row) == 2 + len(temperatures.TEMPERATURES)
     noisy = sweep()
     for each in noisy["rows"]:
         each["test_errors"] += 500 * ((each["seed"] + int(each["temperature"])) % 2)
@@ -118,7 +117,7 @@ def test_cifar10_is_paired_on_the_same_images():
 def test_the_chosen_rate_is_bold():
     rows = [
         entry | {"validation_errors": round(1000 * entry["learning_rate"]) % 9}
-        for entry in distillation.choosing()
+        for entry in temperatures.choosing()
     ]
     table = tables.rates_table({"rows": rows}).splitlines()
     rates = [row.split("|")[2].strip() for row in table[2:5]]
@@ -134,7 +133,7 @@ def test_a_star_is_a_difference_from_labels_alone():
         {"damage": damage, "told": told, "seed": seed}
         | {"test_errors": errors[told] + seed + noise.get(told, (0, 0))[seed]}
         for damage in ("2 bits",)
-        for told in distilled_repair.TOLD
+        for told in repair.TOLD
         for seed in (0, 1)
     ]
     rows.append({"damage": "none", "told": "nothing", "seed": 0, "test_errors": 9})

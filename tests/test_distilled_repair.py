@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from few import few_digits
 
-from benchmarks import dense_runs
-from benchmarks import distilled_repair as repair
+from experiments import dense_runs
+from experiments.distill import repair
 from labkit.zoo import datasets
 
 pytest.importorskip("keras", reason="the extra `train` is not installed")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from tables import cells
 
-from benchmarks import filter_tables, filters
+from experiments.prune import filter_tables, filters
 from labkit import zoo
 from labkit.compress import units
 from labkit.compress.budget.filters import (
@@ -78,7 +78,7 @@ def test_ranks_by_hand():
 
 def test_the_run_is_of_the_networks_that_are_here():
     digests = {name: zoo.load(name).digest for name in NAMES}
-    assert RUN["networks"] == digests, "run `python -m benchmarks.filters`"
+    assert RUN["networks"] == digests, "run `python -m experiments.prune.filters`"
     assert RUN["saving"] == filters.SAVING
     per_network = 1 + 2 * (len(filters.CRITERIA) - 1 + filters.DRAWS)
     assert len(RUN["rows"]) == per_network * len(NAMES)

@@ -1,9 +1,9 @@
 """Damaged files of both formats: they open and are consistent, or one sentence.
 
-`python -m benchmarks.fuzz` runs as many as wanted.
+`python -m experiments.fuzz` runs as many as wanted.
 """
 
-from benchmarks import fuzz
+from experiments import fuzz
 
 
 def test_two_hundred_damaged_files(capsys):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from few import few_digits
 
-from benchmarks import distillation, hinton
+from experiments.distill import hinton, temperatures
 from labkit.common.file_errors import FileError
 from labkit.zoo import datasets
 
@@ -22,7 +22,7 @@ def small(monkeypatch, tmp_path):
     """384 images, small networks, few epochs, results elsewhere."""
     dataset = few_digits(384)
     monkeypatch.setattr(datasets, "load_images", lambda name, full=False: dataset)
-    for module in (hinton, distillation):
+    for module in (hinton, temperatures):
         monkeypatch.setattr(module, "FILE", tmp_path / f"{module.__name__}.json")
         settings = module.SETTINGS | {"epochs": 3, "widths": [784, 12, 10]}
         monkeypatch.setattr(module, "SETTINGS", settings)
@@ -45,12 +45,12 @@ def small(monkeypatch, tmp_path):
     monkeypatch.setattr(teacher, "load", lambda its=path: load(its))
     digest = teacher.digest
     monkeypatch.setattr(teacher, "digest", lambda its=path: digest(its))
-    monkeypatch.setattr(distillation, "RATES_FILE", tmp_path / "rates.json")
-    monkeypatch.setattr(distillation, "RATES", (1e-3, 1e-2))
-    monkeypatch.setattr(distillation, "CHOOSING_SEEDS", (100, 101))
-    monkeypatch.setattr(distillation, "WIDTHS", (12,))
-    monkeypatch.setattr(distillation, "TEMPERATURES", (1, 20))
-    monkeypatch.setattr(distillation, "ALPHAS", (0,))
+    monkeypatch.setattr(temperatures, "RATES_FILE", tmp_path / "rates.json")
+    monkeypatch.setattr(temperatures, "RATES", (1e-3, 1e-2))
+    monkeypatch.setattr(temperatures, "CHOOSING_SEEDS", (100, 101))
+    monkeypatch.setattr(temperatures, "WIDTHS", (12,))
+    monkeypatch.setattr(temperatures, "TEMPERATURES", (1, 20))
+    monkeypatch.setattr(temperatures, "ALPHAS", (0,))
     return tmp_path
 
 
@@ -74,20 +74,20 @@ def test_everything_is_trained_once(small, monkeypatch):
         assert found[case]["learning_rate"] == found["distilled"]["learning_rate"]
     monkeypatch.setattr(hinton, "one", None)
     hinton.main()  # complete: nothing is trained
-    distillation.main()
-    sweep = json.loads(distillation.FILE.read_text())["rows"]
+    temperatures.main()
+    sweep = json.loads(temperatures.FILE.read_text())["rows"]
     told = [(row["temperature"], row["alpha"]) for row in sweep]
     assert told == [(1, 0.9), (20, 0.9), (4, 0)]
     assert all(0 < row["test_errors"] < 384 for row in sweep)
-    rates = json.loads(distillation.RATES_FILE.read_text())["rows"]
+    rates = json.loads(temperatures.RATES_FILE.read_text())["rows"]
     assert len(rates) == 3 * 2 * 2
     for row in sweep:
         told = row["width"], row["temperature"], row["alpha"]
-        assert row["learning_rate"] == distillation.rate_for(rates, *told)
-    run = json.loads(distillation.FILE.read_text())
-    distillation.FILE.write_text(json.dumps(run | {"rows": sweep[:1]}))
-    distillation.main()
-    again = json.loads(distillation.FILE.read_text())["rows"]
+        assert row["learning_rate"] == temperatures.rate_for(rates, *told)
+    run = json.loads(temperatures.FILE.read_text())
+    temperatures.FILE.write_text(json.dumps(run | {"rows": sweep[:1]}))
+    temperatures.main()
+    again = json.loads(temperatures.FILE.read_text())["rows"]
     for row, other in zip(sweep, again, strict=True):
         assert row | {"seconds": 0} == other | {"seconds": 0}
 
@@ -106,8 +106,8 @@ def test_students_of_another_teacher_or_rate_are_refused(small):
 
 
 def test_the_sweep_is_the_issue_s():
-    assert len(distillation.TEMPERATURES) == 7 and distillation.WIDTHS == (30, 100, 300)
-    told = {tuple(entry.values()) for entry in distillation.wanted()}
+    assert len(temperatures.TEMPERATURES) == 7 and temperatures.WIDTHS == (30, 100, 300)
+    told = {tuple(entry.values()) for entry in temperatures.wanted()}
     assert len(told) == 5 * 3 * (7 + 5)
 
 
@@ -119,15 +119,15 @@ def test_each_width_and_temperature_has_the_rate_of_fewest_validation_errors():
             (0.9, 1e-2, 200), (0.9, 3e-3, 180), (0.9, 1e-3, 180), (0, 1e-2, 170)
         )
     ]  # fmt: skip
-    assert distillation.rate_for(rows, 30, 4, 0.9) == 1e-3
-    assert distillation.rate_for(rows, 30, 4, 0.25) == 1e-3
-    assert distillation.rate_for(rows, 30, 4, 0) == 1e-2
+    assert temperatures.rate_for(rows, 30, 4, 0.9) == 1e-3
+    assert temperatures.rate_for(rows, 30, 4, 0.25) == 1e-3
+    assert temperatures.rate_for(rows, 30, 4, 0) == 1e-2
     told = {"width": 30, "temperature": 4, "alpha": 0.25}
-    distillation.check([told | {"learning_rate": 1e-3}], rows)
+    temperatures.check([told | {"learning_rate": 1e-3}], rows)
     with pytest.raises(ValueError, match="30 units, T = 4: made with another"):
-        distillation.check([told | {"learning_rate": 1e-2}], rows)
-    seeds = {entry["seed"] for entry in distillation.wanted()}
-    assert not seeds & set(distillation.CHOOSING_SEEDS)
+        temperatures.check([told | {"learning_rate": 1e-2}], rows)
+    seeds = {entry["seed"] for entry in temperatures.wanted()}
+    assert not seeds & set(temperatures.CHOOSING_SEEDS)
 
 
 def test_a_teacher_is_kept_to_float16(tmp_path):

@@ -90,7 +90,7 @@ def test_our_networks_equal_the_reference_kernels(name, granularity, count, batc
 
 
 def test_the_committed_run_compared_every_code():
-    """`python -m benchmarks.integers`: all test images of all networks."""
+    """`python -m experiments.quantize.integers`: all test images of all networks."""
     run = json.loads((datasets.DATA_FOLDER / "results" / "integers.json").read_text())
     assert run["networks"] == {name: zoo.load(name).digest for name in zoo.NAMES}
     files = [(row["network"], row["granularity"]) for row in run["rows"]]

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from benchmarks import lottery
+from experiments.prune import lottery
 from labkit.zoo import datasets
 
 

@@ -5,7 +5,9 @@ import json
 import numpy as np
 import pytest
 
-from benchmarks import dense_runs, lowrank_smaller, resumed, smaller
+from experiments import dense_runs, resumed
+from experiments.lowrank import smaller as lowrank_smaller
+from experiments.prune import smaller
 from labkit import zoo
 from labkit.compress import factorized
 from labkit.zoo import datasets

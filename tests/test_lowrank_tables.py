@@ -6,8 +6,11 @@ import numpy as np
 import pytest
 from tables import cells
 
-from benchmarks import lowrank, lowrank_beside, lowrank_files, lowrank_smaller, smaller
-from benchmarks import lowrank_tables as tables
+from experiments.lowrank import beside, tables
+from experiments.lowrank import files as lowrank_files
+from experiments.lowrank import ranks as lowrank
+from experiments.lowrank import smaller as lowrank_smaller
+from experiments.prune import smaller
 from labkit import zoo
 from labkit.compress import factorized
 from labkit.compress.responses import answers, observe
@@ -115,7 +118,7 @@ def test_factorized_beside_small_and_pruned():
         for kind, gain in ((smaller.SMALL, -0.01), (smaller.PRUNED, 0.02)):
             gain += 0.001 * seed
             others.append(row | {"kind": kind, "accuracy": 0.95 + gain})
-    (line,) = cells(lowrank_beside.smaller_table(rows, others))
+    (line,) = cells(beside.smaller_table(rows, others))
     assert line[:4] == ["2.0 ± 0.0"] * 3 + ["7-3-whole or 7-4-whole"]
     assert line[4:8] == ["50.00 ± 0.00", "95.00 ± 0.00", "94.10 ± 0.10", "97.10 ± 0.10"]
     assert line[8].startswith("+0.90 (") and line[10].startswith("-2.10 (")
@@ -147,7 +150,7 @@ def test_only_what_has_run_is_on_the_page(monkeypatch, tmp_path, run):
 def test_the_run_is_of_the_network_that_is_here():
     run = json.loads(lowrank.FILE.read_text())
     network = zoo.load("mlp")
-    assert run["networks"] == {"mlp": network.digest}, "run benchmarks.lowrank"
+    assert run["networks"] == {"mlp": network.digest}, "run experiments.lowrank.ranks"
     wanted = [ranks for _, _, ranks in lowrank.wanted(network)]
     assert [g["svd"]["ranks"] for g in tables.groups(run["rows"])] == wanted
 

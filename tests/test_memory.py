@@ -7,7 +7,7 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
-from benchmarks import memory
+from bench import memory
 
 SCRIPT = """
 import sys

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 import labkit
-from benchmarks import picture
+from bench import picture
 from labkit import panels
 
 ROOT = Path(labkit.__file__).resolve().parent.parent

@@ -8,9 +8,9 @@ import pytest
 from scipy import stats
 from tables import cells
 
-from benchmarks import lottery, lottery_tables, pruned, pruning_tables
-from benchmarks.paired import paired, points, spread
-from benchmarks.pruning_tables import TARGETS, candidate, reached, targets_table
+from experiments.paired import paired, points, spread
+from experiments.prune import lottery, lottery_tables, pruned, tables
+from experiments.prune.tables import TARGETS, candidate, reached, targets_table
 from labkit import zoo
 from labkit.measure.over_seeds import PairedSeeds
 
@@ -19,9 +19,9 @@ def test_the_run_is_of_the_networks_that_are_here():
     run = json.loads(pruned.FILE.read_text())
     files = {row["title"]: row["sha256"] for row in run["rows"]}
     wanted = {name: zoo.pruned_record(name)["sha256"] for name in zoo.pruned_names()}
-    assert files == wanted, "run `python -m benchmarks.pruned`"
+    assert files == wanted, "run `python -m experiments.prune.pruned`"
     digests = {name: zoo.load(name).digest for name in zoo.NAMES}
-    assert run["networks"] == digests, "run `python -m benchmarks.pruned`"
+    assert run["networks"] == digests, "run `python -m experiments.prune.pruned`"
 
 
 def test_a_row_is_what_its_record_says():
@@ -89,13 +89,13 @@ def test_the_tables_of_made_up_rows():
     assert first[2:] == ["92.0% (12.5×)", "2.10", "2.00", "**no**"]
     assert second[2:] == ["99.0% (100.0×)", "2.00", "1.99", "**no**"]
     assert all(line[-1] == "not tried yet" for line in others)
-    twelve, many = cells(pruning_tables.pruned_table(rows[::-1]))
+    twelve, many = cells(tables.pruned_table(rows[::-1]))
     assert twelve[1:4] == ["92.0% of the weights", "80", "12.5"]
     assert "arXiv 1506.02626" in twelve[-1] and many[-1] == ""
 
 
 def test_every_target_has_a_published_figure_of_its_network():
-    for title in pruning_tables.PUBLISHED:
+    for title in tables.PUBLISHED:
         assert any(title.startswith(target.network) for target in TARGETS)
 
 
@@ -166,4 +166,4 @@ def test_tickets_that_did_not_run_are_left_out(monkeypatch, tmp_path, tickets):
     run |= {"machine": {"cpu": "a CPU", "cores": 2}, "rows": tickets}
     lottery.FILE.write_text(json.dumps(run))
     assert "| 21.0 | 2 |" in lottery_tables.sections()
-    assert "arXiv 1803.03635" in pruning_tables.sections()
+    assert "arXiv 1803.03635" in tables.sections()

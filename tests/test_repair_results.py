@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from benchmarks import feedback, repair
-from benchmarks import sensitivity as assigned
-from benchmarks.scores import accuracy_of, scores
+from experiments.quantize import feedback, repair
+from experiments.quantize import sensitivity as assigned
+from experiments.scores import accuracy_of, scores
 from labkit import zoo
 from labkit.compress.quantized import quantize_network
 from labkit.compress.repair.equalization import equalize
@@ -30,9 +30,9 @@ def rows(section, **wanted):
 def test_the_runs_are_of_the_networks_that_are_here():
     runs = {name: run["digest"] for name, run in REPAIRS["runs"].items()}
     wanted = {name: DIGESTS[name] for name in REPAIRED}
-    assert runs == wanted, "run `python -m benchmarks.repair`"
+    assert runs == wanted, "run `python -m experiments.quantize.repair`"
     maps = {entry["network"]: entry["digest"] for entry in ASSIGNED["networks"]}
-    assert maps == DIGESTS, "run `python -m benchmarks.sensitivity`"
+    assert maps == DIGESTS, "run `python -m experiments.quantize.sensitivity`"
 
 
 @pytest.mark.parametrize("name", REPAIRED)

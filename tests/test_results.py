@@ -2,7 +2,8 @@
 
 import json
 
-from benchmarks import results, sweep
+from experiments import results
+from experiments.quantize import sweep
 from labkit import zoo
 
 
@@ -16,7 +17,7 @@ def test_the_page_and_the_readme_are_up_to_date():
 def test_the_sweep_is_of_the_networks_that_are_here():
     run = json.loads(sweep.FILE.read_text())
     digests = {name: zoo.load(name).digest for name in zoo.NAMES}
-    assert run["networks"] == digests, "run `python -m benchmarks.sweep`"
+    assert run["networks"] == digests, "run `python -m experiments.quantize.sweep`"
 
 
 def test_a_row_of_the_sweep_is_what_is_measured_now():

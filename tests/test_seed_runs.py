@@ -5,7 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from benchmarks import dense_runs, resumed, schedules, smaller
+from experiments import dense_runs, resumed
+from experiments.prune import schedules, smaller
 from labkit import zoo
 from labkit.compress.pruned import pack_zeros
 from labkit.measure.correctness import accuracy

@@ -5,9 +5,9 @@ import json
 import pytest
 from tables import cells
 
-from benchmarks import pruning_tables, schedules, seed_tables, smaller
-from benchmarks.paired import paired
-from benchmarks.seed_tables import verdict
+from experiments.paired import paired
+from experiments.prune import schedules, seed_tables, smaller, tables
+from experiments.prune.seed_tables import verdict
 from labkit.measure.over_seeds import PairedSeeds
 
 MACHINE = {"cpu": "a CPU", "cores": 2}
@@ -94,7 +94,7 @@ def test_only_what_has_run_is_on_the_page(monkeypatch, tmp_path, sizes, ways):
         run = {"command": "a command", "seconds": 3, "machine": MACHINE, "rows": rows}
         run["settings"] = experiment.settings()
         experiment.FILE.write_text(json.dumps(run))
-    page = pruning_tables.sections()
+    page = tables.sections()
     assert "| 90 | 1.5 ± 0.0 |" in page and "| 95 | cubic | 2 |" in page
     assert "in 10 prunings within the first 50% of the steps" in " ".join(page.split())
 

@@ -5,7 +5,7 @@ import json
 import pytest
 from few import few_digits
 
-from benchmarks import transfers
+from experiments.distill import transfers
 from labkit.zoo import datasets
 
 keras = pytest.importorskip("keras", reason="the extra `train` is not installed")

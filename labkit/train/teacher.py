@@ -129,7 +129,9 @@ def load(path: Path = FILE) -> Dense:
 
     Raises FileError where there is none, or a damaged one.
     """
-    remedy = "delete it and train the teacher with `python -m benchmarks.hinton`"
+    remedy = (
+        "delete it and train the teacher with `python -m experiments.distill.hinton`"
+    )
     if path == FILE:
         remedy = f"{datasets.restore(path)}, or {remedy}"
     arrays = read_arrays(path, remedy)

@@ -493,8 +493,8 @@ pictures without labels lift `resnet8` from near ruin to a useful network, in th
 bytes (a tensor's one scale becomes one a channel: 4 bytes each). So most of the damage
 was not noise. It was a few systematic shifts, layer upon layer.
 
-The same for the other networks, from `python -m benchmarks.repair`, on all 5,000
-validation images:
+The same for the other networks, from `python -m experiments.quantize.repair`, on all
+5,000 validation images:
 """
 
 # %%
@@ -679,12 +679,12 @@ assert two_bits["stage3_block1_conv2"] < two_bits["conv1"] / 10
 
 # %% [markdown]
 r"""
-Percentage points lost, on 5,000 validation images (`python -m benchmarks.sensitivity`,
-one scale a channel, least squares). Most of each map is yellow: a layer alone may have
-few bits. The dark cells lie at the left, and not in every row: *some* layers need bits.
-In `resnet8` they are the early ones and `fc`, and these are small; the largest layer,
-with nearly half of all weights, loses little even at 2 bits. So the bits that matter
-are few, and cheap.
+Percentage points lost, on 5,000 validation images
+(`python -m experiments.quantize.sensitivity`, one scale a channel, least squares). Most
+of each map is yellow: a layer alone may have few bits. The dark cells lie at the left,
+and not in every row: *some* layers need bits. In `resnet8` they are the early ones and
+`fc`, and these are small; the largest layer, with nearly half of all weights, loses
+little even at 2 bits. So the bits that matter are few, and cheap.
 
 Such a map takes layers × widths runs. A quick one on 300 images finds nearly the same
 order.

@@ -576,7 +576,8 @@ kernels, and notebook 02 measures them.
 
 Eighty steps are a taste. The lab carries networks that were trained for their grid
 on all training images, for the epochs that the table names. `python -m labkit qat
-resnet8 W4A4` trains one again, `python -m benchmarks.qat` measures all of them.
+resnet8 W4A4` trains one again, `python -m experiments.quantize.qat` measures all of
+them.
 """
 
 # %%

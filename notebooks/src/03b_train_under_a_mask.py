@@ -423,9 +423,9 @@ behind the one-shot mask by magnitude, which had the same steps, belief 3 fails 
 How far behind depends on the sparsity and on the time: try 80 %, or more steps. One
 training each, so tenths of a point mean nothing here.
 
-For tenths it takes seeds. `python -m benchmarks.schedules` has trained networks of the
-same shape, pruned each in these ways, and trained all for the same steps, on the same
-images in the same order. Each seed gives a difference from one-shot. Is their mean
+For tenths it takes seeds. `python -m experiments.prune.schedules` has trained networks
+of the same shape, pruned each in these ways, and trained all for the same steps, on the
+same images in the same order. Each seed gives a difference from one-shot. Is their mean
 certainly not 0? Student's 95 % interval says.
 """
 

@@ -761,10 +761,11 @@ latest setting wins.
 
 ## 6. Which temperature?
 
-One training each says nothing about a temperature. `python -m benchmarks.distillation`
-has trained 7 temperatures, and at one of them 5 more α, each with 3 widths and 5 seeds,
-on all training images, by Hinton's teacher 784-1200-1200-10. Students of one seed begin
-alike and see the same images in the same order.
+One training each says nothing about a temperature.
+`python -m experiments.distill.temperatures` has trained 7 temperatures, and at one of
+them 5 more α, each with 3 widths and 5 seeds, on all training images, by Hinton's
+teacher 784-1200-1200-10. Students of one seed begin alike and see the same images in
+the same order.
 
 First a question that a careless sweep gets wrong: at which *learning rate*? $T$ changes
 the loss, so it changes which steps are good ones. Four rates were tried for each width

@@ -449,7 +449,7 @@ print(guesses.settle("2. best thing to be told beside labels", validated))
 r"""
 *better* and *worse* are said against the same student told labels alone, where five
 seeds decide, and *undecided* where they don't. Same first weights, same moved digits,
-same steps for all: `python -m benchmarks.transfers`. The best one is chosen on
+same steps for all: `python -m experiments.distill.transfers`. The best one is chosen on
 validation images. Compare the line of *features* with *soft targets*, not with *alone*.
 How much each likeness weighs was chosen among three weights, ten times apart, on
 validation images of one more seed. Some chosen weights are the smallest or largest of
@@ -510,7 +510,7 @@ ten. At 1 it asks for little but one bar.
 
 Ours: `mlp`'s shape, trained from five seeds, each damaged in five ways or not at all
 (*none*), and then trained for the same steps on the same images in the same order
-(`python -m benchmarks.distilled_repair`): on labels alone, or nine tenths of the loss
+(`python -m experiments.distill.repair`): on labels alone, or nine tenths of the loss
 by its own soft targets.
 
 **Predict 3.** 2-bit weights, $T = 20$, against labels alone: *better*, *worse* or

@@ -624,7 +624,7 @@ Fifty beat plain SVD already. Then each doubling brings less, as the print says.
 A smaller error of the answers is what PCA of responses promises. Accuracy is what you
 want. The lab measured both, as files: each layer alone at many ranks, then all layers
 at the same share of their weights, each beside plain SVD on the same 10,000 test images
-(`python -m benchmarks.lowrank`).
+(`python -m experiments.lowrank.ranks`).
 
 **Predict 5.** Of these files, at how many does plain SVD have the higher accuracy, so
 that the paired test sees it (p < 0.05)?

@@ -172,7 +172,7 @@ r"""
 ### Where MACs and microseconds part
 
 The same question for all networks and methods, at half of the weights, timed in turns
-on the machine that wrote the lab's results (`python -m benchmarks.lowrank_files` does
+on the machine that wrote the lab's results (`python -m experiments.lowrank.files` does
 it on yours):
 """
 
@@ -297,8 +297,8 @@ None of the three ways treats all layers alike, and all beat the one that does: 
 fails here. "None" is a layer that stays whole, since it costs little and loses much.
 
 For the ResNets measuring every layer at every rank takes minutes, so the losses are
-committed (`python -m benchmarks.rank_sensitivity`). Both ResNets at the same share of
-their MACs, without any training:
+committed (`python -m experiments.lowrank.rank_sensitivity`). Both ResNets at the same
+share of their MACs, without any training:
 """
 
 # %%
@@ -488,7 +488,7 @@ one from the rank, and is better taken out whole (notebook 03c).
 them, or one layer with fewer units? Notebook 03c trained small networks of `mlp`'s kind
 over five seeds. The same trained networks were taken apart into as many bytes, and
 their factors trained for as many steps, on the same images in the same order (`python
--m benchmarks.lowrank_smaller`). Each seed has all of them, so they can be paired.
+-m experiments.lowrank.smaller`). Each seed has all of them, so they can be paired.
 
 **Predict 4.** At the middle one of three sizes, that of 92 % zeros: how many points of
 test accuracy has the factorized network more than the small one? (Below 0: fewer.)

@@ -190,7 +190,7 @@ def committed_runs(network: Network) -> tuple[Run, ...]:
             return tuple(Run(**row) for row in entry["assignments"])
     raise NetworkError(
         f"{sensitivity.FILE.name} has no assignments of this network: run `python -m "
-        "benchmarks.sensitivity`"
+        "experiments.quantize.sensitivity`"
     )
 
 

@@ -6,7 +6,8 @@ arXiv:1608.08710, sec. 3.3). Which ones is decided by the loss on calibration im
 each filter's first-order Taylor score (`labkit.prune.gradients`) per MAC that it costs.
 On validation images, before any further training, that keeps more of resnet20's
 accuracy than eight other choices, norms and chance among them; on resnet8 a fixed share
-of each layer keeps more, ranked by the same score (`python -m benchmarks.filters`).
+of each layer keeps more, ranked by the same score
+(`python -m experiments.prune.filters`).
 """
 
 from labkit import zoo

@@ -1,0 +1,1 @@
+"""How fast the lab answers on this machine: `make bench`."""

@@ -1,0 +1,1 @@
+"""The long runs behind the lessons' tables, by method."""

@@ -1,0 +1,1 @@
+"""Runs and tables of quantization and its repairs."""
