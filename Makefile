@@ -31,7 +31,7 @@ test: $(INSTALLED) ## run every test: code, notebooks, and panels in a browser
 	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: $(INSTALLED) ## what is long: arithmetic as other machines compute, 20,000 damaged files
-	$(BIN)/python tests/machines.py $(ARGS)
+	$(BIN)/python tests/helpers/machines.py $(ARGS)
 	$(BIN)/python -m experiments.fuzz --inputs 20000 --seed 1
 
 notebooks: $(INSTALLED) ## build notebooks/*.ipynb from notebooks/src/*.py

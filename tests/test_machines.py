@@ -49,7 +49,9 @@ def test_the_files_of_arithmetic_are_found():
     found = machines.arithmetic()
     wanted = ("quantize", "lowrank", "integer", "distill", "checks_lowrank", "truth")
     assert {f"tests/test_{name}.py" for name in wanted} <= set(found)
-    assert "tests/test_qat.py" not in found and "tests/test_machines.py" not in found
+    assert (
+        "tests/train/test_qat.py" not in found and "tests/test_machines.py" not in found
+    )
     assert all((ROOT / name).exists() for name in found)
 
 

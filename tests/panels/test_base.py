@@ -1,0 +1,672 @@
+"""Panels without a browser: every control to its ends, and nothing lost on the way."""
+
+import hashlib
+import json
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from itertools import islice
+
+import nbformat
+import numpy as np
+import pytest
+from drive_controls import TURNED, WAIT, few_images, turn, turns
+from nbclient import NotebookClient
+
+from labkit import compress, measure
+from labkit.common.file_errors import FileError
+from labkit.compress import deploy
+from labkit.packed.compressed import pack, unpack
+from labkit.panels import base, measuring, page
+from labkit.panels.base import Panel
+from labkit.panels.controls import Control
+from labkit.panels.quantization.panel import compute, quantization_panel
+from labkit.panels.quantization.report import lines
+from labkit.panels.spec import Lesson
+from labkit.panels.worker import LatestWins
+from labkit.plots.plane import Point
+from labkit.quantize import level_grids
+from labkit.zoo import networks
+
+NETWORKS = [
+    name for name in networks.NAMES if (networks.FOLDER / f"{name}.tflite").exists()
+]
+SMALL = 300
+
+
+@pytest.fixture
+def small_test_set(monkeypatch):
+    """The first images of each test set: a large network's 10,000 take seconds."""
+    few_images(monkeypatch, SMALL, "test")
+
+
+def direct(settings):
+    """The figures of a setting without the panel: kind -> (accuracy, bytes)."""
+    network = networks.load(settings["network"])
+    test = networks.dataset(settings["network"]).test
+    names = ("bits", "granularity", "layers", "grid", "block")
+    chosen = {k: settings[k] for k in names}
+    if settings["grid"] == "uniform":
+        chosen["rule"] = settings["rule"]
+    compressed = compress.quantize_network(network, **chosen)
+    files = {"float": network, "packed": compressed.network}
+    sizes = {
+        "float": len(network),
+        "packed": len(pack(network, compressed.quantized)),
+    }
+    of_64 = settings["granularity"] == "block" and settings["block"] == 64
+    even = settings["grid"] == "uniform" and not of_64
+    if settings["layers"] is None and even:
+        how = {k: settings[k] for k in ("bits", "mode", "granularity")}
+        deployed = deploy.deployable(network, **how)
+        if isinstance(deployed, deploy.Deployed):
+            files["deployable"] = deployed
+            sizes["deployable"] = len(deployed.to_bytes())
+    return {k: (measure.accuracy(f, test).value, sizes[k]) for k, f in files.items()}
+
+
+def shown(result):
+    return {p.kind: (p.accuracy, p.size_bytes) for p in result.points}
+
+
+@pytest.mark.parametrize("name", TURNED)
+def test_every_control_to_its_ends(name, small_test_set):
+    panel = quantization_panel(name)
+    panel.set()
+    for result in turns(panel):
+        assert shown(result) == direct(result.settings)
+        said = "".join(lines(result))
+        for accuracy, _ in shown(result).values():
+            assert f"{100 * accuracy:.2f} %" in said
+        assert f"{shown(result)['packed'][1]:,}" in panel._report.value
+        assert "exact on all" in panel._report.value
+
+
+GRIDS = [
+    (kind, bits) for kind, grid in level_grids.GRIDS.items() for bits in grid.bits[:2]
+]
+
+
+@pytest.mark.parametrize(("kind", "bits"), GRIDS)
+def test_every_grid_has_its_widths_and_its_ticks(kind, bits, small_test_set):
+    panel = quantization_panel("mlp", bits=7)
+    turn(panel, panel.lesson.controls[1], kind)
+    assert panel._fields["bits"].value in level_grids.GRIDS[kind].bits
+    result = panel.set(bits=bits)
+    assert shown(result) == direct(result.settings)
+    assert result.settings["rule"] == "own"
+    assert "no deployable file: No runtime here has kernels" in lines(result)[-1]
+    w_hat = result.compressed.network.kernels[result.histogram.layer]
+    coarsest = result.histogram.grids[0]
+    ends = -coarsest.lowest, coarsest.highest
+    assert max(ends) == np.abs(w_hat).max()
+    assert coarsest.levels == len(coarsest.values) <= 2**bits
+    panel.set(grid="uniform", bits=16)
+    assert panel._fields["bits"].max == 16 and panel.settings["rule"] == "minmax"
+
+
+def test_blocks_of_64_cost_less_and_have_no_deployable_file(small_test_set):
+    panel = quantization_panel("mlp", granularity="block")
+    of_32, of_64 = panel.set(), panel.set(block=64)
+    assert shown(of_64) == direct(of_64.settings)
+    assert of_64.compressed.size_bytes < of_32.compressed.size_bytes
+    assert "blocks of 32" in lines(of_64)[-1] and "block of 64" in lines(of_64)[0]
+
+
+def test_from_network_to_network(small_test_set):
+    panel = quantization_panel(NETWORKS[0], layers=("fc1",))
+    for name in [*NETWORKS[1:], NETWORKS[0]]:
+        panel._fields["network"].value = name
+        result = panel.wait(WAIT)
+        assert result.settings["network"] == name
+        assert result.histogram.layer in networks.load(name).kernels
+        assert shown(result) == direct(result.settings)
+        assert panel._fields["shown"].options == tuple(
+            (layer, layer) for layer in networks.load(name).kernels
+        )
+
+
+def test_all_10_000_images_at_the_default():
+    panel = quantization_panel("mlp")
+    result = panel.set()
+    assert {point.n for point in result.points} == {10_000}
+    assert all(point.exact for point in result.points)
+    assert shown(result) == direct(panel.settings)
+    assert set(result.latency) == {"float32", "deployable"}
+    assert result.deflated["packed"] < result.compressed.size_bytes
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_first_estimate_comes_before_everything_slow(name):
+    first = next(compute(network=name, bits=6))
+    assert first.accuracy.n == 250 and first.deployed is None and first.latency is None
+    low, high = first.accuracy.interval
+    assert low < first.accuracy.value < high or first.accuracy.value in (0, 1)
+    test = networks.dataset(name).test
+    again = measure.accuracy(first.compressed.network, test, 250)
+    np.testing.assert_array_equal(first.accuracy.correct, again.correct)
+
+
+def test_nothing_runs_twice(monkeypatch):
+    ran = []
+
+    class Counted:
+        def __init__(self, seed):
+            self.seed = seed
+
+        def to_bytes(self):
+            return f"a model that no other test has, {self.seed}".encode()
+
+    def refine(runnable, split, stages, cancelled):
+        for stage in stages:
+            ran.append(stage)
+            end = len(split) if stage is None else stage
+            yield measure.Accuracy(split.labels[:end] == 1, split.index[:end])
+
+    monkeypatch.setattr("labkit.measure.correctness.refine", refine)
+    split = networks.dataset("mlp").test
+    stages = (250, 1000, None)
+
+    def sizes(model, take):
+        found = measuring.growing(model, split, stages, lambda: False)
+        return [accuracy.n for accuracy in islice(found, take)]
+
+    assert sizes(Counted(1), 1) == [250] and ran == [250]
+    assert sizes(Counted(1), 2) == [250, 1000] and ran == [250, 1000]
+    assert sizes(Counted(1), 3) == [250, 1000, 10_000] and ran == [250, 1000, 10_000]
+    assert sizes(Counted(1), 3) == [10_000] * 3 and ran == [250, 1000, 10_000]
+    assert sizes(Counted(2), 1) == [250] and ran[3:] == [250]
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_why_there_is_no_deployable_file(name, small_test_set):
+    for settings in ({"bits": 5}, {"layers": ()}):
+        *_, result = compute(network=name, **settings)
+        assert result.unavailable in lines(result)[-1]
+        assert "deployable" not in shown(result)
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"bits": 1}, "bits is 1: give a whole number from 2 to 16"),
+        ({"bits": 40}, "bits is 40: give a whole number from 2 to 16"),
+        ({"bits": 4.0}, "bits is 4.0: give a whole number"),
+        ({"bits": True}, "bits is True: give a whole number"),
+        ({"granularity": "row"}, "granularity is 'row': choose one of 'tensor', "),
+        ({"rule": None}, "rule is None: choose one of"),
+        ({"network": "vgg"}, "network is 'vgg': choose one of 'mlp'"),
+        ({"layers": ("conv9",)}, "layers is ('conv9',): give a tuple of 'fc1'"),
+        ({"layers": "fc1"}, "layers is 'fc1': give a tuple of 'fc1'"),
+        ({"shown": "conv9"}, "shown is 'conv9': choose one of 'fc1'"),
+        ({"speed": 3}, "there is no setting 'speed': network, grid, bits, granularity"),
+    ],
+)
+def test_a_setting_that_does_not_fit_is_one_sentence(settings, sentence):
+    panel = quantization_panel("mlp")
+    before = dict(panel.settings)
+    with pytest.raises(ValueError) as raised:
+        panel.set(**settings)
+    assert str(raised.value).startswith(sentence)
+    assert panel.settings == before and "ValueError" in panel._report.value
+
+
+@pytest.mark.parametrize("guess", [-0.1, 1.5, 93])
+def test_a_guess_is_an_accuracy(guess):
+    with pytest.raises(ValueError, match="give an accuracy from 0 to 1"):
+        quantization_panel("mlp", guess=guess)
+
+
+KMEANS = {"grid": "kmeans", "bits": 2}
+
+
+def test_the_code_reproduces_the_figures(capsys):
+    panel = quantization_panel("mlp")
+    for settings in (
+        {"bits": 3},
+        {"bits": 8, "mode": "static"},
+        KMEANS,
+        {"layers": ("fc2",)},
+    ):
+        result = panel.set(**settings)
+        scope = {}
+        exec(panel._code.value, scope)
+        accuracy, size = shown(result)["packed"]
+        assert f"packed: {accuracy:.2%}, {size:,} bytes" in capsys.readouterr().out
+        assert scope["compressed"].network.digest == result.compressed.network.digest
+        deployed = scope.get("deployed")
+        if isinstance(deployed, deploy.Deployed):
+            assert deployed.to_bytes() == result.deployed.to_bytes()
+
+
+def test_saved_files_are_the_measured_ones(tmp_path):
+    panel = quantization_panel("mlp", bits=4)
+    result = panel.set()
+    packed, deployable = panel.save(tmp_path / "new")
+    assert packed.read_bytes() == result.compressed.packed
+    unpacked = unpack(packed.read_bytes())
+    assert unpacked.digest == result.compressed.network.digest
+    assert deployable.read_bytes() == result.deployed.to_bytes()
+    panel.set(bits=5)
+    (only,) = panel.save(tmp_path)
+    assert only.name == "mlp-5bit-channel-minmax.packed"
+
+
+def test_saving_before_anything_is_shown():
+    with pytest.raises(ValueError, match="nothing to save yet"):
+        quantization_panel("mlp").save()
+
+
+def test_both_files_are_saved_or_none(tmp_path):
+    panel = quantization_panel("mlp")
+    panel.set(bits=4)
+    packed, deployable = panel.save(tmp_path)
+    packed.write_bytes(b"of before")
+    deployable.unlink()
+    deployable.mkdir()
+    with pytest.raises(FileError, match=f"{deployable} cannot be written: a folder"):
+        panel.save(tmp_path)
+    assert packed.read_bytes() == b"of before"
+    assert sorted(tmp_path.iterdir()) == sorted([packed, deployable])
+
+
+def test_a_button_that_fails_says_so(monkeypatch):
+    panel = quantization_panel("mlp")
+    monkeypatch.setattr(panel, "_save", lambda: 1 / 0)
+    panel._press(lambda: panel._save())(None)
+    assert "ZeroDivisionError" in panel._report.value
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_figures_follow_the_weights_on_disk(
+    name, tmp_path, monkeypatch, small_test_set
+):
+    folder = tmp_path / "models"
+    shutil.copytree(networks.FOLDER, folder, ignore=shutil.ignore_patterns("*.keras"))
+    monkeypatch.setattr("labkit.zoo.networks.FOLDER", folder)
+    panel = quantization_panel(name, bits=8)
+    before = panel.set()
+
+    network = networks.load(name)
+    last = list(network.kernels)[-1]
+    own = [key for key in network.weights if key.startswith(f"{last}/")]
+    changed = network.with_weights(
+        {key: np.zeros_like(network.weights[key]) for key in own}
+    )
+    changed.save(folder / f"{name}.tflite")
+    record = json.loads((folder / f"{name}.json").read_text())
+    record["sha256"] = hashlib.sha256(changed.to_bytes()).hexdigest()
+    (folder / f"{name}.json").write_text(json.dumps(record))
+
+    after = panel.set()
+    zeros = float((networks.dataset(name).test.labels == 0).mean())
+    accuracies = {kind: accuracy for kind, (accuracy, _) in shown(after).items()}
+    assert set(accuracies) == {"float", "packed", "deployable"}
+    assert set(accuracies.values()) == {zeros}
+    assert shown(after) == direct(panel.settings)
+    assert after.deflated["packed"] < before.deflated["packed"]
+
+
+def test_a_damaged_file_on_disk_is_an_error_in_sight(tmp_path, monkeypatch):
+    folder = tmp_path / "models"
+    shutil.copytree(networks.FOLDER, folder, ignore=shutil.ignore_patterns("*.keras"))
+    panel = quantization_panel("mlp")
+    panel.set()
+    monkeypatch.setattr("labkit.zoo.networks.FOLDER", folder)
+    (folder / "mlp.tflite").write_bytes(b"not a model")
+    panel._fields["bits"].value = 7
+    with pytest.raises(networks.NetworkError, match="truncated or changed"):
+        panel.wait(WAIT)
+    assert "NetworkError" in panel._report.value
+
+
+def test_a_run_without_a_front_end_keeps_its_picture():
+    notebook = nbformat.v4.new_notebook()
+    notebook.cells = [
+        nbformat.v4.new_code_cell(source)
+        for source in (
+            "from labkit.panels import quantization_panel",
+            "panel = quantization_panel('mlp', bits=5)\npanel",
+            "result = panel.set(bits=3)\nprint(len(result.compressed.packed))",
+        )
+    ]
+    NotebookClient(notebook, timeout=WAIT, kernel_name="python3").execute()
+    outputs = notebook.cells[1].outputs
+    (picture,) = [o for o in outputs if "image/png" in o.get("data", {})]
+    size = int(notebook.cells[2].outputs[-1].text)
+    assert f"{size:,} bytes" in picture.metadata["image/png"]["alt"]
+    (table,) = [
+        o for o in outputs if "<table" in o.get("data", {}).get("text/html", "")
+    ]
+    assert f"{size:,}" in table.data["text/html"]
+
+
+def test_nothing_heavy_is_imported_before_it_is_needed():
+    code = """
+import sys
+heavy = {"matplotlib", "ai_edge_quantizer", "scipy", "tensorflow"}
+from labkit.panels.quantization.panel import compute
+next(compute())
+print(sorted(heavy & set(sys.modules)))
+*_, result = compute()
+print(sorted(heavy & set(sys.modules) - {"scipy"}), result.deployed.size_bytes > 0)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.splitlines() == ["[]", "['ai_edge_quantizer'] True"], done.stderr
+
+
+# The wiring, with a lesson that computes nothing
+
+
+def toy(compute, **extra):
+    """A panel of one slider, `x` from 0 to 100, and the list of what was drawn."""
+    pictures = []
+
+    def points(value):
+        def point(kind, size):
+            return Point(f"x {value}", "toy", kind, 0.5, 0.4, 0.6, 10, size, True)
+
+        return (point("float", 1000), point("packed", value + 1))
+
+    def draw(figure, result, marks):
+        pictures.append((result, marks))
+
+    lesson = Lesson(
+        title="toy",
+        controls=(Control("x", "X", range(101), default=5), *extra.get("controls", ())),
+        compute=compute,
+        draw=draw,
+        points=points,
+        lines=lambda value: [f"x is {value}"],
+        state=lambda value: f"drawn {value}",
+        ledger=lambda value: ([], []),
+        files=lambda value: {},
+        code=lambda settings: f"x = {settings['x']}",
+        prepare=extra.get("prepare"),
+    )
+    return Panel(lesson), pictures
+
+
+@pytest.fixture
+def on_page(monkeypatch):
+    """What a displayed panel has put on the page, in order."""
+    found = []
+    monkeypatch.setattr(base, "display", lambda widget: found.append("controls"))
+
+    class Handle:
+        def display(self, data, **_):
+            found.append(next(iter(data)))
+
+        def update(self, data, **_):
+            found.append(f"new {next(iter(data))}")
+
+    monkeypatch.setattr(base, "DisplayHandle", Handle)
+    return found
+
+
+def test_a_first_estimate_is_on_the_page_while_the_rest_is_computed(on_page):
+    seen = []
+
+    def compute(x, cancelled):
+        yield x
+        seen.extend(on_page)
+        yield x * 10
+
+    panel, pictures = toy(compute)
+    panel._ipython_display_()
+    assert seen == ["controls", "image/png", "text/html"]
+    assert on_page[3:] == ["new image/png", "new text/html"]
+    assert [result for result, _ in pictures] == [5, 50] and panel.result == 50
+
+
+def test_an_error_after_the_first_estimate_is_on_the_page_and_in_the_cell(on_page):
+    def compute(x, cancelled):
+        yield x
+        raise ArithmeticError("too much")
+
+    panel, _ = toy(compute)
+    with pytest.raises(ArithmeticError, match="too much"):
+        panel._ipython_display_()
+    assert on_page == ["controls", "image/png", "text/html"]
+    assert "ArithmeticError: too much — at x=5" in panel._report.value
+
+
+def test_a_panel_prepares_in_a_thread_and_its_error_is_not_lost():
+    asked, done = [], threading.Event()
+
+    def prepare(settings):
+        asked.append((settings, threading.current_thread()))
+        done.set()
+        raise OSError("no data")
+
+    def compute(x, cancelled):
+        raise OSError("no data")
+        yield
+
+    panel, _ = toy(compute, prepare=prepare)
+    assert done.wait(WAIT)
+    assert asked[0][0] == {"x": 5} and asked[0][1] is not threading.current_thread()
+    with pytest.raises(OSError, match="no data"):
+        panel.set()
+
+
+def test_compute_without_a_front_end():
+    panel, pictures = toy(lambda x, cancelled: iter([x, x * 10]))
+    assert panel.set(x=7) == 70
+    assert [result for result, _ in pictures] == [70]
+    assert panel.set() == 70 and panel.settings == {"x": 7}
+    assert panel._fields["x"].value == 7 and panel._code.value == "x = 7"
+
+
+def test_set_runs_in_the_thread_that_calls_it():
+    seen = []
+
+    def compute(x, cancelled):
+        seen.append(threading.current_thread())
+        yield x
+
+    panel, _ = toy(compute)
+    panel.set(x=1)
+    panel._fields["x"].value = 2
+    panel.wait(WAIT)
+    assert seen[0] is threading.current_thread() and seen[1].name == "panel toy"
+
+
+def test_an_error_reaches_the_driver_and_the_page():
+    def compute(x, cancelled):
+        yield x
+        if x > 50:
+            raise ArithmeticError(f"{x} <is> too much")
+
+    panel, _ = toy(compute)
+    with pytest.raises(ArithmeticError, match="60 <is> too much"):
+        panel.set(x=60)
+    assert "ArithmeticError: 60 &lt;is&gt; too much — at x=60" in panel._report.value
+    panel._fields["x"].value = 70
+    with pytest.raises(ArithmeticError, match="70 <is> too much"):
+        panel.wait(WAIT)
+    assert "at x=70" in panel._report.value and 'role="alert"' in panel._report.value
+    panel._fields["x"].value = 3
+    assert panel.wait(WAIT) == 3 and "drawn 3" in panel._report.value
+
+
+def test_the_latest_setting_wins():
+    started = []
+    gate, inside = threading.Event(), threading.Event()
+
+    def compute(x, cancelled):
+        started.append(x)
+        if x == 10:
+            inside.set()
+            gate.wait(WAIT)
+        yield x
+        while x != 40 and not cancelled():
+            time.sleep(0.001)
+        if not cancelled():
+            yield x * 100
+
+    panel, pictures = toy(compute)
+    panel._fields["x"].value = 10
+    assert inside.wait(WAIT)
+    for x in range(11, 41):
+        panel._fields["x"].value = x
+    gate.set()
+    assert panel.wait(WAIT) == 4000
+    assert started == [10, 40]
+    assert [result for result, _ in pictures] == [10, 40, 4000]
+    assert "drawn 4000" in panel._report.value
+
+
+def test_a_new_setting_cancels_the_old_one():
+    seen = threading.Event()
+    ended = []
+
+    def compute(x, cancelled):
+        yield x
+        seen.set()
+        while x == 1 and not cancelled():
+            time.sleep(0.001)
+        ended.append((x, cancelled()))
+        if not cancelled():
+            yield -x
+
+    panel, _ = toy(compute)
+    panel._fields["x"].value = 1
+    assert seen.wait(WAIT)
+    panel._fields["x"].value = 2
+    assert panel.wait(WAIT) == -2
+    assert ended == [(1, True), (2, False)]
+
+
+def test_a_slow_worker_never_draws_over_a_newer_set():
+    gate = threading.Event()
+    inside = threading.Event()
+
+    def compute(x, cancelled):
+        if x == 1:
+            inside.set()
+            gate.wait(WAIT)
+        yield x
+
+    panel, pictures = toy(compute)
+    panel._fields["x"].value = 1
+    assert inside.wait(WAIT)
+    assert panel.set(x=2) == 2
+    gate.set()
+    assert panel.wait(WAIT) == 2
+    assert [result for result, _ in pictures] == [2]
+
+
+def test_set_is_exact_even_when_a_reader_moves_on():
+    gate, inside = threading.Event(), threading.Event()
+
+    def compute(x, cancelled):
+        if x == 1:
+            inside.set()
+            gate.wait(WAIT)
+        assert not cancelled()
+        yield x
+
+    panel, pictures = toy(compute)
+    returned = []
+    driver = threading.Thread(target=lambda: returned.append(panel.set(x=1)))
+    driver.start()
+    assert inside.wait(WAIT)
+    panel._fields["x"].value = 2
+    assert panel.wait(WAIT) == 2
+    gate.set()
+    driver.join(WAIT)
+    assert returned == [1] and panel.result == 2
+    assert [result for result, _ in pictures] == [2]
+
+
+def test_no_thread_before_the_first_event_and_none_after_the_last():
+    def names():
+        return [thread.name for thread in threading.enumerate()]
+
+    panel, _ = toy(lambda x, cancelled: iter([x]))
+    panel.set(x=2)
+    assert "panel toy" not in names()
+    panel._fields["x"].value = 3
+    panel.wait(WAIT)
+    assert panel.result == 3
+
+
+def test_waiting_has_an_end():
+    gate = threading.Event()
+    worker = LatestWins("waiting")
+    worker.submit(lambda claim: gate.wait(WAIT))
+    with pytest.raises(TimeoutError, match="waiting is still busy"):
+        worker.wait(0.01)
+    gate.set()
+    worker.wait(WAIT)
+
+
+def test_trail_pin_and_reset():
+    panel, pictures = toy(lambda x, cancelled: iter([x]))
+    for x in (1, 2, 3):
+        panel.set(x=x)
+    assert [p.name for p in pictures[-1][1].trail] == ["x 1", "x 2"]
+    panel.pin()
+    panel.set(x=4)
+    assert [p.name for p in pictures[-1][1].pinned] == ["x 3"]
+    panel.set(x=3)
+    panel.pin()
+    assert pictures[-1][1].pinned == ()
+    panel.pin()
+    assert panel.reset() == 5 and panel.settings == {"x": 5}
+    assert pictures[-1][1].pinned == pictures[-1][1].trail == ()
+
+
+def test_the_trail_is_bounded():
+    panel, pictures = toy(
+        lambda x, y, cancelled: iter([101 * y + x]),
+        controls=(Control("y", "Y", range(5)),),
+    )
+    for y in range(4):
+        for x in range(101):
+            panel.set(x=x, y=y)
+    assert len(pictures[-1][1].trail) == 299
+
+
+def test_a_guess_is_drawn():
+    panel, pictures = toy(lambda x, cancelled: iter([x]))
+    panel.guess = 0.25
+    assert pictures == []
+    panel.set()
+    panel.guess = 0.75
+    assert [marks.guess for _, marks in pictures] == [0.25, 0.75]
+
+
+def test_buttons_work_without_a_mouse():
+    panel, pictures = toy(lambda x, cancelled: iter([x]))
+    panel.set(x=9)
+    row, advanced, code = panel._buttons()
+    pin, reset, _, _, unfold, show_code = row.children
+    pin.click()
+    assert [p.name for p in pictures[-1][1].pinned] == ["x 9"]
+    reset.click()
+    assert panel.wait(WAIT) == 5 and pictures[-1][1].pinned == ()
+    for button, content in ((unfold, advanced), (show_code, code)):
+        assert content.layout.display == "none"
+        button.value = True
+        assert content.layout.display is None
+
+
+def test_at_most_four_controls_in_sight():
+    in_sight = [c for c in quantization_panel("mlp").lesson.controls if not c.advanced]
+    assert len(in_sight) <= 4
+
+
+def test_the_ledger_table():
+    result = quantization_panel("mlp", bits=5).set()
+    rows, notes = quantization_panel("mlp").lesson.ledger(result)
+    html = page.ledger_html(rows, ["a < b"])
+    assert f"{result.compressed.size_bytes:,}" in html and "a &lt; b" in html
+    assert result.unavailable.rstrip(".") in html
+    assert page.PENDING not in html and notes
+    first = next(compute(network="mlp", bits=5))
+    rows, notes = quantization_panel("mlp").lesson.ledger(first)
+    assert page.PENDING in page.ledger_html(rows, notes)

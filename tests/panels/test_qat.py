@@ -1,0 +1,339 @@
+"""The panel of training with rounding: figures, progress, cancel, no training lost."""
+
+import threading
+import time
+
+import nbformat
+import psutil
+import pytest
+from drive_controls import TURNED, WAIT, few_images, nothing_kept, turns
+from nbclient import NotebookClient
+
+from labkit import measure, zoo
+from labkit.compress.post_training import Setting, round_network
+from labkit.packed import compressed
+from labkit.panels.qat import panel as training
+from labkit.panels.qat import report
+from labkit.panels.qat.panel import STEPS, compute, qat_panel
+from labkit.train import child
+
+NETWORKS = zoo.NAMES
+SMALL, FEW = 200, 20
+
+
+@pytest.fixture
+def small_test_set(monkeypatch):
+    """The first images of each set: a large network's 10,000 take seconds."""
+    few_images(monkeypatch, SMALL, "test")
+    for module in (training, report):
+        monkeypatch.setattr(module, "CALIBRATION_IMAGES", FEW)
+
+
+@pytest.fixture(autouse=True)
+def own_trainings():
+    """No training of one test is another's."""
+    with nothing_kept():
+        yield
+
+
+@pytest.fixture
+def fake_training(monkeypatch):
+    """Trainings that take no time and give the network at 8 bits; their log."""
+    asked = []
+
+    def quick(name, setting, steps, seed, cancelled, seconds):
+        asked.append((name, setting, steps, seed))
+        for step in (5, steps):
+            yield child.Progress(step, steps, 1 / step)
+        images = zoo.dataset(name).calibration.take(FEW)
+        eight = training._rounded(zoo.load(name), images, Setting(8, 8)).packed
+        yield child.Progress(steps, steps, 1 / steps, eight)
+
+    monkeypatch.setattr(child, "training", quick)
+    return asked
+
+
+def direct(settings):
+    """The figures of a setting without the panel: kind -> (accuracy, bytes)."""
+    name, data = settings["network"], zoo.dataset(settings["network"])
+    images = data.calibration.images[:FEW]
+    setting = Setting(settings["weights"], settings["activations"])
+    network = zoo.load(name)
+    rounded = round_network(network, images, setting)
+    files = {
+        "float": (network, len(network.to_bytes())),
+        "packed": (compressed.unpack(rounded.packed), len(rounded.packed)),
+    }
+    if settings["steps"]:
+        packed = child.train_quantized(
+            name, str(setting), settings["steps"], settings["seed"]
+        )
+        files["trained"] = compressed.unpack(packed), len(packed)
+    return {k: (measure.accuracy(n, data.test).value, b) for k, (n, b) in files.items()}
+
+
+def shown(result):
+    return {p.kind: (p.accuracy, p.size_bytes) for p in result.points}
+
+
+@pytest.mark.parametrize("name", TURNED)
+def test_every_control_to_its_ends(name, small_test_set, fake_training):
+    panel = qat_panel(name)
+    panel.set()
+    for result in turns(panel):
+        assert shown(result) == direct(result.settings)
+        said = "".join(report.lines(result))
+        for accuracy, _ in shown(result).values():
+            assert f"{100 * accuracy:.2f} %" in said
+        assert f"{shown(result)['packed'][1]:,}" in panel._report.value
+        assert f"exact on all {SMALL}" in panel._report.value
+
+
+def test_from_network_to_network(small_test_set, fake_training):
+    panel = qat_panel("mlp", steps=200)
+    for name in ("resnet20", "lenet5", "resnet8"):
+        panel._fields["network"].value = name
+        result = panel.wait(WAIT)
+        assert result.settings["steps"] == 0
+        assert [value for _, value in panel._fields["steps"].options] == [*STEPS[name]]
+        assert shown(result) == direct(result.settings)
+
+
+def test_the_default_trains_nothing(small_test_set, fake_training):
+    *_, result = compute()
+    assert set(shown(result)) == {"float", "packed"} and not fake_training
+    assert result.settings["network"] == "resnet8"
+    assert "not trained: choose steps" in report.lines(result)[-1]
+    assert "no training" in training.plot.title(result.course)
+
+
+def test_a_live_training_end_to_end(small_test_set, monkeypatch):
+    monkeypatch.setitem(training.STEPS, "mlp", (0, 6))
+    panel = qat_panel("mlp", weights=2, activations=3)
+    seen = []
+    monkeypatch.setattr(panel, "_say", lambda state, **_: seen.append(state))
+    panel._fields["steps"].value = 6
+    result = panel.wait(WAIT)
+    assert [step for step, _ in result.course.losses] == [5, 6]
+    assert set(shown(result)) == {"float", "packed", "trained"}
+    bits = {k: q.bits for k, q in result.trained.quantized.items()}
+    assert bits == {"fc1": 8, "fc2": 2, "fc3": 8}
+    network = compressed.unpack(result.trained.packed)
+    assert network.digest == result.trained.network.digest
+    found = measure.accuracy(network, zoo.dataset("mlp").test).value
+    assert shown(result)["trained"] == (found, len(result.trained.packed))
+    assert any("starting Keras" in state for state in seen)
+    assert seen[-1] == f"exact on all {SMALL} test images"
+    rows, notes = report.rows(result)
+    assert [row.stage for row in rows] == ["float32", "W2A3, rounded", "W2A3, trained"]
+    assert len({row.parameters for row in rows}) == 1 and notes
+    assert all(row.latency and row.deflated_bytes for row in rows)
+
+
+def test_a_training_starts_where_rounding_ended(small_test_set, monkeypatch):
+    """One tiny step moves next to nothing: the network is still the rounded one."""
+    monkeypatch.setitem(training.STEPS, "mlp", (0, 1))
+    result = qat_panel("mlp", weights=3, activations=8, steps=1).set()
+    before, after = result.rounded.quantized["fc2"], result.trained.quantized["fc2"]
+    assert (after.q == before.q).mean() > 0.97
+    assert after.scale == pytest.approx(before.scale, rel=0.05)
+
+
+def test_progress_in_states(small_test_set, fake_training):
+    states = [report.state(p) for p in compute("mlp", 4, 4, steps=50)]
+    for text in ("starting Keras", "step 5 of 50; Cancel", "writing the file", "exact"):
+        assert any(text in state for state in states), text
+    order = [i for i, state in enumerate(states) if "exact" in state]
+    assert order == list(range(order[0], len(states)))
+
+
+def slow_training(log):
+    """A training that goes on until it is cancelled."""
+
+    def slow(name, setting, steps, seed, cancelled, seconds):
+        log.append(f"{setting} begins")
+        while not cancelled():
+            yield child.Progress(5, steps, 0.5)
+            time.sleep(0.01)
+        log.append(f"{setting} ends")
+
+    return slow
+
+
+def wait_for(condition):
+    limit = time.monotonic() + WAIT
+    while not condition():
+        assert time.monotonic() < limit
+        time.sleep(0.01)
+
+
+def button(panel, text):
+    (found,) = [b for b in panel._top.children[1].children if b.description == text]
+    return found
+
+
+def test_cancel_ends_the_training_and_leaves_the_rounded_network(
+    small_test_set, monkeypatch
+):
+    log = []
+    monkeypatch.setattr(child, "training", slow_training(log))
+    panel = qat_panel("mlp")
+    before = panel.set()
+    panel._fields["steps"].value = 200
+    wait_for(lambda: panel.result.course.done)
+    button(panel, "Cancel").click()
+    after = panel.wait(WAIT)
+    assert log == ["W4A4 begins", "W4A4 ends"]
+    assert panel.settings["steps"] == panel._fields["steps"].value == 0
+    assert shown(after) == shown(before) and after.course.steps == 0
+
+
+def test_cancel_ends_the_process(small_test_set):
+    panel = qat_panel("mlp")
+    panel.set()
+    mine = psutil.Process()
+    before = set(mine.children(recursive=True))
+    panel._fields["steps"].value = 200
+    wait_for(lambda: set(mine.children(recursive=True)) - before)
+    button(panel, "Cancel").click()
+    assert panel.wait(WAIT).course.steps == 0
+    assert set(mine.children(recursive=True)) <= before
+
+
+def test_the_latest_setting_wins(small_test_set, monkeypatch):
+    log = []
+    monkeypatch.setattr(child, "training", slow_training(log))
+    panel = qat_panel("mlp", steps=0)
+    panel.set()
+    panel._fields["steps"].value = 50
+    wait_for(lambda: panel.result.course.done)
+    panel._fields["weights"].value = 2
+    wait_for(lambda: log[-1] == "W2A4 begins")
+    panel._fields["steps"].value = 0
+    assert panel.wait(WAIT).settings["weights"] == 2
+    assert log == ["W4A4 begins", "W4A4 ends", "W2A4 begins", "W2A4 ends"]
+
+
+def test_a_position_visited_twice_trains_once(small_test_set, fake_training):
+    panel = qat_panel("lenet5")
+    first = panel.set(steps=50)
+    panel.set(steps=0)
+    again = panel.set(steps=50)
+    assert fake_training == [("lenet5", "W4A4", 50, 0)]
+    assert shown(first) == shown(again)
+    assert first.course.losses == again.course.losses
+    assert again.course.done == 50
+    panel.set(seed=1)
+    assert fake_training[1:] == [("lenet5", "W4A4", 50, 1)]
+
+
+def test_fewer_steps_than_asked_are_said(small_test_set, monkeypatch, fake_training):
+    """A slow machine takes 20 of 50 steps: name, file, readout and code say so."""
+    whole = child.training
+    monkeypatch.setattr(child, "training", lambda *how: whole(*how[:2], 20, *how[3:]))
+    panel = qat_panel("mlp")
+    for result in (panel.set(steps=50), panel.set(steps=50)):
+        assert result.course.steps == result.course.done == 20
+        assert result.points[-1].name == "W4A4, 20 steps"
+        assert "mlp-W4A4-20steps-seed0.packed" in report.files(result)
+        said = report.lines(result)[-1]
+        assert said.startswith("W4A4, 20 steps (20 of 50 steps: what this machine")
+        assert any("this machine's" in note for note in report.rows(result)[1])
+    assert "steps=50" in (code := report.code(result.settings))
+    assert f"seconds={child.SECONDS:g}" in code
+
+
+def test_a_training_that_fails_is_in_sight(small_test_set, monkeypatch):
+    def failing(*_):
+        yield child.Progress(5, 50, 0.5)
+        raise child.TrainingError("the training failed: no memory")
+
+    monkeypatch.setattr(child, "training", failing)
+    panel = qat_panel("mlp")
+    panel._fields["steps"].value = 50
+    with pytest.raises(child.TrainingError, match="no memory"):
+        panel.wait(WAIT)
+    assert "TrainingError: the training failed: no memory" in panel._report.value
+    panel._fields["steps"].value = 0
+    assert "exact" in report.state(panel.wait(WAIT))
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"weights": 1}, "weights is 1: give a whole number from 2 to 8"),
+        ({"activations": 16}, "activations is 16: give a whole number from 2 to 8"),
+        ({"steps": 7}, "steps is 7: choose one of 0, 20, 40, 80"),
+        ({"network": "vgg"}, "network is 'vgg': choose one of 'mlp'"),
+    ],
+)
+def test_a_setting_that_does_not_fit_is_one_sentence(settings, sentence):
+    with pytest.raises(ValueError) as raised:
+        qat_panel(**settings)
+    assert str(raised.value).startswith(sentence)
+
+
+def test_the_code_reproduces_the_figures(capsys, small_test_set, fake_training):
+    panel = qat_panel("lenet5")
+    for settings in ({"weights": 3}, {"steps": 50, "seed": 2}):
+        result = panel.set(**settings)
+        capsys.readouterr()
+        exec(panel._code.value, {})
+        said = capsys.readouterr().out
+        accuracy, size = shown(result)["packed"]
+        assert f"rounded: {accuracy:.2%}, {size:,} bytes" in said
+    accuracy, size = shown(result)["trained"]
+    assert f"trained: {accuracy:.2%}, {size:,} bytes" in said
+    assert fake_training[-1] == ("lenet5", "W3A4", 50, 2)
+
+
+def test_saved_files_are_the_measured_ones(tmp_path, small_test_set, fake_training):
+    panel = qat_panel("mlp", weights=3)
+    result = panel.set()
+    (only,) = panel.save(tmp_path)
+    assert only.name == "mlp-W3A4-rounded.packed"
+    assert compressed.unpack(only.read_bytes()).digest == result.rounded.network.digest
+    result = panel.set(steps=50)
+    _, trained = panel.save(tmp_path)
+    assert trained.name == "mlp-W3A4-50steps-seed0.packed"
+    assert trained.read_bytes() == result.trained.packed
+
+
+def test_a_training_in_a_cell_shows_how_far_it_is(small_test_set, fake_training):
+    """`set` waits for the end; on the page the picture moves on the way."""
+    panel = qat_panel("mlp")
+    drawn = []
+    panel._draw = lambda: drawn.append(panel.result.course.done)
+    panel.set(steps=50)
+    assert drawn == [50]
+    panel._shown = True
+    panel.set(steps=100)
+    assert len(drawn) > 2 and drawn[1] == 0 and drawn[-1] == 100
+
+
+def test_a_run_without_a_front_end_keeps_its_picture():
+    notebook = nbformat.v4.new_notebook()
+    notebook.cells = [
+        nbformat.v4.new_code_cell(source)
+        for source in (
+            "from labkit.panels import qat_panel",
+            "panel = qat_panel('mlp', weights=2)\npanel",
+            "import sys\nsize = panel.result.rounded.size_bytes",
+            "print(size, 'keras' in sys.modules)",
+        )
+    ]
+    NotebookClient(notebook, timeout=WAIT, kernel_name="python3").execute()
+    outputs = notebook.cells[1].outputs
+    (picture,) = [o for o in outputs if "image/png" in o.get("data", {})]
+    size, keras = notebook.cells[3].outputs[-1].text.split()
+    alt = picture.metadata["image/png"]["alt"]
+    assert f"{int(size):,} bytes" in alt and "no training" in alt
+    assert keras == "False"
+
+
+def test_no_thread_is_left(small_test_set, fake_training):
+    panel = qat_panel("mlp")
+    panel._fields["steps"].value = 50
+    panel.wait(WAIT)
+    panel.set(steps=0)
+    assert "panel training" not in [thread.name for thread in threading.enumerate()]
