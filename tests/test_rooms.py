@@ -47,10 +47,6 @@ PACKAGES = {
 INSIDE_A_FUNCTION = {("zoo", "keras_model", "keras")}
 NEVER = {"matplotlib.pyplot"}
 
-# >>> waiting
-# Until all rooms are moved: file -> the room that it waits for.
-WAITING = {}
-# <<< waiting
 
 ROW = {room: i for i, rooms in enumerate(ROWS) for room in rooms.split()}
 
@@ -63,17 +59,10 @@ def module_name(path: Path) -> str:
 
 SOURCES = {module_name(path): path.read_text("utf-8") for path in FOLDER.rglob("*.py")}
 ROOMS = sorted(set(PACKAGES) - {"__main__"})
-# >>> waiting
-ROOMS = sorted(set(ROOMS) - set(WAITING.values()))
-# <<< waiting
 
 
 def room_of(module: str) -> str:
     """ "plots.base" -> "plots"."""
-    # >>> waiting
-    if module in WAITING:
-        return WAITING[module]
-    # <<< waiting
     return module.partition(".")[0]
 
 
@@ -110,10 +99,6 @@ def target(name: str) -> str:
 def problems(module: str, source: str) -> list[str]:
     """A sentence for every import that `module` of labkit must not have."""
     room, found = room_of(module), []
-    # >>> waiting
-    if module in WAITING:
-        return []
-    # <<< waiting
     if room not in ROW:
         return [f"labkit.{module} is in no room: name its room in ROWS and PACKAGES"]
     for function, name in sorted(imports(source)):
@@ -170,10 +155,6 @@ def test_a_forbidden_import_is_seen(module, source):
 
 def test_keras_stands_inside_the_one_function():
     assert problems("zoo.networks", "def keras_model(name):\n    import keras") == []
-    # >>> waiting
-    if WAITING:
-        return
-    # <<< waiting
     assert ("keras_model", "keras") in imports(SOURCES["zoo.networks"])
 
 
@@ -183,10 +164,6 @@ def graph(of) -> dict[str, set[str]]:
     for module, source in SOURCES.items():
         if module == "__init__":
             continue
-        # >>> waiting
-        if module in WAITING:
-            continue
-        # <<< waiting
         names = {of(target(n)) for _, n in imports(source) if n.startswith("labkit.")}
         found.setdefault(of(module), set()).update(names - {of(module), "__init__"})
     return found
@@ -194,27 +171,15 @@ def graph(of) -> dict[str, set[str]]:
 
 def test_no_files_import_each_other_in_a_circle():
     order = list(TopologicalSorter(graph(lambda module: module)).static_order())
-    # >>> waiting
-    if WAITING:
-        return
-    # <<< waiting
     assert order.index("zoo.datasets") < order.index("zoo.networks")
 
 
 def test_no_rooms_import_each_other_in_a_circle():
     order = list(TopologicalSorter(graph(room_of)).static_order())
-    # >>> waiting
-    if WAITING:
-        return
-    # <<< waiting
     assert order.index("common") < order.index("measure") < order.index("panels")
 
 
 def test_the_rooms_are_those_that_labkit_states():
-    # >>> waiting
-    if WAITING:
-        return
-    # <<< waiting
     entries = {path.name for path in FOLDER.iterdir()} - {"__pycache__"}
     assert entries == {"__init__.py", "__main__.py", *labkit.ROOMS}
     assert set(labkit.ROOMS) == set(PACKAGES) - {"__main__"} == set(ROW) - {"__main__"}
@@ -310,10 +275,6 @@ def texts(source: str) -> list[str]:
 
 @pytest.mark.parametrize("where", shown_code())
 def test_what_readers_copy_imports_from_rooms(where):
-    # >>> waiting
-    if WAITING:
-        return
-    # <<< waiting
     rooms = set(ROOMS)
     for node in ast.walk(ast.parse(shown_code()[where])):
         if isinstance(node, ast.Import):
