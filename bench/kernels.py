@@ -16,7 +16,7 @@ display(panel)
 USUAL = """
 from IPython.display import Image, display
 from ipywidgets import fixed, interact
-from benchmarks.usual import usual_position
+from bench.usual import usual_position
 position = usual_position("mlp")
 def show(bits, images):
     display(Image(position(bits, images)))
