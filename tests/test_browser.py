@@ -6,11 +6,10 @@ learner's machine, and fail where CI is set.
 """
 
 import base64
-import os
-import warnings
 
 import nbformat
 import pytest
+from chromium import need_chromium
 
 from bench import browser
 
@@ -30,17 +29,6 @@ for k in range(30):
     assert len(axes.lines) == 1 and picture.png()
     time.sleep(0.05)
 print("lines kept")"""
-
-
-def need_chromium():
-    """Skip with a warning without a browser, or fail where CI is set."""
-    if browser.chromium():
-        return
-    sentence = "the browser tests need chromium, and there is none: install it"
-    if os.environ.get("CI"):
-        pytest.fail(sentence)
-    warnings.warn(sentence, stacklevel=2)
-    pytest.skip(sentence)
 
 
 @pytest.fixture(scope="module", params=[False, True], ids=["subshells off", "on"])

@@ -3,7 +3,7 @@
 import shutil
 
 import pytest
-from test_browser import need_chromium
+from chromium import need_chromium
 
 from bench import browser
 from labkit.zoo.datasets import ROOT

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-import labkit.train
+import labkit.train.commands
 from labkit import __main__ as command
 from labkit import zoo
 from labkit.common.file_errors import FileError
@@ -34,7 +34,7 @@ def test_overview_names_lessons_networks_and_data():
 def test_train_passes_name_and_seed_on(monkeypatch):
     calls = []
     training = SimpleNamespace(main=lambda name, seed: calls.append((name, seed)))
-    monkeypatch.setattr(labkit.train, "command", training, raising=False)
+    monkeypatch.setattr(labkit.train.commands, "training", training, raising=False)
     command.main(["train", "lenet5", "--seed", "3"])
     command.main(["train", "mlp"])
     assert calls == [("lenet5", 3), ("mlp", None)]
@@ -54,7 +54,7 @@ def test_the_commands_of_pruning_pass_on_what_they_are_given(
 ):
     calls = []
     pruning = SimpleNamespace(**{name: lambda *arguments: calls.append(arguments)})
-    monkeypatch.setattr(labkit.train, "pruning_command", pruning, raising=False)
+    monkeypatch.setattr(labkit.train.commands, "pruning", pruning, raising=False)
     command.main(line.split())
     assert calls == [given]
 
@@ -62,7 +62,7 @@ def test_the_commands_of_pruning_pass_on_what_they_are_given(
 def test_lowrank_reads_millions_of_macs_or_refuses_them(monkeypatch, capsys):
     calls = []
     training = SimpleNamespace(main=lambda *given: calls.append(given))
-    monkeypatch.setattr(labkit.train, "lowrank_command", training, raising=False)
+    monkeypatch.setattr(labkit.train.commands, "low_rank", training, raising=False)
     command.main(["lowrank", "resnet20", "22.7M", "--seed", "1"])
     assert calls == [("resnet20", 22_700_000, 1)]
     for wrong in ("26", "M", "0M", "manyM"):
@@ -74,7 +74,7 @@ def test_lowrank_reads_millions_of_macs_or_refuses_them(monkeypatch, capsys):
 def test_qat_reads_a_setting_or_refuses_it(monkeypatch, capsys):
     calls = []
     training = SimpleNamespace(main_qat=lambda *given: calls.append(given))
-    monkeypatch.setattr(labkit.train, "command", training, raising=False)
+    monkeypatch.setattr(labkit.train.commands, "training", training, raising=False)
     command.main(["qat", "mlp", "W4A8"])
     assert calls == [("mlp", Setting(4, 8), 0)]
     with pytest.raises(SystemExit):
@@ -90,7 +90,7 @@ def test_prune_refuses_what_is_no_fraction(sparsity, capsys):
 
 
 def test_train_without_keras_says_what_to_install(monkeypatch, capsys):
-    monkeypatch.delattr(labkit.train, "command", raising=False)
+    monkeypatch.delattr(labkit.train.commands, "training", raising=False)
     monkeypatch.setitem(sys.modules, "labkit.train.commands.training", None)
     with pytest.raises(SystemExit):
         command.main(["train", "mlp"])
@@ -108,8 +108,8 @@ def test_ctrl_c_ends_in_a_sentence_and_its_exit_code(monkeypatch, capsys):
         raise KeyboardInterrupt
 
     training = SimpleNamespace(main=interrupted, keep_gradients=interrupted)
-    monkeypatch.setattr(labkit.train, "command", training, raising=False)
-    monkeypatch.setattr(labkit.train, "pruning_command", training, raising=False)
+    monkeypatch.setattr(labkit.train.commands, "training", training, raising=False)
+    monkeypatch.setattr(labkit.train.commands, "pruning", training, raising=False)
     for line, words in (
         ("train mlp --seed 3", "`python -m labkit train mlp --seed 3` goes on after"),
         ("gradients mlp", "nothing is kept: `python -m labkit gradients mlp` begins"),
@@ -123,15 +123,17 @@ def test_ctrl_c_ends_in_a_sentence_and_its_exit_code(monkeypatch, capsys):
 TRAINING = """
 import signal, sys
 from pathlib import Path
-from labkit import __main__, train
+from labkit import __main__
+from labkit.train import fit
+from labkit.train.commands import training
 
-class Said(train.keras.callbacks.Callback):
+class Said(fit.keras.callbacks.Callback):
     def on_train_batch_end(self, batch, logs=None):
         print("trains", flush=True)
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have it ignored
-train, train.RUNS = train.train, Path(sys.argv[1])
-train.train = lambda *given: train(*given, callbacks=[Said()])
+train, training.RUNS = fit.train, Path(sys.argv[1])
+fit.train = lambda *given: train(*given, callbacks=[Said()])
 __main__.main(["train", "mlp"])
 """
 
@@ -159,7 +161,7 @@ def test_a_file_that_cannot_be_had_is_one_sentence(monkeypatch, capsys, error):
         raise error
 
     training = SimpleNamespace(main=failing)
-    monkeypatch.setattr(labkit.train, "command", training, raising=False)
+    monkeypatch.setattr(labkit.train.commands, "training", training, raising=False)
     with pytest.raises(SystemExit) as end:
         command.main(["train", "mlp"])
     assert end.value.code == 1
@@ -182,7 +184,9 @@ def test_a_notebook_without_heading_is_named(tmp_path):
 def test_distill_passes_its_options_on(monkeypatch):
     calls = []
     distilling = SimpleNamespace(main=lambda *given: calls.append(given))
-    monkeypatch.setattr(labkit.train, "distilling_command", distilling, raising=False)
+    monkeypatch.setattr(
+        labkit.train.commands, "distillation", distilling, raising=False
+    )
     command.main(["distill", "resnet8", "--teacher", "resnet20", "--seed", "2"])
     command.main(
         ["distill", "resnet20", "--teacher", "resnet20", "--alone", "--epochs", "3"]

@@ -58,7 +58,8 @@ def test_licence_is_apache_2():
 def test_readme_shows_every_panel():
     readme = (ROOT / "README.md").read_text("utf-8")
     shown = set(re.findall(r"!\[[^]]+\]\(notebooks/pictures/(\w+)\.png\)", readme))
-    assert shown == set(panels.__all__) == set(picture.SHOTS)
+    assert shown == set(picture.SHOTS)
+    assert shown == {name for name in panels.__all__ if name.endswith("_panel")}
     files = [picture.FOLDER / f"{name}.png" for name in shown]
     assert max(file.stat().st_size for file in files) < 100_000
 

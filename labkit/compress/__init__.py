@@ -27,7 +27,7 @@ _FILES = {
     "post_training": (
         "CALIBRATION_IMAGES Setting kept_layers round_in_graph round_network"
     ),
-    "pruned": "apply_masks pack_zeros prune_network",
+    "pruned": "apply_masks compensate pack_zeros prune_network",
     "quantized": "GRID_NAMES quantize_network",
     "repair.batch_norm": "reestimate_batch_norm reestimate_channels",
     "repair.bias_correction": "correct_biases",

@@ -39,7 +39,7 @@ def rank_options(
     ranks, costs, kept: one entry each, costs and kept ascending. whole: the layer's
     cost. Ranks that keep no energy are left out.
 
-    >>> found = choices([1, 2, 3], [30, 60, 90], [0.7, 0.9, 1.0], whole=75)
+    >>> found = rank_options([1, 2, 3], [30, 60, 90], [0.7, 0.9, 1.0], whole=75)
     >>> found.ranks, found.costs.tolist(), found.kept.tolist()
     ((1, 2, None), [30, 60, 75], [0.7, 0.9, 1.0])
     """
@@ -54,7 +54,7 @@ def rank_options(
 def thinned(found: RankOptions, count: int) -> RankOptions:
     """At most `count` of the choices, evenly spread by cost; the last one stays.
 
-    >>> found = choices([1, 2, 3, 4], [10, 20, 30, 40], [0.4, 0.6, 0.8, 0.9], 50)
+    >>> found = rank_options([1, 2, 3, 4], [10, 20, 30, 40], [0.4, 0.6, 0.8, 0.9], 50)
     >>> thinned(found, 3).ranks
     (1, 3, None)
     """
@@ -71,8 +71,8 @@ def by_energy(layers: Mapping[str, RankOptions], budget: float) -> dict[str, Has
     Each layer takes its cheapest rank that keeps the fraction. Raises ValueError where
     not even the cheapest ranks fit.
 
-    >>> one = choices([1, 2], [10, 20], [0.5, 0.9], whole=30)
-    >>> two = choices([1, 2], [10, 20], [0.8, 0.9], whole=30)
+    >>> one = rank_options([1, 2], [10, 20], [0.5, 0.9], whole=30)
+    >>> two = rank_options([1, 2], [10, 20], [0.8, 0.9], whole=30)
     >>> by_energy({"fc1": one, "fc2": two}, budget=35)    # 80 % of each
     {'fc1': 2, 'fc2': 1}
     """
@@ -94,8 +94,8 @@ def by_product(layers: Mapping[str, RankOptions], budget: float) -> dict[str, Ha
     Zhang et al. 2016 (arXiv:1505.06798), who saw that the accuracy falls nearly with
     that product. Raises ValueError where not even the cheapest ranks fit.
 
-    >>> one = choices([1, 2], [10, 20], [0.5, 0.9], whole=30)
-    >>> two = choices([1, 2], [10, 20], [0.8, 0.9], whole=30)
+    >>> one = rank_options([1, 2], [10, 20], [0.5, 0.9], whole=30)
+    >>> two = rank_options([1, 2], [10, 20], [0.8, 0.9], whole=30)
     >>> by_product({"fc1": one, "fc2": two}, budget=35)
     {'fc1': 2, 'fc2': 1}
     """
@@ -124,7 +124,7 @@ def by_loss(
     0 for the last one. Solved as `labkit.common.exact` does. Raises ValueError
     where not even the cheapest ranks fit.
 
-    >>> one = choices([1, 2], [10, 20], [0.5, 0.9], whole=30)
+    >>> one = rank_options([1, 2], [10, 20], [0.5, 0.9], whole=30)
     >>> losses = {"fc1": [0.3, 0.2, 0.0], "fc2": [0.9, 0.1, 0.0]}
     >>> by_loss({"fc1": one, "fc2": one}, losses, budget=35)
     {'fc1': 1, 'fc2': 2}

@@ -17,7 +17,7 @@ class PairedSeeds:
     n: how many seeds both methods have. With one seed the interval is unbounded.
     Formatted, its three numbers are.
 
-    >>> f"{Paired(0.3, 0.01, 0.59, 5):+.2f}"
+    >>> f"{PairedSeeds(0.3, 0.01, 0.59, 5):+.2f}"
     '+0.30 (+0.01 to +0.59)'
     """
 
@@ -34,8 +34,10 @@ class PairedSeeds:
     def says(self, larger: str = "better", smaller: str = "worse") -> str:
         """What that is for the first: the word for larger, or smaller, or undecided.
 
-        >>> Paired(0.3, 0.01, 0.59, 5).says(), Paired(0.3, -0.1, 0.7, 5).says()
-        ('better', 'undecided')
+        >>> PairedSeeds(0.3, 0.01, 0.59, 5).says()
+        'better'
+        >>> PairedSeeds(0.3, -0.1, 0.7, 5).says()
+        'undecided'
         """
         return {1: larger, 0: "undecided", -1: smaller}[self.winner]
 

@@ -95,9 +95,9 @@ def encode_sparse(x: np.ndarray, storage: str, bits: int = FLOAT_BITS) -> bytes:
 
     >>> w = np.zeros((4, 8), np.float32)
     >>> w[0, :3] = 1, -2, 3
-    >>> {name: len(encode(w, name)) for name in STORAGES[:3]}   # 11 of them the header
+    >>> {name: len(encode_sparse(w, name)) for name in STORAGES[:3]}  # header: 11
     {'dense': 139, 'bitmap': 27, 'csr': 55}
-    >>> decode(encode(w, "relative"))[0].tolist()
+    >>> decode_sparse(encode_sparse(w, "relative"))[0].tolist()
     [1.0, -2.0, 3.0, 0.0, 0.0, 0.0, 0.0, 0.0]
     """
     x = np.asarray(x)

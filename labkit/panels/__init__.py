@@ -14,7 +14,6 @@ _FILES = {
     "distillation.panel": "distillation_panel",
     "pruning.panel": "pruning_panel",
     "qat.panel": "qat_panel",
-    "qat.report": "rows",
     "quantization.panel": "quantization_panel",
     "rank.panel": "rank_panel",
     "temperature.panel": "temperature_panel",

@@ -58,7 +58,7 @@ def draw_rank_curves(
 def curves_text(curves: Sequence[RankCurve], marks: dict[str, float]) -> str:
     """The ends of curves, for an alt text.
 
-    >>> curves_text([Curve("energy", [1, 9], [0.25, 1.0])], {"break-even": 4.5})
+    >>> curves_text([RankCurve("energy", [1, 9], [0.25, 1.0])], {"break-even": 4.5})
     'energy: 0.25 at rank 1, 1 at rank 9. break-even at rank 4.5'
     """
     parts = [

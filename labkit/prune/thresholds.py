@@ -12,7 +12,7 @@ def above_threshold(w: np.ndarray, threshold: float) -> np.ndarray:
     w: any shape. threshold: in the unit of the weights, at least 0, infinity included.
     Returns bool, True = kept. Raises ValueError outside.
 
-    >>> above(np.array([-0.5, 0.1, 0.2]), 0.2).tolist()
+    >>> above_threshold(np.array([-0.5, 0.1, 0.2]), 0.2).tolist()
     [True, False, True]
     """
     if not (np.isreal(threshold) and threshold is not None and threshold >= 0):

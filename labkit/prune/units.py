@@ -21,9 +21,9 @@ def unit_norms(kernel: np.ndarray, order: int = 1) -> np.ndarray:
     Source: Li et al. 2017, arXiv:1608.08710, sec. 3.1, with order 1. Raises ValueError
     for another order.
 
-    >>> norms(np.array([[3.0, -4.0], [1.0, 1.0]])).tolist()
+    >>> unit_norms(np.array([[3.0, -4.0], [1.0, 1.0]])).tolist()
     [7.0, 2.0]
-    >>> norms(np.array([[3.0, -4.0]]), order=2).tolist()
+    >>> unit_norms(np.array([[3.0, -4.0]]), order=2).tolist()
     [5.0]
     """
     if order not in (1, 2):
@@ -37,7 +37,7 @@ def unit_activations(outputs: np.ndarray) -> np.ndarray:
 
     outputs: of one layer, (n, …, units), at least one image (else ValueError).
 
-    >>> mean_activations(np.array([[1.0, 0.0], [-3.0, 1.0]])).tolist()
+    >>> unit_activations(np.array([[1.0, 0.0], [-3.0, 1.0]])).tolist()
     [2.0, 0.5]
     """
     rows = np.abs(finite("outputs", outputs)).reshape(-1, np.shape(outputs)[-1])
@@ -57,7 +57,7 @@ def unit_taylor(
     changes cancel count little together, which |w g| of each would not see. Source:
     Molchanov et al. 2019, arXiv:1906.10771.
 
-    >>> taylor(np.array([[2.0, 1.0]]), np.array([[1.0, -3.0]])).tolist()    # |2 - 3|
+    >>> unit_taylor(np.array([[2.0, 1.0]]), np.array([[1.0, -3.0]])).tolist()  # |2 - 3|
     [1.0]
     """
     named = {"kernel": kernel, "gradient": gradient}

@@ -124,7 +124,7 @@ def curve(source: Source, ends: Iterable[float], levels: int) -> list[Noise]:
 def expected_clip_error(source: Source, end: float) -> float:
     """The expected squared distance to -end .. end; of Laplace 2 b**2 exp(-end / b).
 
-    >>> clip_error(measured([0.5, 2.0]), 1.0)
+    >>> expected_clip_error(measured([0.5, 2.0]), 1.0)
     0.5
     """
     t0, t1, t2 = source(np.asarray(positive("end", end), np.float64))

@@ -99,9 +99,9 @@ def load_images(name: str, full: bool = False) -> Dataset:
     Nothing is read until a split is asked for. Raises ValueError for another name;
     the splits raise DataError for a missing, truncated or changed file.
 
-    >>> load("mnist").test.images.shape
+    >>> load_images("mnist").test.images.shape
     (10000, 28, 28)
-    >>> len(load("cifar10").train), len(load("cifar10").validation)
+    >>> len(load_images("cifar10").train), len(load_images("cifar10").validation)
     (5000, 5000)
     """
     if name not in IMAGE_SHAPES:

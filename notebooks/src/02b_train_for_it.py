@@ -546,10 +546,20 @@ guesses.guess("5a. times smaller, W2A4", None)  # a number
 guesses.guess("5b. faster", None)  # "yes" or "no"
 
 # %%
-from labkit.measure import explain
-from labkit.panels import rows as ledger_rows
+from dataclasses import replace
 
-ledger, notes = ledger_rows(result)
+from labkit.measure import compressed_row, explain, network_row
+
+costs = {
+    "float32": network_row(result.network),
+    "rounded": compressed_row(result.rounded, "W2A4, rounded"),
+    "trained": compressed_row(result.trained, "W2A4, trained"),
+}
+measured = {"deflated_bytes": result.deflated, "latency": result.latency}
+ledger = [
+    replace(row, **{column: found[name] for column, found in measured.items()})
+    for name, row in costs.items()
+]
 times = {row.stage: row.latency.median_us for row in ledger}
 frame = pd.DataFrame(map(vars, ledger)).set_index("stage").T
 frame.loc[["parameters", "bits", "payload_bytes", "size_bytes", "macs", "arithmetic"]]

@@ -4,8 +4,8 @@ import re
 
 import numpy as np
 import pytest
+from chromium import need_chromium
 from drive_controls import few_images
-from test_browser import need_chromium
 
 from bench import bench, browser, limit
 from bench.panel_times import PANELS, with_steps

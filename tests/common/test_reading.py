@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from damage import damaged
 
 import labkit
 from labkit.common.file_errors import FileError
@@ -15,16 +16,6 @@ from labkit.common.reading import read_arrays, read_json
 ROOT = Path(labkit.__file__).resolve().parent.parent
 SHAPE = {"name": str, "accuracy": float, "rows": [{"n": int}], "ranks": {str: list}}
 WHOLE = {"name": "mlp", "accuracy": 1, "rows": [{"n": 2}], "ranks": {"fc1": [3]}}
-
-
-def damaged(content: bytes, rng: np.random.Generator) -> bytes:
-    """The file cut, with another byte, or with a piece of it left out."""
-    kind, first, last = rng.integers(3), *np.sort(rng.integers(len(content), size=2))
-    if kind == 0:
-        return content[:first]
-    if kind == 1:
-        return content[:first] + rng.bytes(1) + content[first + 1 :]
-    return content[:first] + content[last + 1 :]
 
 
 def one_sentence(error: Exception, path: Path) -> bool:

@@ -159,7 +159,8 @@ def test_convolutions_of_2_bits_are_still_wrong():
     """
     script = """
 import numpy as np
-from labkit import compress, zoo
+from labkit import zoo
+from labkit.compress import deploy
 from labkit.model import Runner
 from labkit.quantize import quantize
 network = zoo.load("lenet5")

@@ -139,7 +139,7 @@ def test_a_teacher_is_kept_to_float16(tmp_path):
     np.testing.assert_allclose(
         network.logits(images), model(pixels).numpy(), atol=5e-3, rtol=5e-3
     )
-    with pytest.raises(FileError, match=r"benchmarks\.hinton"):
+    with pytest.raises(FileError, match=r"experiments\.distill\.hinton"):
         teacher.load(tmp_path / "none.npz")
 
 

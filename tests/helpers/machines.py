@@ -18,7 +18,7 @@ from pathlib import Path
 
 from numpy._core._multiarray_umath import __cpu_dispatch__ as DISPATCHED
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 WIDE = [name for name in DISPATCHED if name == "X86_V4" or name.startswith("AVX512")]
 # Name -> what the environment of the tests adds.
 SETTINGS: dict[str, Mapping[str, str]] = {
@@ -38,18 +38,19 @@ SETTINGS: dict[str, Mapping[str, str]] = {
 }
 BUSY = "one-busy-core"
 # Tests of commands, files and pictures, and those that need one of these.
-ELSE = {"make", "main", "machines", "imports", "project_files", "setup", "archive"}
-NEEDS = ("playwright", "labkit.panels", "labkit.train", "import build", 'skip("keras')
+ELSE = {"make", "main", "machines", "rooms", "project_files", "setup", "figures"}
+NEEDS = ("chromium", "labkit.panels", "labkit.train", "import build", 'skip("keras')
 SLOW_ROOMS = ("panels", "plots", "train")
+ADDOPTS = "--strict-config --doctest-modules --import-mode=importlib"
 PYTEST = [
     *(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:nbval"),
-    *("-p", "no:xdist", "-o", "addopts=--strict-config --doctest-modules"),
+    *("-p", "no:xdist", "-o", f"addopts={ADDOPTS}"),
 ]
 
 
 def arithmetic() -> list[str]:
     """The test files that compute and compare: no training, picture or panel."""
-    files = sorted((ROOT / "tests").glob("test_*.py"))
+    files = sorted((ROOT / "tests").rglob("test_*.py"))
     return [
         str(file.relative_to(ROOT))
         for file in files

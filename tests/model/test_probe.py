@@ -173,7 +173,7 @@ def test_the_child_imports_the_same_labkit(tmp_path):
     child = "import json, labkit; print('ready'); print(json.dumps(labkit.__file__))"
     code = (
         f"import sys; sys.path[:] = [{str(tmp_path / 'here')!r}, *sys.path[1:]]\n"
-        f"from labkit import probe; probe.CHILD = ['-c', {child!r}]\n"
+        f"from labkit.model import probe; probe.CHILD = ['-c', {child!r}]\n"
         "print(probe.check(['file'])[0])"
     )
     done = subprocess.run(

@@ -20,7 +20,7 @@ MEGABYTES = 200
 READER = """
 import json, resource, sys
 from pathlib import Path
-from labkit import compress
+from labkit.packed import opened, unpack
 unit = 1 << (20 if sys.platform == "darwin" else 10)
 def own_peak():
     # What a process had before it became this one counts in ru_maxrss, not in VmHWM.
@@ -30,9 +30,9 @@ def own_peak():
     return int(status.read_text().split("VmHWM:")[1].split()[0]) / 1024
 def child_peak():
     return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / unit
-peak, read = own_peak, lambda path: compress.opened(path.read_bytes())
+peak, read = own_peak, lambda path: opened(path.read_bytes())
 if sys.argv[1] == "child":
-    peak, read = child_peak, compress.unpack
+    peak, read = child_peak, unpack
 for path in sys.argv[2:]:
     try:
         read(Path(path))

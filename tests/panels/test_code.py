@@ -101,7 +101,7 @@ def chosen(panel, settings):
 
 
 def test_every_panel_has_its_code_run():
-    assert sorted(RUN) == panels.__all__
+    assert sorted(RUN) == [name for name in panels.__all__ if name.endswith("_panel")]
 
 
 @pytest.mark.parametrize(("panel", "settings"), CASES + TRAININGS, ids=label)
@@ -218,5 +218,5 @@ def test_code_by_loss_says_whether_the_losses_are_committed():
         )
         for more in ({"method": "svd"}, {"method": "inputs"})
     )
-    assert "committed(network, 'svd', 'macs')" in known
+    assert "committed_rank_losses(network, 'svd', 'macs')" in known
     assert "rank_losses(network, some, 'inputs', unit='macs', " in unknown

@@ -165,12 +165,12 @@ def test_the_lessons_say_the_same_colours():
 
 # Every picture made of squares, and whether it draws numbers of both signs.
 IMAGES = {
-    "lowrank": "signs",
-    "weights": "signs",
-    "pictures": "grey",
-    "pruning": "fractions",
-    "sensitivity": "losses",
-    "softened": "grey",
+    "rank/plot": "signs",
+    "plots/weights": "signs",
+    "plots/pictures": "grey",
+    "pruning/plot": "fractions",
+    "plots/sensitivity": "losses",
+    "temperature/plot": "grey",
 }
 TWO_SIDED = {"RdBu", "bwr", "seismic", "coolwarm", "PiYG", "PRGn", "BrBG", "PuOr"}
 TWO_SIDED |= {"RdGy", "RdYlBu", "RdYlGn", "Spectral", "berlin", "managua", "vanimo"}
@@ -179,12 +179,13 @@ TWO_SIDED |= {"RdGy", "RdYlBu", "RdYlGn", "Spectral", "berlin", "managua", "vani
 def test_no_other_picture_has_colours_for_signs():
     """A new picture of squares is entered here; no scale of two sides but the one."""
     drawn = {}
-    for path in (ROOT / "labkit" / "plots").glob("*.py"):
+    folders = [ROOT / "labkit" / "plots", *(ROOT / "labkit" / "panels").glob("*/")]
+    for path in (path for folder in folders for path in folder.glob("*.py")):
         tree = ast.parse(path.read_text("utf-8"))
         calls = {n.attr for n in ast.walk(tree) if isinstance(n, ast.Attribute)}
         words = {n.value for n in ast.walk(tree) if isinstance(n, ast.Constant)}
         names = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name)}
         assert not {str(w).removesuffix("_r") for w in words} & TWO_SIDED, path
         if calls & {"imshow", "pcolormesh", "matshow", "scatter", "quiver"}:
-            drawn[path.stem] = "signed_colours" in names
+            drawn[f"{path.parent.name}/{path.stem}"] = "signed_colours" in names
     assert drawn == {stem: kind == "signs" for stem, kind in IMAGES.items()}

@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 import numpy as np
 import pytest
-from test_reading import damaged
+from damage import damaged
 
 from labkit.model.graph import NetworkError
 from labkit.train.recipes import RECIPES
@@ -197,7 +197,7 @@ def test_an_unknown_network_is_named():
 @pytest.mark.parametrize("name", ["mlp", "lenet5"])
 def test_five_seeds_are_recorded(name):
     files = sorted(
-        (networks.datasets.FOLDER / "results" / "seeds").glob(f"{name}-seed*.json")
+        (networks.datasets.DATA_FOLDER / "results" / "seeds").glob(f"{name}-seed*.json")
     )
     records = [json.loads(file.read_text()) for file in files] + [networks.record(name)]
     assert sorted(record["seed"] for record in records) == [0, 1, 2, 3, 4]
