@@ -30,7 +30,8 @@ lab: $(INSTALLED) ## open the lab in JupyterLab (ARGS=--no-browser prints the UR
 test: $(INSTALLED) ## run every test: code, notebooks, and panels in a browser
 	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
-check: $(INSTALLED) ## what is long: arithmetic as other machines compute, 20,000 damaged files
+check: $(INSTALLED) ## what is long: large tests, other machines' arithmetic, 20,000 damaged files
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m long tests
 	$(BIN)/python tests/helpers/machines.py $(ARGS)
 	$(BIN)/python -m experiments.fuzz --inputs 20000 --seed 1
 

@@ -33,6 +33,7 @@ def recorded(tmp_path):
     return run
 
 
+@pytest.mark.long
 def test_equal_runs_agree_and_each_change_is_named(recorded):
     before, again = recorded(LESSON), recorded(LESSON)
     printed = before["07_try"]["cell 1"]["printed"]

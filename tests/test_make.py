@@ -143,6 +143,7 @@ def half_an_ensurepip(venv):
     (packages / f"pip-{version}.dist-info" / "METADATA").write_text(metadata)
 
 
+@pytest.mark.long
 def test_make_recovers_from_half_an_ensurepip(fresh, monkeypatch):
     """pip finds no package where it may not look for any: it works, as it says so."""
     monkeypatch.setenv("PIP_NO_INDEX", "1")

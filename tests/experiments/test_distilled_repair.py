@@ -30,6 +30,7 @@ def brief(monkeypatch, tmp_path):
     return dataset
 
 
+@pytest.mark.long
 def test_training_repairs_every_damage(brief, monkeypatch):
     repair.main()
     run = json.loads(repair.FILE.read_text())

@@ -6,6 +6,7 @@ from functools import partial
 
 import numpy as np
 import pytest
+from long import quick
 from small_data import few_digits
 
 from experiments.distill import hinton, temperatures
@@ -54,6 +55,7 @@ def small(monkeypatch, tmp_path):
     return tmp_path
 
 
+@pytest.mark.long
 def test_everything_is_trained_once(small, monkeypatch):
     hinton.main()
     rows = json.loads(hinton.FILE.read_text())["rows"]
@@ -143,6 +145,7 @@ def test_a_teacher_is_kept_to_float16(tmp_path):
         teacher.load(tmp_path / "none.npz")
 
 
+@pytest.mark.long
 def test_the_teacher_s_units_have_short_weights(small):
     model, log = teacher.run(few_digits(384), small / "run")
     norms = np.linalg.norm(model.get_layer("fc1").get_weights()[0], axis=0)
@@ -166,7 +169,7 @@ def test_all_images_are_those_of_training_and_validation():
     assert len(split) == 100 and soft is None
 
 
-@pytest.mark.parametrize("anew", [True, False])
+@pytest.mark.parametrize("anew", quick([True, False], True))
 def test_the_teacher_is_the_mean_of_its_ends(small, anew):
     """But for the first end of one that is begun anew."""
     start = None if anew else Dense.untrained((784, 20, 10), 5)

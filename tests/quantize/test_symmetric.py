@@ -332,6 +332,7 @@ np.savez(sys.argv[2], **results)
 """
 
 
+@pytest.mark.long
 def test_equal_to_keras_but_for_halves(tmp_path):
     """Keras multiplies by 127 / (max + 1e-7), we divide by max / 127.
 

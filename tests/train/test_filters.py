@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from long import quick
 
 from labkit import zoo
 from labkit.zoo import datasets
@@ -14,7 +15,7 @@ from labkit.model.network import Network  # noqa: E402
 from labkit.train import convert, filters, fit  # noqa: E402
 
 
-@pytest.mark.parametrize("name", filters.NAMES)
+@pytest.mark.parametrize("name", quick(filters.NAMES, "resnet8"))
 def test_the_smaller_model_is_the_file_without_the_filters(name):
     saving = 0.27
     network = zoo.load(name)
@@ -36,6 +37,7 @@ def test_the_smaller_model_is_the_file_without_the_filters(name):
     assert widths == {name: len(file.kernels[name]) for name in removed}
 
 
+@pytest.mark.long
 def test_it_trains_from_there_and_keeps_its_widths(tmp_path, monkeypatch):
     recipe = replace(
         filters.RECIPES["resnet8"], epochs=1, warmup_epochs=0, mixed_precision=False

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from check_asserts import assert_reaches
+from long import quick
 
 from labkit import zoo
 from labkit.measure.correctness import accuracy
@@ -34,7 +35,7 @@ def half_pruned(name, recipe):
     return model
 
 
-@pytest.mark.parametrize("name", ["mlp", "lenet5", "resnet8"])
+@pytest.mark.parametrize("name", quick(["mlp", "lenet5", "resnet8"], "mlp"))
 def test_a_zero_stays_a_zero_through_momentum_and_decay(name):
     recipe = replace(
         gradual_pruning.RECIPES[name].training, weight_decay=0.01, warmup_epochs=0
@@ -87,6 +88,7 @@ def kernel_values(model):
     )
 
 
+@pytest.mark.long
 def test_an_interrupted_pruning_goes_on_to_the_same_end(small, tmp_path, monkeypatch):
     whole, log = gradual_pruning.run("mlp", 0.9, tmp_path / "whole", 1)
     write, calls = fit.write_whole, []
@@ -165,7 +167,9 @@ def test_the_command_writes_a_file_and_a_record_that_agree(
         zoo.load_pruned("mlp-0.8")
 
 
-@pytest.mark.parametrize("title", zoo.pruned_names())
+@pytest.mark.parametrize(
+    "title", quick(zoo.pruned_names(), "mlp-0.92", "lenet5-0.92", "lenet5-0.992")
+)
 def test_a_committed_network_reaches_what_its_record_says(title):
     record, network = zoo.pruned_record(title), zoo.load_pruned(title)
     assert record["starts_from"] == zoo.load(record["name"]).digest

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from long import quick
 
 from labkit import zoo
 from labkit.compress.pruned import apply_masks
@@ -23,7 +24,8 @@ def magnitude_masks(name, sparsity):
 
 
 @pytest.mark.parametrize(
-    ("name", "sparsity", "steps"), [("mlp", 0.9, 60), ("resnet8", 0.5, 20)]
+    ("name", "sparsity", "steps"),
+    quick([("mlp", 0.9, 60), ("resnet8", 0.5, 20)], ("mlp", 0.9, 60)),
 )
 def test_fine_tuning_keeps_the_masks_and_mends_the_network(name, sparsity, steps):
     kept, seen = magnitude_masks(name, sparsity), []
@@ -38,6 +40,7 @@ def test_fine_tuning_keeps_the_masks_and_mends_the_network(name, sparsity, steps
     assert len(packed) < (1.1 - sparsity) * len(network)
 
 
+@pytest.mark.long
 def test_layers_without_a_mask_keep_all_their_weights():
     kept = {"fc1": magnitude_masks("mlp", 0.9)["fc1"]}
     trained = unpack(child.result(child.fine_tuning("mlp", kept, 5)))
@@ -51,7 +54,7 @@ def test_pruning_removes_what_it_says():
         assert (kernel == 0).sum() == removed_count(0.9, kernel.size)
 
 
-@pytest.mark.parametrize("steps", [1, 2])
+@pytest.mark.parametrize("steps", quick([1, 2], 1))
 def test_the_shortest_pruning_removes_all_that_it_says(steps):
     kernels = unpack(child.result(child.pruning("mlp", 0.9, steps))).kernels
     weights = sum(kernel.size for kernel in kernels.values())

@@ -6,6 +6,7 @@ from functools import cache
 import numpy as np
 import pytest
 from check_asserts import assert_reaches
+from long import quick
 
 from labkit import zoo
 from labkit.compress import factorized
@@ -28,7 +29,7 @@ def chosen_once():
         yield
 
 
-@pytest.mark.parametrize("name", low_rank.NAMES)
+@pytest.mark.parametrize("name", quick(low_rank.NAMES, "resnet8"))
 def test_the_model_computes_what_the_factorized_file_does(name):
     ranks, parts = low_rank.chosen(name, MACS[name])
     network = factorized.factorize(zoo.load(name), parts)
@@ -69,6 +70,7 @@ def test_strides_that_differ_by_direction():
     assert np.allclose(apart.predict(x, verbose=0), expected, atol=1e-4)
 
 
+@pytest.mark.long
 def test_it_trains_from_there_and_keeps_its_ranks(tmp_path, monkeypatch):
     recipe = replace(
         low_rank.RECIPES["resnet8"], epochs=1, warmup_epochs=0, mixed_precision=False
@@ -95,7 +97,7 @@ def test_it_trains_from_there_and_keeps_its_ranks(tmp_path, monkeypatch):
         np.testing.assert_array_equal(one, other)
 
 
-@pytest.mark.parametrize("title", zoo.lowrank_names())
+@pytest.mark.parametrize("title", quick(zoo.lowrank_names(), "resnet20-26M"))
 def test_a_committed_network_reaches_what_its_record_says(title):
     record, network = zoo.lowrank_record(title), zoo.load_lowrank(title)
     assert record["starts_from"] == zoo.load(record["name"]).digest

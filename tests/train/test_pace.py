@@ -57,6 +57,7 @@ def test_a_time_that_is_none_is_refused():
             child.result(child.training("mlp", "W4A4", 5, seconds=seconds))
 
 
+@pytest.mark.long
 def test_a_training_with_a_time_is_the_one_of_as_many_steps():
     """It ends far below its steps, and its file is that of the steps that it took."""
     pytest.importorskip("keras", reason="the extra `train` is not installed")

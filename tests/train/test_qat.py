@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from long import quick
 
 from labkit import zoo
 from labkit.measure.correctness import accuracy
@@ -71,7 +72,9 @@ def split():
     return datasets.load_images("mnist").validation.take(500)
 
 
-@pytest.mark.parametrize("name", ["mlp", "lenet5", "resnet8", "resnet20"])
+@pytest.mark.parametrize(
+    "name", quick(["mlp", "lenet5", "resnet8", "resnet20"], "lenet5")
+)
 def test_the_file_computes_what_the_model_computes(name):
     recipe = qat.RECIPES[name]
     model = qat.start(name, qat.Setting(4, 4), replace(recipe, mixed_precision=False))
@@ -113,6 +116,7 @@ def test_folding_batch_norm_leaves_the_codes_alone():
         quantized.rescaled(folded + np.float32([[0, 0.2, 0], [0, 0, 0]]), q, bits=3)
 
 
+@pytest.mark.long
 def test_a_checkpoint_keeps_the_scales(tmp_path):
     recipe = qat.RECIPES["lenet5"]
     model = qat.start("lenet5", qat.Setting(2, 4), recipe)
@@ -188,7 +192,12 @@ def test_the_settings_of_the_lesson_are_there():
     assert {tuple(pair) for pair in TRAINED} >= wanted | {("resnet20", "W4A4")}
 
 
-@pytest.mark.parametrize(("name", "setting"), TRAINED)
+@pytest.mark.parametrize(
+    ("name", "setting"),
+    quick(
+        TRAINED, *(pair for pair in TRAINED if pair[0] == "lenet5"), ["resnet8", "W4A4"]
+    ),
+)
 def test_a_committed_network_reaches_what_its_record_says(name, setting):
     record = zoo.quantized_record(name, setting)
     packed = zoo.load_packed(name, setting)

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from long import quick
 
 from labkit import zoo
 from labkit.common.file_errors import FileError
@@ -93,6 +94,7 @@ def test_a_network_s_three_files_are_put_in_place_together(
         assert (tmp_path / name).read_bytes() == before[name]
 
 
+@pytest.mark.long
 def test_a_finished_run_is_not_trained_further(small, tmp_path):
     first, log = fit.run("mlp", 1, tmp_path)
     again, again_log = fit.run("mlp", 1, tmp_path)
@@ -100,6 +102,7 @@ def test_a_finished_run_is_not_trained_further(small, tmp_path):
     assert again_log == log
 
 
+@pytest.mark.long
 def test_a_recipe_starts_from_the_weights_of_the_one_before(
     small, tmp_path, monkeypatch
 ):
@@ -206,9 +209,17 @@ def test_batch_norm_anew_has_the_plain_averages_of_the_batches():
     assert (first.momentum, second.momentum) == (0.99, 0.9)
 
 
+ARCHITECTURES = [
+    ("mlp", 266_610),
+    ("lenet5", 431_080),
+    ("resnet8", 77_706),
+    ("resnet20", 269_034),
+]
+
+
 @pytest.mark.parametrize(
     ("name", "parameters"),
-    [("mlp", 266_610), ("lenet5", 431_080), ("resnet8", 77_706), ("resnet20", 269_034)],
+    quick(ARCHITECTURES, *ARCHITECTURES[:3]),
 )
 def test_architectures(name, parameters):
     """Kernels and biases: what is left when batch normalization is folded away."""

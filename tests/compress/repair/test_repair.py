@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from long import quick
 
 from labkit import zoo
 from labkit.compress.pruned import apply_masks, prune_network
@@ -90,7 +91,7 @@ def test_the_first_layers_correction_is_e_times_the_mean_input():
     assert np.abs(moved).max() > 1e-3
 
 
-@pytest.mark.parametrize("name", ["mlp", "lenet5", "resnet8"])
+@pytest.mark.parametrize("name", quick(["mlp", "lenet5", "resnet8"], "mlp", "lenet5"))
 @pytest.mark.parametrize("repair", REPAIRS)
 def test_every_layer_has_the_float_networks_mean_and_deviation(name, repair):
     network, images = zoo.load(name), calibration(name)
@@ -226,6 +227,7 @@ def test_a_channel_of_zeros_gets_its_mean_alone():
     assert repaired.weights["fc1/bias"][7] == pytest.approx(wanted, abs=1e-6)
 
 
+@pytest.mark.long
 def test_what_they_are_worth():
     """On images that were not calibrated on, one scale a tensor, 4 bits."""
     network = zoo.load("resnet8")
