@@ -23,10 +23,10 @@ def magnitude_masks(name, sparsity):
     return masks({layer: np.abs(kernel) for layer, kernel in kernels.items()}, sparsity)
 
 
-@pytest.mark.parametrize(
-    ("name", "sparsity", "steps"),
-    quick([("mlp", 0.9, 60), ("resnet8", 0.5, 20)], ("mlp", 0.9, 60)),
-)
+MENDED = [("mlp", 0.9, 60), ("resnet8", 0.5, 20)]
+
+
+@pytest.mark.parametrize(("name", "sparsity", "steps"), quick(MENDED, MENDED[0]))
 def test_fine_tuning_keeps_the_masks_and_mends_the_network(name, sparsity, steps):
     kept, seen = magnitude_masks(name, sparsity), []
     network, split = zoo.load(name), zoo.dataset(name).validation.take(500)
