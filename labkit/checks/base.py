@@ -72,6 +72,8 @@ def answer(fn: Callable, *arguments):
         result = fn(*given)
     except NotImplementedError as error:
         raise NotYet from error
+    except Wrong:  # an argument complains of what is done with it
+        raise
     except Exception as error:
         raise Wrong(
             f"Your function raised {type(error).__name__}: {error} "

@@ -1,8 +1,9 @@
 """An exercise is declared: the right function, the calls, and the known mistakes.
 
 A mistake is a function, as a learner who makes it would write it. Its sentence is said
-only of an answer that equals its results on every call, and no other mistake's. Any
-other wrong answer gets the call, what it gave and what was expected.
+only of an answer that equals its results on every call, and no other mistake's; an
+exception is such a result. Any other wrong answer gets the call, what it gave and what
+was expected.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -61,17 +62,15 @@ class Exercise:
             text = f"Pass the function itself, not the {type(fn).__name__} it returns."
             return Verdict(title, "wrong", text)
         try:
-            found = [answer(fn, *call) for call in self.calls]
-            failing = [k for k, f in enumerate(found) if not self._is_right(f, k)]
+            found = [_answer(fn, call) for call in self.calls]
         except NotYet:
             text = f"Write {self.name}, then run its cell and this one again."
             return Verdict(title, "not yet", text)
-        except Wrong as wrong:
-            return Verdict(title, "wrong", str(wrong))
+        failing = [k for k, f in enumerate(found) if not self._is_right(f, k)]
         if not failing:
             return Verdict(title, "passed", f"All {len(found)} cases are right.")
-        text = self._explained(found, failing[0])
-        return Verdict(title, "wrong", text, self.calls[failing[0]])
+        k, text = self._explained(found, failing)
+        return Verdict(title, "wrong", text, self.calls[k])
 
     def _is_right(self, result, k: int) -> bool:
         call = self.calls[k]
@@ -84,23 +83,38 @@ class Exercise:
 
     def _value(self, result, call: tuple) -> "Value | Wrong":
         """What is compared of a result; the complaint about its form if it has none."""
+        if isinstance(result, Wrong):
+            return result
         try:
             return self.form(result, *call)
         except Wrong as wrong:
             return wrong
 
-    def _explained(self, found: list, k: int) -> str:
-        """One sentence about answers of which number k is the first wrong one."""
+    def _explained(self, found: list, failing: list[int]) -> tuple[int, str]:
+        """The call that is shown, and one sentence about it.
+
+        failing: the numbers of the calls with a wrong answer. An answer that is no
+        known mistake's is shown where it raised, if it did.
+        """
         made = [text for text, fns in self.mistakes.items() if self._made(found, fns)]
-        call = f"{self.name}({describe(*self.calls[k])})"
         if len(made) == 1:
-            return f"{made[0]} (in {call})."
-        value = self._value(found[k], self.calls[k])
+            return failing[0], f"{made[0]} (in {self._call(failing[0])})."
+        for k in failing:
+            if isinstance(found[k], Wrong):
+                return k, str(found[k])
+        return failing[0], self._compared(found[failing[0]], failing[0])
+
+    def _compared(self, result, k: int) -> str:
+        """The complaint about a result's form, or the result beside the right one."""
+        value = self._value(result, self.calls[k])
         if isinstance(value, Wrong):
-            return f"{str(value).removesuffix('.')} (in {call})."
-        gives, right = side_by_side(found[k], self.reference(*self.calls[k]))
+            return f"{str(value).removesuffix('.')} (in {self._call(k)})."
+        gives, right = side_by_side(result, self.reference(*self.calls[k]))
         expected = "one right answer is" if self.accepts else "expected is"
-        return f"{call} gives {gives}; {expected} {right}."
+        return f"{self._call(k)} gives {gives}; {expected} {right}."
+
+    def _call(self, k: int) -> str:
+        return f"{self.name}({describe(*self.calls[k])})"
 
     def _made(self, found: list, mistakes: Callable | tuple[Callable, ...]) -> bool:
         """Whether one of the functions gives the same answer on every call."""
@@ -108,14 +122,19 @@ class Exercise:
         pairs = list(zip(found, self.calls, strict=True))
         return any(
             all(
-                self._alike(result, answer(wrong, *call), call)
+                self._alike(result, _answer(wrong, call), call)
                 for result, call in pairs
             )
             for wrong in several
         )
 
     def _alike(self, found, wrong, call: tuple) -> bool:
-        """Whether two results are the same: by their values, else as plain numbers."""
+        """Whether two results are the same: by their values, else as plain numbers.
+
+        Two complaints are the same if their texts are.
+        """
+        if isinstance(found, Wrong) or isinstance(wrong, Wrong):
+            return str(found) == str(wrong)
         values = [self._value(result, call) for result in (found, wrong)]
         if any(isinstance(value, Wrong) for value in values):
             values = [plain(result) for result in (found, wrong)]
@@ -130,3 +149,11 @@ class Exercise:
         return np.shape(one) == np.shape(other) and np.allclose(
             one, other, self.rtol, self.atol
         )
+
+
+def _answer(fn: Callable, call: tuple) -> Any:
+    """What `fn` returns, or the complaint about what it raises or changes."""
+    try:
+        return answer(fn, *call)
+    except Wrong as wrong:
+        return wrong

@@ -92,6 +92,19 @@ def test_a_mistake_is_named_only_if_every_call_agrees_with_it_alone():
     assert twins(lambda x: 2).message == "one(1.0) gives 2; expected is 1.0."
 
 
+def test_a_mistake_may_raise_and_other_exceptions_are_shown_first():
+    third = Exercise(
+        "third",
+        "",
+        lambda x: x[min(2, len(x) - 1)],
+        [(np.arange(3.0),), (np.array([4.0]),)],
+        {"Counted from the end": lambda x: x[-3]},
+    )
+    assert third(lambda x: np.copy(x)[-3]).message.startswith("Counted from the end")
+    other = third(lambda x: x[5] if len(x) == 1 else 7)
+    assert "IndexError: index 5" in other.message and other.arguments == third.calls[1]
+
+
 def test_more_than_one_right_value():
     even = double(accepts=lambda value, x: bool((value % 2 == 0).all()))
     assert even(lambda x: 4 * x)
