@@ -1,142 +1,166 @@
-"""An int8 dense layer for notebook 02's exercise: what it computes, and what not.
+"""An int8 dense layer for notebook 02's exercise: its stages, and each one's mistakes.
 
-Each mistake has a sentence for the learner and the codes that it leads to.
+All functions take what the exercise's does: q int8 (images, inputs), kernel int8
+(outputs, inputs), bias int32 (outputs,), zero_in, m0 and n int64 (outputs,), zero_out.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable
 
 import numpy as np
 
-from labkit.integer.fixed_point import rescale, round_half_away
-
-INT8 = np.iinfo(np.int8)
-
-FORGOT_ZERO_IN = (
-    "Subtract the input's zero point from every code first: a code of zero_in means 0"
+from labkit.integer.fixed_point import (
+    high_product,
+    rescale,
+    round_half_away,
+    rounding_shift,
+    saturate,
 )
-FORGOT_BIAS = "Add the bias to the sums, before they are rescaled"
-FORGOT_ZERO_OUT = "Add zero_out after rescaling: it is the code of the real 0"
-NO_SATURATION = (
+
+
+def _subtract(q: np.ndarray, zero_in: int) -> np.ndarray:
+    return q.astype(np.int64) - zero_in
+
+
+def layer(
+    steps: Callable = _subtract,
+    add: Callable = np.add,
+    scale: Callable = rescale,
+    codes: Callable = saturate,
+) -> Callable:
+    """The layer, of which any stage may be another.
+
+    steps: (q, zero_in) -> steps from zero. add: (sums of products, bias) ->
+    accumulators. scale: (accumulators, m0, n) -> rescaled. codes: (rescaled, zero_out)
+    -> int8 codes (images, outputs).
+    """
+
+    def dense(q, kernel, bias, zero_in, m0, n, zero_out):
+        sums = steps(q, zero_in) @ kernel.T.astype(np.int64)
+        return codes(scale(add(sums, bias), m0, n), zero_out)
+
+    return dense
+
+
+def _bias_last(q, kernel, bias, zero_in, m0, n, zero_out):
+    sums = _subtract(q, zero_in) @ kernel.T.astype(np.int64)
+    return saturate(rescale(sums, m0, n) + bias, zero_out)
+
+
+def _narrow_steps(q, zero_in):
+    return _subtract(q, zero_in).astype(np.int8).astype(np.int64)
+
+
+def _narrow_sums(sums, bias):
+    return sums.astype(np.int8).astype(np.int64) + bias
+
+
+def _product(sums, m0):
+    return np.multiply(sums, m0, dtype=np.int64)
+
+
+def _narrow_product(added: int) -> Callable:
+    """The product in int32, with `added` before the first shift."""
+    return lambda sums, m0, n: (
+        ((_product(sums, m0) + added).astype(np.int32) >> 31).astype(np.int64) >> n
+    )
+
+
+def _half_up(sums, m0, n):
+    return (high_product(sums, m0) + ((np.int64(1) << n) >> 1)) >> n
+
+
+def _half_even(sums, m0, n):
+    high = high_product(sums, m0)
+    down, half = high >> n, (np.int64(1) << n) >> 1
+    rest = high - (down << n)
+    return down + ((rest > half) | ((rest == half) & (half > 0) & (down % 2 == 1)))
+
+
+def _once(sums, m0, n):
+    return rescale(sums, m0, n, "single")
+
+
+def _once_away(sums, m0, n):
+    half = np.int64(1) << (30 + n)
+    return np.sign(sums) * ((_product(np.abs(sums), m0) + half) >> (31 + n))
+
+
+def _real(sums, m0, n):
+    return sums * (m0 / 2**31 / 2.0**n)
+
+
+def _float_product(sums, m0, n):
+    """Both roundings as they should be, but in float64."""
+    high = np.floor(sums * m0.astype(np.float64) / 2**31 + 0.5)
+    return round_half_away(high / 2.0**n).astype(np.int64)
+
+
+def _clipped(x):
+    return np.clip(x, -128, 127)
+
+
+MISTAKES = {
+    "Subtract the input's zero point from every code first: a code of zero_in means "
+    "0": layer(steps=lambda q, zero_in: q.astype(np.int64)),
+    "The sign of zero_in is wrong: subtract it from the codes": (
+        layer(steps=lambda q, zero_in: q.astype(np.int64) + zero_in)
+    ),
+    "Add the bias to the sums, before they are rescaled": (
+        layer(add=lambda sums, bias: sums),
+        _bias_last,
+    ),
+    "Add zero_out after rescaling: it is the code of the real 0": (
+        layer(codes=lambda rescaled, zero_out: saturate(rescaled))
+    ),
+    "The sign of zero_out is wrong: add it after rescaling": (
+        layer(codes=lambda rescaled, zero_out: saturate(rescaled, -zero_out))
+    ),
     "Your codes wrap around: what lies outside -128 … 127 must saturate, so clip "
-    "before you turn the numbers into int8"
-)
-OUTSIDE = "Some codes lie outside -128 … 127: clip them, after zero_out was added"
-SATURATED_EARLY = "Add zero_out first and clip then: you clip too early"
-NARROW_SUMS = (
+    "before you turn the numbers into int8": (
+        layer(codes=lambda rescaled, zero_out: (rescaled + zero_out).astype(np.int8))
+    ),
+    "Some codes lie outside -128 … 127: clip them, after zero_out was added": (
+        layer(codes=np.add)
+    ),
+    "Add zero_out first and clip then: you clip too early": (
+        layer(codes=lambda x, zero_out: saturate(_clipped(x), zero_out)),
+        layer(codes=lambda x, zero_out: _clipped(x) + zero_out),
+        layer(codes=lambda x, zero_out: (_clipped(x) + zero_out).astype(np.int8)),
+    ),
     "You sum in int8, which overflows at 128: turn the codes into int32 before you "
-    "multiply"
-)
-NARROW_STEPS = (
-    "q - zero_in needs more than 8 bits (127 - (-128) is 255): turn q into int32 first"
-)
-NARROW_PRODUCT = (
-    "An accumulator times m0 has up to 62 bits and overflows in int32: use int64"
-)
-CUT_OFF = (
+    "multiply": layer(add=_narrow_sums),
+    "q - zero_in needs more than 8 bits (127 - (-128) is 255): turn q into int32 "
+    "first": layer(steps=_narrow_steps),
+    "An accumulator times m0 has up to 62 bits and overflows in int32: use int64": (
+        layer(scale=_narrow_product(0)),
+        layer(scale=_narrow_product(2**30)),
+    ),
     "You cut the digits off with a shift: to round, add half of what the shift divides "
-    "by first"
-)
-CUT_OFF_LAST = "The last shift cuts digits off: it must round, halves away from zero"
-HALF_UP = (
+    "by first": layer(scale=lambda sums, m0, n: _product(sums, m0) >> (31 + n)),
+    "The last shift cuts digits off: it must round, halves away from zero": (
+        layer(scale=lambda sums, m0, n: high_product(sums, m0) >> n)
+    ),
+    "The first shift cuts digits off: it must round, so add 2**30 before it": (
+        layer(scale=lambda s, m0, n: rounding_shift(_product(s, m0) >> 31, n))
+    ),
     "A negative half goes the wrong way: LiteRT rounds it away from zero, -2.5 to -3. "
-    "Shift the absolute value and put the sign back"
-)
-HALF_EVEN = (
+    "Shift the absolute value and put the sign back": layer(scale=_half_up),
     "You round halves to the even number, as np.rint and round() do: LiteRT rounds "
-    "them away from zero, 2.5 to 3 and -2.5 to -3"
-)
-ONCE = (
+    "them away from zero, 2.5 to 3 and -2.5 to -3": (
+        layer(scale=_half_even),
+        layer(scale=lambda s, m0, n: np.rint(high_product(s, m0) / 2.0**n).astype(int)),
+    ),
     "You round once, after both shifts. LiteRT's kernels round twice: the product / "
-    "2**31 first, then that / 2**n"
-)
-ONCE_AWAY = (
+    "2**31 first, then that / 2**n": layer(scale=_once),
     "You round once, halves away from zero. LiteRT's kernels round twice: the product "
-    "/ 2**31 first, halves up, then that / 2**n, halves away from zero"
-)
-ONCE_IN_FLOAT = (
+    "/ 2**31 first, halves up, then that / 2**n, halves away from zero": (
+        layer(scale=_once_away),
+        layer(scale=lambda *call: round_half_away(_real(*call)).astype(int)),
+    ),
     "You round once, and halves to the even number: that is the float product. Use "
-    "integers and round twice, / 2**31 first, then / 2**n, halves away from zero"
-)
-FLOATS = (
-    "There is a float in your integer path: a chip without floats cannot run it. Use "
-    "astype only to integer types, and >> in place of / and np.rint"
-)
-
-
-@dataclass(frozen=True, eq=False)
-class Dense:
-    """The arguments of one call, and what went into making them."""
-
-    q: np.ndarray
-    kernel: np.ndarray
-    bias: np.ndarray
-    zero_in: int
-    m0: np.ndarray
-    n: np.ndarray
-    zero_out: int
-
-    @property
-    def arguments(self) -> tuple:
-        """What the learner's function is called with."""
-        return tuple(vars(self).values())
-
-    def sums(self) -> np.ndarray:
-        """The sums of products, without the bias, int64 (images, outputs)."""
-        return (self.q.astype(np.int64) - self.zero_in) @ self._columns
-
-    @property
-    def _columns(self) -> np.ndarray:
-        return self.kernel.T.astype(np.int64)
-
-    def codes(self, rescaled: np.ndarray) -> np.ndarray:
-        """Rescaled accumulators as codes."""
-        shifted = rescaled + self.zero_out
-        return np.clip(shifted, INT8.min, INT8.max).astype(np.int8)
-
-    def real(self) -> np.ndarray:
-        """The accumulators times their multipliers, as real numbers."""
-        return (self.sums() + self.bias) * (self.m0 * 2.0 ** (-31.0 - self.n))
-
-    def right(self) -> np.ndarray:
-        """The codes of the layer."""
-        return self.codes(self._rescaled(self.sums() + self.bias))
-
-    def _rescaled(self, sums: np.ndarray, rounding: str = "double") -> np.ndarray:
-        return rescale(sums, self.m0, self.n, rounding)
-
-    def mistakes(self) -> dict[str, np.ndarray]:
-        """What is wrong -> the codes that it leads to."""
-        sums = self.sums() + self.bias
-        narrow = np.multiply(sums, self.m0, dtype=np.int64).astype(np.int32)
-        high = (np.multiply(sums, self.m0, dtype=np.int64) + (1 << 30)) >> 31
-        half = (np.int64(1) << self.n) >> 1
-        rescaled = self._rescaled(sums)
-        unshifted = self.q.astype(np.int64) @ self._columns + self.bias
-        return {
-            FORGOT_ZERO_IN: self.codes(self._rescaled(unshifted)),
-            FORGOT_BIAS: self.codes(self._rescaled(self.sums())),
-            FORGOT_ZERO_OUT: self.codes(rescaled - self.zero_out),
-            NO_SATURATION: (rescaled + self.zero_out).astype(np.int8),
-            SATURATED_EARLY: np.clip(
-                np.clip(rescaled, INT8.min, INT8.max) + self.zero_out,
-                INT8.min,
-                INT8.max,
-            ).astype(np.int8),
-            NARROW_SUMS: self.codes(self._rescaled(self._narrow_sums() + self.bias)),
-            NARROW_STEPS: self.codes(self._rescaled(self._narrow_steps() + self.bias)),
-            NARROW_PRODUCT: self.codes(narrow.astype(np.int64) >> 31 >> self.n),
-            CUT_OFF_LAST: self.codes(high >> self.n),
-            CUT_OFF: self.codes(np.multiply(sums, self.m0) >> (31 + self.n)),
-            HALF_UP: self.codes((high + half) >> self.n),
-            HALF_EVEN: self.codes(np.rint(high * 2.0**-self.n).astype(np.int64)),
-            ONCE: self.codes(self._rescaled(sums, "single")),
-            ONCE_AWAY: self.codes(round_half_away(self.real()).astype(np.int64)),
-            ONCE_IN_FLOAT: self.codes(np.rint(self.real()).astype(np.int64)),
-        }
-
-    def _narrow_sums(self) -> np.ndarray:
-        return self.sums().astype(np.int8).astype(np.int64)
-
-    def _narrow_steps(self) -> np.ndarray:
-        steps = (self.q.astype(np.int64) - self.zero_in).astype(np.int8)
-        return steps.astype(np.int64) @ self._columns
+    "integers and round twice, / 2**31 first, then / 2**n, halves away from zero": (
+        layer(scale=lambda *call: np.rint(_real(*call)).astype(int))
+    ),
+    "You round as LiteRT does, but in floats: a product has up to 62 bits, of which a "
+    "float64 holds 53. Use int64 and >>": layer(scale=_float_product),
+}
