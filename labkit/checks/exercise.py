@@ -7,7 +7,7 @@ was expected.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -36,7 +36,8 @@ class Exercise:
     makes it. form: (result, *arguments) -> what is compared, float64 array(s); raises
     `Wrong` for an answer of another form. accepts: (value, *arguments) -> whether the
     value is right, where more than one is; without it a value is right that is close
-    to the reference's. rtol, atol: how close, as in `np.isclose`.
+    to the reference's. rtol, atol: how close, as in `np.isclose`. raises: exception ->
+    what it means here, said of an answer that raises it and is no known mistake's.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Exercise:
     accepts: Callable[..., bool] | None = None
     rtol: float = 1e-5
     atol: float = 1e-9
+    raises: Mapping[type[Exception], str] = field(default_factory=dict)
 
     def __post_init__(self):
         object.__setattr__(self, "__doc__", f"Check {self.asks}")
@@ -101,8 +103,16 @@ class Exercise:
             return failing[0], f"{made[0]} (in {self._call(failing[0])})."
         for k in failing:
             if isinstance(found[k], Wrong):
-                return k, str(found[k])
+                return k, self._raised(found[k], k)
         return failing[0], self._compared(found[failing[0]], failing[0])
+
+    def _raised(self, wrong: Wrong, k: int) -> str:
+        """What an exception means, or the complaint as it is."""
+        error = wrong.__cause__
+        for kind, sentence in self.raises.items():
+            if isinstance(error, kind):
+                return f"{type(error).__name__}. {sentence} (in {self._call(k)})."
+        return str(wrong)
 
     def _compared(self, result, k: int) -> str:
         """The complaint about a result's form, or the result beside the right one."""

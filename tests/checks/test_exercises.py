@@ -105,6 +105,21 @@ def test_a_mistake_may_raise_and_other_exceptions_are_shown_first():
     assert "IndexError: index 5" in other.message and other.arguments == third.calls[1]
 
 
+def test_an_exception_may_have_a_meaning():
+    root = Exercise(
+        "root",
+        "",
+        abs,
+        [(4.0,), (-9.0,)],
+        {},
+        raises={ArithmeticError: "A square is never below 0"},
+    )
+    assert root(lambda x: x // (x + 9)).message == (
+        "ZeroDivisionError. A square is never below 0 (in root(-9.0))."
+    )
+    assert "TypeError: " in root(lambda: 0).message
+
+
 def test_more_than_one_right_value():
     even = double(accepts=lambda value, x: bool((value % 2 == 0).all()))
     assert even(lambda x: 4 * x)
