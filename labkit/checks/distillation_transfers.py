@@ -1,143 +1,193 @@
-"""Checks of notebook 04b: slopes by the input, and where a layer looks."""
+"""Exercises of notebook 04b: slopes by the input, and where a layer looks."""
 
 from collections.abc import Callable
 
 import numpy as np
 
 from labkit import distill
-from labkit.checks.base import Verdict, Wrong, answer, named, numbers, verdict
+from labkit.checks.base import Wrong, numbers
+from labkit.checks.exercise import Exercise
 from labkit.distill import similarity
 
 
-def check_label_slopes(fn: Callable) -> Verdict:
-    """Check `fn(w1, b1, w2, x, labels) -> slopes`: of the label's logit by the input.
+def _hidden(w1, b1, x) -> np.ndarray:
+    """The hidden units' sums, (n, hidden)."""
+    return x @ w1.T + b1
 
-    The logits are w2 @ relu(w1 @ x + b1). w1: (hidden, inputs). w2: (classes, hidden).
-    x: (n, inputs). Returned: (n, inputs).
-    """
+
+def _through(rows: Callable) -> Callable:
+    """Through the units that are on. rows: (w2, logits, labels) -> (n, hidden)."""
+
+    def slopes(w1, b1, w2, x, labels):
+        sums = _hidden(w1, b1, x)
+        logits = np.maximum(sums, 0) @ w2.T
+        return (rows(w2, logits, labels) * (sums > 0)) @ w1
+
+    return slopes
+
+
+def _passing(gates: Callable) -> Callable:
+    """The labels' rows, times `gates(w1, b1, x)`, (n, hidden)."""
+    return lambda w1, b1, w2, x, labels: (w2[labels] * gates(w1, b1, x)) @ w1
+
+
+_slopes = _through(lambda w2, logits, labels: w2[labels])
+
+
+def _of_loss(w2, logits, labels):
+    return (distill.soften(logits) - distill.one_hot(labels, len(w2))) @ w2
+
+
+def _of_probability(w2, logits, labels):
+    q = distill.soften(logits)
+    own = q[np.arange(len(q)), labels, None]
+    return own * (w2[labels] - q @ w2)
+
+
+def _slope_an_input(result, w1, b1, w2, x, labels) -> np.ndarray:
+    found = numbers(result, "a slope for each input")
+    if found.shape == x.shape:
+        return found
+    n, wanted = len(x), x.shape
+    if found.shape in (w1.shape, (n, *w1.shape)):
+        raise Wrong(
+            "That has the shape of w1: slopes by the parameters. Two networks can't be "
+            f"compared by these; return one for each input, {wanted}"
+        )
+    if found.shape == (n, len(w2), w1.shape[1]):
+        raise Wrong(
+            f"That is the whole Jacobian: take the row of each image's label, {wanted}"
+        )
+    raise Wrong(
+        f"Return a slope for each input of each image, {wanted}, not {found.shape}"
+    )
+
+
+def _network_calls() -> list[tuple]:
+    """About half of the labels are not the network's answers."""
     rng = np.random.default_rng(11)
-    cases = []
+    calls = []
     for n, inputs, hidden, classes in ((4, 5, 6, 3), (3, 7, 4, 5)):
         w1 = rng.normal(size=(hidden, inputs)).round(2)
         b1 = rng.normal(size=hidden).round(2)
         w2 = rng.normal(size=(classes, hidden)).round(2)
         x = rng.normal(size=(n, inputs)).round(2)
-        answers = (np.maximum(x @ w1.T + b1, 0) @ w2.T).argmax(axis=1)
-        labels = (answers + np.arange(n) % 2) % classes  # some answers are wrong
-        cases.append(_slopes_case(w1, b1, w2, x, labels))
-    return verdict("check_label_slopes", fn, cases)
+        answers = (np.maximum(_hidden(w1, b1, x), 0) @ w2.T).argmax(axis=1)
+        calls.append((w1, b1, w2, x, (answers + np.arange(n) % 2) % classes))
+    return calls
 
 
-def _slopes_case(w1, b1, w2, x, labels) -> Callable:
-    h = x @ w1.T + b1
-    on, n = h > 0, len(x)
+check_label_slopes = Exercise(
+    name="label_slopes",
+    asks="""`fn(w1, b1, w2, x, labels) -> slopes`: of the label's logit by the input.
 
-    def case(fn):
-        call = f"for {n} images of {w1.shape[1]} inputs, {len(w1)} hidden units"
-        found = numbers(answer(fn, w1, b1, w2, x, labels), "a slope for each input")
-        if found.shape != x.shape:
-            raise Wrong(_slopes_shape(found.shape, w1, w2, n, call))
-        right = (w2[labels] * on) @ w1
-        if np.allclose(found, right, rtol=1e-4, atol=1e-5):
-            return
-        logits = np.maximum(h, 0) @ w2.T
-        q = distill.soften(logits)
-        of_loss = (q - distill.one_hot(labels, len(w2))) @ w2
-        known = {
-            "The ReLU is missing: through a unit that is off nothing passes, so its "
-            "slope is 0 for that image": w2[labels] @ w1,
-            "A unit is on where its sum with the bias is above 0; yours leaves the "
-            "bias out": (w2[labels] * (x @ w1.T > 0)) @ w1,
-            "A ReLU passes 1 or 0, not the activation itself": (
-                (w2[labels] * np.maximum(h, 0)) @ w1
-            ),
-            "That is the slope of the largest logit: take the label's, also where the "
-            "network errs": (w2[logits.argmax(axis=1)] * on) @ w1,
-            "That is the slope of all logits' sum: take the label's row of w2": (
-                (w2.sum(axis=0) * on) @ w1
-            ),
-            "That is the slope of the loss, which vanishes where a network is sure: "
-            "take the label's logit": (of_loss * on) @ w1,
-            "The sign is turned": -right,
-            "That is a mean over the images: each image has slopes of its own": right
-            / n,
-        }
-        other = "That is not w2[label] over the units that are on, times w1"
-        raise Wrong(named(known, found, other, call))
+    The logits are w2 @ relu(w1 @ x + b1). w1: (hidden, inputs). w2: (classes, hidden).
+    x: (n, inputs). Returned: (n, inputs).
+    """,
+    reference=_slopes,
+    calls=_network_calls(),
+    form=_slope_an_input,
+    rtol=1e-4,
+    atol=1e-5,
+    mistakes={
+        "The ReLU is missing: through a unit that is off nothing passes, so its slope "
+        "is 0 for that image": _passing(lambda w1, b1, x: 1),
+        "A unit is on where its sum with the bias is above 0; yours leaves the bias "
+        "out": _passing(lambda w1, b1, x: x @ w1.T > 0),
+        "A ReLU passes 1 or 0, not the activation itself": (
+            _passing(lambda w1, b1, x: np.maximum(_hidden(w1, b1, x), 0))
+        ),
+        "The wrong way round: a unit passes 1 where its sum is above 0, else 0": (
+            _passing(lambda w1, b1, x: _hidden(w1, b1, x) <= 0)
+        ),
+        "That is the slope of the largest logit: take the label's, also where the "
+        "network errs": _through(lambda w2, logits, y: w2[logits.argmax(axis=1)]),
+        "That is the slope of all logits' sum: take the label's row of w2": (
+            _through(lambda w2, logits, y: w2.sum(axis=0))
+        ),
+        "That is the slope of the loss, which vanishes where a network is sure: take "
+        "the label's logit": _through(_of_loss),
+        "That is the slope of the label's probability, which vanishes where a network "
+        "is sure: take its logit": _through(_of_probability),
+        "The sign is flipped": lambda *call: -_slopes(*call),
+        "That is a mean over the images: each image has slopes of its own": (
+            lambda w1, b1, w2, x, y: _slopes(w1, b1, w2, x, y) / len(x)
+        ),
+    },
+)
 
-    return case
+
+def _summed(change: Callable) -> Callable:
+    """`change` of each number, summed over the channels: (n, height * width)."""
+    return lambda features: change(features).sum(axis=-1).reshape(len(features), -1)
 
 
-def _slopes_shape(shape, w1, w2, n: int, call: str) -> str:
-    wanted = f"({n}, {w1.shape[1]})"
-    if shape == w1.shape or shape == (n, *w1.shape):
-        return (
-            f"That has the shape of w1: slopes by the parameters. Two networks can't "
-            f"be compared by these; return one for each input, {wanted} ({call})."
+_squares = _summed(np.square)
+
+
+def _over(size: Callable, maps: Callable = _squares) -> Callable:
+    """Maps of the features over a size of them, `size(maps)`."""
+    return lambda features: maps(features) / size(maps(features))
+
+
+def _length(maps: np.ndarray) -> np.ndarray:
+    """The length of each map, (n, 1)."""
+    return np.linalg.norm(maps, axis=1, keepdims=True)
+
+
+def _flat_maps(result, features) -> np.ndarray:
+    n, height, width, _ = features.shape
+    found = numbers(result, "a map for each image")
+    if found.shape == (n, height, width):
+        raise Wrong(f"Make each map flat: ({n}, {height * width})")
+    if found.shape != (n, height * width):
+        raise Wrong(
+            f"Return a map for each image, ({n}, {height * width}): sum over the "
+            f"channels, the last axis; yours is {found.shape}"
         )
-    if shape == (n, len(w2), w1.shape[1]):
-        return (
-            f"That is the whole Jacobian: take the row of each image's label, {wanted} "
-            f"({call})."
-        )
-    return f"Return a slope for each input of each image, {wanted}, not {shape}."
+    return found
 
 
-def check_attention_maps(fn: Callable) -> Verdict:
-    """Check `fn(features) -> maps`: (n, height, width, channels) to (n, places).
+def _feature_calls() -> list[tuple[np.ndarray]]:
+    rng = np.random.default_rng(12)
+    shapes = (3, 2, 4, 5), (2, 3, 3, 1)
+    return [(rng.normal(size=shape).round(2),) for shape in shapes]
+
+
+check_attention_maps = Exercise(
+    name="attention_maps",
+    asks="""`fn(features) -> maps`: (n, height, width, channels) to (n, places).
 
     A map is the sum over the channels of the squares, flat, of length 1.
-    """
-    rng = np.random.default_rng(12)
-    settings = [(3, 2, 4, 5), (2, 3, 3, 1)]
-    cases = [_maps_case(rng.normal(size=shape).round(2)) for shape in settings]
-    return verdict("check_attention_maps", fn, cases)
-
-
-def _maps_case(features: np.ndarray) -> Callable:
-    n, height, width, _ = features.shape
-    right = similarity.attention_maps(features)
-
-    def case(fn):
-        call = f"for features of shape {features.shape}"
-        found = numbers(answer(fn, features), "a map for each image")
-        if found.shape == (n, height, width):
-            raise Wrong(f"Make each map flat: ({n}, {height * width}) ({call}).")
-        if found.shape != right.shape:
-            raise Wrong(
-                f"Return a map for each image, ({n}, {height * width}): sum over the "
-                f"channels, the last axis; yours is {found.shape} ({call})."
-            )
-        if np.allclose(found, right, atol=1e-6):
-            return
-        raise Wrong(named(_wrong_maps(features), found, "That is no such map", call))
-
-    return case
-
-
-def _wrong_maps(features: np.ndarray) -> dict[str, np.ndarray]:
-    n = len(features)
-    squares = np.square(features).sum(axis=-1).reshape(n, -1)
-    sums = features.sum(axis=-1).reshape(n, -1)
-    sizes = np.abs(features).sum(axis=-1).reshape(n, -1)
-
-    def unit(maps, axis: int | None = 1):
-        return maps / np.sqrt(np.sum(maps**2, axis=axis, keepdims=axis is not None))
-
-    return {
+    """,
+    reference=similarity.attention_maps,
+    calls=_feature_calls(),
+    form=_flat_maps,
+    atol=1e-6,
+    mistakes={
         "Bring each map to length 1: layers of two networks differ in scale, and a "
-        "student should not learn that": squares,
-        "That is the mean of squares, not of length 1": squares / features.shape[-1],
-        "Squares first, then the sum: activations of different sign cancel": unit(sums),
-        "That sums magnitudes: take squares": unit(sizes),
+        "student should not learn that": _squares,
+        "That is the mean of squares, not of length 1": (
+            lambda features: _squares(features) / features.shape[-1]
+        ),
+        "Squares first, then the sum: activations of different sign cancel": (
+            _over(_length, _summed(lambda features: features))
+        ),
+        "That sums magnitudes: take squares": _over(_length, _summed(np.abs)),
         "Each map adds up to 1: divide by its length, the root of the sum of squares": (
-            squares / squares.sum(axis=1, keepdims=True)
+            _over(lambda maps: maps.sum(axis=1, keepdims=True))
         ),
-        "The largest place of each map is 1: divide by its length": (
-            squares / squares.max(axis=1, keepdims=True)
+        "The largest number of each map is 1: divide by its length": (
+            _over(lambda maps: maps.max(axis=1, keepdims=True))
         ),
-        "One length for all images: each map has its own": unit(squares, None),
-        "Your length runs over the images: take it over the places": unit(squares, 0),
+        "One length for all images: each map has its own": _over(np.linalg.norm),
+        "Your length runs over the images: take it over the places": (
+            _over(lambda maps: np.linalg.norm(maps, axis=0))
+        ),
+        "That is the square of the length: take its root before you divide": (
+            _over(lambda maps: _length(maps) ** 2)
+        ),
         "That is the root of the squares, the length over the channels: leave the root "
-        "out": unit(np.sqrt(squares)),
-    }
+        "out": _over(_length, lambda features: np.sqrt(_squares(features))),
+    },
+)
