@@ -1,223 +1,238 @@
-"""Checks of notebook 05: two factors, the rank where they pay, and for an energy."""
+"""Exercises of notebook 05: two factors, the rank where they pay, and for an energy."""
 
 from collections.abc import Callable
 
 import numpy as np
 
-from labkit.checks.base import Verdict, Wrong, answer, numbers, verdict
-from labkit.lowrank.truncated_svd import largest_paying_rank, rank_for_energy
+from labkit.checks.base import Wrong, numbers
+from labkit.checks.exercise import Exercise
+from labkit.lowrank import truncated_svd
 
 
-def check_low_rank_factors(fn: Callable) -> Verdict:
-    """Check `fn(w, rank) -> (first, second)`: the two factors of the nearest matrix.
+def _same(u, s, vt):
+    return u, s, vt
 
-    w: (out, in). first: (rank, in), second: (out, rank), so that y = second @ (first @
-    x). Where the singular values go is free.
+
+def _factors(change: Callable, before: float = 0, behind: float = 1) -> Callable:
+    """The first terms of `change(u, s, vt)` as two factors.
+
+    before, behind: the powers of the singular values in the first and second factor.
     """
-    rng = np.random.default_rng(10)
-    settings = [
-        (rng.normal(size=(6, 6)).round(2), 2),  # square: V fits as well as V^T
-        (rng.normal(size=(5, 8)).round(2), 3),
-        (rng.normal(size=(9, 4)).round(2), 1),
-        (rng.normal(size=(3, 7)).round(2), 3),
-        (0.01 * rng.normal(size=(6, 6)), 4),
-    ]
-    cases = [_factors_case(*setting) for setting in settings]
-    return verdict("check_low_rank_factors", fn, cases)
+
+    def factors(w, rank):
+        u, s, vt = change(*np.linalg.svd(w, full_matrices=False))
+        first = s[:rank, None] ** before * vt[:rank]
+        return first, u[:, :rank] * s[:rank] ** behind
+
+    return factors
 
 
-def _factors_case(w: np.ndarray, rank: int) -> Callable:
-    u, s, vt = np.linalg.svd(w, full_matrices=False)
-    nearest = (u[:, :rank] * s[:rank]) @ vt[:rank]
-
-    def case(fn):
-        call = f"for a matrix {w.shape}, rank = {rank}"
-        first, second = pair(answer(fn, w, rank), w, rank, call)
-        found = second @ first
-        if not np.allclose(found, nearest, atol=1e-6 * s[0]):
-            raise Wrong(_factors_mistake(found, (u, s, vt), nearest, rank, call))
-
-    return case
+def _wherever(change: Callable) -> tuple[Callable, ...]:
+    """The singular values in the second factor, in the first, their roots in both."""
+    return tuple(_factors(change, *powers) for powers in ((0, 1), (1, 0), (0.5, 0.5)))
 
 
-def pair(result, w: np.ndarray, rank: int, call: str) -> tuple[np.ndarray, np.ndarray]:
-    """The answer as two factors of the right shapes, or Wrong."""
+def pair(result, w: np.ndarray, rank: int) -> tuple[np.ndarray, np.ndarray]:
+    """An answer as two factors of the right shapes; raises `Wrong` for another one."""
     if isinstance(result, np.ndarray) and result.shape == w.shape:
         raise Wrong(
             f"You multiply the factors together: that is {w.size} weights again, as "
-            f"before. Return both factors, (first, second) ({call})."
+            "before. Return both factors, (first, second)"
         )
     if not isinstance(result, tuple | list) or len(result) != 2:
-        raise Wrong("Return two matrices: `return first, second`.")
+        raise Wrong("Return two matrices: `return first, second`")
     first, second = (numbers(part, "two matrices") for part in result)
     shapes = (rank, w.shape[1]), (len(w), rank)
     if (first.shape, second.shape) == shapes[::-1] and shapes[0] != shapes[1]:
         raise Wrong(
             f"The order: the first factor reads the inputs, {shapes[0]}, and the "
-            f"second gives the outputs, {shapes[1]} ({call})."
+            f"second gives the outputs, {shapes[1]}"
         )
     if (first.shape, second.shape) != shapes:
         raise Wrong(
             f"The factors have the shapes {first.shape} and {second.shape}: they "
-            f"should be {shapes[0]} and {shapes[1]} ({call})."
+            f"should be {shapes[0]} and {shapes[1]}"
         )
     return first, second
 
 
-def _factors_mistake(found, decomposed, nearest, rank: int, call: str) -> str:
-    u, s, vt = decomposed
-    known = {
+def _product(result, w, rank) -> np.ndarray:
+    """The factors' product, over the largest singular value of w."""
+    first, second = pair(result, w, rank)
+    return second @ first / np.linalg.norm(w, 2)
+
+
+def _is_nearest(value, w, rank) -> bool:
+    """Two factors are right whose product is; there are many."""
+    return np.allclose(value, _product(_factors(_same)(w, rank), w, rank), atol=1e-6)
+
+
+def _matrix_calls() -> list[tuple[np.ndarray, int]]:
+    """Where W is square, V fits as well as V^T."""
+    rng = np.random.default_rng(10)
+    return [
+        (rng.normal(size=(6, 6)).round(2), 2),
+        (rng.normal(size=(5, 8)).round(2), 3),
+        (rng.normal(size=(9, 4)).round(2), 1),
+        (rng.normal(size=(3, 7)).round(2), 3),
+        (0.01 * rng.normal(size=(6, 6)), 4),
+    ]
+
+
+check_low_rank_factors = Exercise(
+    name="low_rank_factors",
+    asks="""`fn(w, rank) -> (first, second)`: the two factors of the nearest matrix.
+
+    w: (out, in). first: (rank, in), second: (out, rank), so that y = second @ (first @
+    x). Where the singular values go is free.
+    """,
+    reference=_factors(_same),
+    calls=_matrix_calls(),
+    form=_product,
+    accepts=_is_nearest,
+    atol=1e-6,
+    mistakes={
         "Numpy's third result is V^T already: its rows are the directions. You take "
-        "rows of V, or turn it round once more": (
-            _product(u, s, vt.T, rank) if vt.shape[0] == vt.shape[1] else None
+        "rows of V, or transpose it once more": _wherever(
+            lambda u, s, vt: (u, s, vt.T)
+        ),
+        "The rows of U are no directions: take its columns": (
+            _wherever(lambda u, s, vt: (u.T, s, vt))
         ),
         "The singular values are in there twice: put them into one factor, or their "
-        "roots into both": _product(u, s**2, vt, rank),
+        "roots into both": _factors(_same, before=1),
         "The singular values are missing: put them into one of the factors": (
-            _product(u, np.ones_like(s), vt, rank)
+            _factors(_same, behind=0)
         ),
         "Roots of the singular values go into both factors; yours are in one only": (
-            _product(u, np.sqrt(s), vt, rank)
+            _factors(_same, behind=0.5)
         ),
         "You keep the smallest singular values: numpy gives the largest first": (
-            _product(u[:, ::-1], s[::-1], vt[::-1], rank)
+            _factors(lambda u, s, vt: (u[:, ::-1], s[::-1], vt[::-1]))
         ),
-        "Your product is U^T diag(s) V^T: the columns of U are the directions": (
-            _product(u.T, s, vt, rank) if u.shape[0] == u.shape[1] else None
-        ),
-    }
-    for sentence, wrong in known.items():
-        if wrong is not None and np.allclose(found, wrong, atol=1e-6 * s[0]):
-            return f"{sentence} ({call})."
-    return (
-        "The product of your factors is not the nearest matrix of that rank: its "
-        f"squared distance is {np.square(found - _whole(decomposed)).sum():.4g}, the "
-        f"least is {np.square(nearest - _whole(decomposed)).sum():.4g} ({call})."
-    )
+    },
+)
 
 
-def _product(u, s, vt, rank: int) -> np.ndarray:
-    return (u[:, :rank] * s[:rank]) @ vt[:rank]
+def _one_rank(result, m, n) -> np.ndarray:
+    found = _one_number(result)
+    if found != np.floor(found):
+        raise Wrong(f"A rank is a whole number, yours is {found:g}")
+    return found
 
 
-def _whole(decomposed) -> np.ndarray:
-    u, s, vt = decomposed
-    return (u * s) @ vt
+def _one_number(result) -> np.ndarray:
+    found = numbers(result, "one rank")
+    if found.size != 1:
+        raise Wrong(f"Return one rank, not {found.size} numbers")
+    return found.reshape(())
 
 
-def check_largest_paying_rank(fn: Callable) -> Verdict:
-    """Check `fn(m, n) -> rank`: the largest rank with fewer weights than W (m, n).
+_SIDES = [(300, 784), (100, 300), (10, 100), (4, 4), (3, 6), (2, 2), (1, 50), (20, 31)]
+
+check_largest_paying_rank = Exercise(
+    name="largest_paying_rank",
+    asks="""`fn(m, n) -> rank`: the largest rank with fewer weights than W (m, n).
 
     0 where not even rank 1 has fewer.
-    """
-    sides = [(300, 784), (100, 300), (10, 100), (4, 4), (3, 6), (2, 2), (1, 50)]
-    cases = [_paying_case(m, n) for m, n in sides]
-    return verdict("check_largest_paying_rank", fn, cases)
+    """,
+    reference=truncated_svd.largest_paying_rank,
+    calls=_SIDES,
+    form=_one_rank,
+    rtol=0,
+    atol=0,
+    mistakes={
+        "That is the break-even rank, at which both have as many weights: take the "
+        "largest whole one below it": lambda m, n: m * n / (m + n),
+        "Where mn / (m + n) is a whole number, two factors of that rank take as many "
+        "weights as the matrix, and not fewer: one less": lambda m, n: m * n // (m + n),
+        "You round mn / (m + n) up: a rank pays only below it": (
+            lambda m, n: -(-m * n // (m + n))
+        ),
+        "You round mn / (m + n) to the nearest whole number: a rank pays only below "
+        "it": lambda m, n: round(m * n / (m + n)),
+        "One too low wherever mn / (m + n) is no whole number: there, the whole rank "
+        "below it pays": lambda m, n: m * n // (m + n) - 1,
+        "One too low: one rank more takes fewer weights than the matrix, too": (
+            lambda m, n: truncated_svd.largest_paying_rank(m, n) - 1,
+            lambda m, n: max(truncated_svd.largest_paying_rank(m, n) - 1, 0),
+        ),
+        "Where rank 1 has no fewer weights than the matrix, no rank pays: return 0": (
+            lambda m, n: max(truncated_svd.largest_paying_rank(m, n), 1)
+        ),
+        "That is the full rank. Two factors of rank k take k (m + n) weights, and pay "
+        "below mn / (m + n)": min,
+        "That is half of the full rank. Two factors of rank k take k (m + n) weights, "
+        "and pay below mn / (m + n)": lambda m, n: min(m, n) // 2,
+    },
+)
 
 
-def _paying_case(m: int, n: int) -> Callable:
-    right = largest_paying_rank(m, n)
-
-    def case(fn):
-        given = numbers(answer(fn, m, n), "one rank")
-        if given.size != 1:
-            raise Wrong(f"Return one rank, not {given.size} numbers.")
-        found = float(given.reshape(-1)[0])
-        if found != right:
-            raise Wrong(_paying_mistake(found, right, m, n))
-
-    return case
+def _shares(s: np.ndarray, power: int) -> np.ndarray:
+    return np.cumsum(s**power) / np.sum(s**power)
 
 
-def _paying_mistake(found: float, right: int, m: int, n: int) -> str:
-    call = f"for m = {m}, n = {n}"
-    if found != int(found):
-        return (
-            f"A rank is a whole number: at {found:g} both have as many weights, so "
-            f"take the largest whole one below ({call})."
-        )
-    cost = int(found) * (m + n)
-    if found == right + 1:
-        how = "as many weights as" if cost == m * n else "more weights than"
-        return (
-            f"One too high: rank {found:g} takes {cost:,} weights, {how} the "
-            f"{m * n:,} of the matrix ({call})."
-        )
-    if found == right - 1:
-        return (
-            f"One too low: rank {right} takes {right * (m + n):,} weights, fewer than "
-            f"the matrix's {m * n:,} ({call})."
-        )
-    if found == min(m, n):
-        return (
-            f"That is the full rank. Two factors of rank k take k (m + n) weights: "
-            f"{cost:,} against {m * n:,} ({call})."
-        )
-    return (
-        f"Rank {found:g} takes {cost:,} weights, rank by (m + n), against {m * n:,}: "
-        f"the largest rank with fewer is another ({call})."
-    )
+def _first_of(enough: Callable) -> Callable:
+    """The first rank that is `enough(s, kept)`, bool (r,)."""
+    return lambda s, kept: int(enough(s, kept).argmax()) + 1
 
 
-def check_rank_for_energy(fn: Callable) -> Verdict:
-    """Check `fn(s, kept) -> rank`: the least rank that keeps a fraction of the energy.
+def _index(s, kept):
+    return truncated_svd.rank_for_energy(s, kept) - 1
 
-    s: singular values, descending. The energy is the sum of their squares.
-    """
+
+def _from_the_right(s, kept):
+    return int(np.searchsorted(_shares(s, 2), kept, side="right")) + 1
+
+
+def _rank_of(result, s, kept) -> np.ndarray:
+    found = _one_number(result)
+    if not 1 <= found <= s.size:
+        raise Wrong(f"A rank is from 1 to {s.size}, yours is {found:g}")
+    return found
+
+
+def _spectrum_calls() -> list[tuple[np.ndarray, float]]:
+    """Of the second and the third, a rank keeps the fraction exactly."""
     rng = np.random.default_rng(11)
-    settings = [
+    return [
         (np.array([4.0, 2.0, 1.0, 1.0]), 0.7),
-        (np.array([4.0, 3.0]), 0.64),  # exactly rank 1's
+        (np.array([4.0, 3.0]), 0.64),
         (np.array([5.0, 5.0, 5.0, 5.0]), 0.75),
         (np.array([3.0, 2.0, 1.0]), 1.0),
         (np.sort(rng.random(30))[::-1], 0.9),
         (0.01 * np.array([9.0, 3.0, 2.0, 1.0, 0.5]), 0.95),
     ]
-    cases = [_energy_case(*setting) for setting in settings]
-    return verdict("check_rank_for_energy", fn, cases)
 
 
-def _energy_case(s: np.ndarray, kept: float) -> Callable:
-    right = rank_for_energy(s, kept)
+check_rank_for_energy = Exercise(
+    name="rank_for_energy",
+    asks="""`fn(s, kept) -> rank`: the least rank that keeps a fraction of the energy.
 
-    def case(fn):
-        given = numbers(answer(fn, s, kept), "one rank")
-        if given.size != 1:
-            raise Wrong(f"Return one rank, not {given.size} numbers.")
-        found = float(given.reshape(-1)[0])
-        if found != right:
-            raise Wrong(_energy_mistake(found, right, s, kept))
-
-    return case
-
-
-def _energy_mistake(found: float, right: int, s: np.ndarray, kept: float) -> str:
-    listed = s.tolist() if s.size <= 5 else f"{s.size} values"
-    call = f"for s = {listed}, kept = {kept:g}"
-    sums, squares = np.cumsum(s) / s.sum(), np.cumsum(s**2) / np.sum(s**2)
-    by_sums = int((sums >= kept - 1e-12).argmax()) + 1
-    if found == right + 1 and np.isclose(squares[right - 1], kept):
-        return (
-            f"Rank {right} keeps {kept:g} of the energy exactly, which is enough: you "
-            f"keep one too many ({call})."
-        )
-    if found == by_sums != right:
-        return (
-            "You sum the singular values: the energy ||W||_F^2 is the sum of their "
-            f"squares ({call})."
-        )
-    if found == right - 1:
-        if found == 0:
-            return f"Place 0 of the sums is rank 1: add 1 ({call})."
-        return (
-            f"Rank {found:g} keeps {squares[int(found) - 1]:.4g} of the energy, less "
-            f"than {kept:g}: place 0 of the sums is rank 1 ({call})."
-        )
-    if found == right + 1:
-        return (
-            f"Rank {right} keeps {squares[right - 1]:.4g} of the energy, which is "
-            f"enough: you keep one too many ({call})."
-        )
-    if not 1 <= found <= s.size:
-        return f"A rank is from 1 to {s.size}, yours is {found:g} ({call})."
-    return f"Rank {found:g} keeps {squares[int(found) - 1]:.4g} of the energy ({call})."
+    s: singular values, descending. The energy is the sum of their squares.
+    """,
+    reference=truncated_svd.rank_for_energy,
+    calls=_spectrum_calls(),
+    form=_rank_of,
+    rtol=0,
+    atol=0,
+    mistakes={
+        "You sum the singular values: the energy ||W||_F^2 is the sum of their "
+        "squares": _first_of(lambda s, kept: _shares(s, 1) >= kept - 1e-12),
+        "That is the fraction of the norm: the energy is its square, so take no root": (
+            _first_of(lambda s, kept: np.sqrt(_shares(s, 2)) >= kept - 1e-12)
+        ),
+        "Index 0 of the sums is rank 1: add 1": _index,
+        "A rank that keeps the fraction exactly is enough: you keep one too many": (
+            _first_of(lambda s, kept: _shares(s, 2) > kept),
+            _from_the_right,
+            lambda s, kept: min(_from_the_right(s, kept), len(s)),
+        ),
+        "You leave out the fraction `kept`, which is what stays": (
+            lambda s, kept: truncated_svd.rank_for_energy(s, 1 - kept)
+        ),
+        "That is a fraction of the ranks: sum the squares of the singular values": (
+            lambda s, kept: int(np.ceil(kept * len(s)))
+        ),
+    },
+)

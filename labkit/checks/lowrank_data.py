@@ -41,7 +41,7 @@ def _aware_case(w: np.ndarray, x: np.ndarray, rank: int) -> Callable:
         rows = f"{len(x)} inputs" + f", {zeros} columns of 0" * (zeros > 0)
         call = f"for w {w.shape}, {rows}, rank = {rank}"
         given = _no_inverse(fn, w, x, rank)
-        first, second = pair(given, w, rank, call)
+        first, second = pair(given, w, rank)
         error = _error(w, second @ first, x)
         scale = np.square(x @ w.T).sum(axis=1).mean()
         if error > least * (1 + 1e-6) + 1e-9 * scale:
