@@ -1,30 +1,104 @@
-"""Checks of notebook 05: factors that look at data, and a convolution in two."""
+"""Exercises of notebook 05: factors that look at data, and a convolution in two."""
 
 from collections.abc import Callable
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from labkit.checks.base import Verdict, Wrong, answer, numbers, verdict
+from labkit.checks.base import Wrong, numbers
+from labkit.checks.exercise import Exercise
 from labkit.checks.lowrank import pair
 
 
-def check_data_aware_factors(fn: Callable) -> Verdict:
-    """Check `fn(w, x, rank) -> (first, second)`: the least mean ||W x - W_k x||^2.
+def _svd_factors(w: np.ndarray, rank: int) -> tuple[np.ndarray, np.ndarray]:
+    u, s, vt = np.linalg.svd(w, full_matrices=False)
+    return vt[:rank], u[:, :rank] * s[:rank]
 
-    w: (out, in). x: inputs, (n, in), one a row; some of their columns may be 0 all
-    over. first: (rank, in), second: (out, rank). Factors pass whose error on x is the
-    least one; there are many.
-    """
+
+def _projected(w, x, rank):
+    """U_k U_k^T W with the main directions of the responses x @ w.T."""
+    u = np.linalg.svd(w @ x.T, full_matrices=False)[0][:, :rank]
+    return u.T @ w, u
+
+
+def _without_mean(w, x, rank):
+    return _projected(w, x - x.mean(axis=0), rank)
+
+
+def _root(x: np.ndarray) -> np.ndarray:
+    """The symmetric root of C = E[x x^T]."""
+    values, vectors = np.linalg.eigh(x.T @ x / len(x))
+    return (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T
+
+
+def _pseudo_inverse(matrix: np.ndarray) -> np.ndarray:
+    return np.linalg.pinv(matrix, rcond=1e-8)
+
+
+def _wrong_side(w, x, rank):
+    """C^(1/2) W, where the shapes let it be; elsewhere the right answer."""
+    if w.shape[0] != w.shape[1]:
+        return _projected(w, x, rank)
+    first, second = _svd_factors(_root(x) @ w, rank)
+    return first, _pseudo_inverse(_root(x)) @ second
+
+
+def _wrong_side_alone(w, x, rank):
+    """C^(1/2) W, which raises where the shapes do not let it be."""
+    first, second = _svd_factors(_root(x) @ w, rank)
+    return first, _pseudo_inverse(_root(x)) @ second
+
+
+def _not_undone(w, x, rank):
+    return _svd_factors(w @ _root(x), rank)
+
+
+def _inverse_first(w, x, rank):
+    first, second = _svd_factors(w @ _pseudo_inverse(_root(x)), rank)
+    return first @ _root(x), second
+
+
+def _without_root(w, x, rank):
+    """Whitened with C itself."""
+    root = _root(x)
+    first, second = _svd_factors(w @ root @ root, rank)
+    return first @ _pseudo_inverse(root) @ _pseudo_inverse(root), second
+
+
+def _inputs_pca(w, x, rank):
+    v = np.linalg.eigh(x.T @ x)[1][:, ::-1][:, :rank]
+    return v.T, w @ v
+
+
+def _responses(result, w, x, rank) -> np.ndarray:
+    """What the factors make of x, (n, out), over the largest response of w."""
+    first, second = pair(result, w, rank)
+    return x @ (second @ first).T / np.abs(x @ w.T).max()
+
+
+def _error(responses, w, x) -> float:
+    """The mean squared error of responses that are divided as in `_responses`."""
+    right = x @ w.T
+    apart = responses * np.abs(right).max() - right
+    return float(np.square(apart).sum(axis=1).mean())
+
+
+def _is_least(value, w, x, rank) -> bool:
+    """Two factors are right whose error on x is the least one; there are many."""
+    least = _error(_responses(_projected(w, x, rank), w, x, rank), w, x)
+    scale = np.square(x @ w.T).sum(axis=1).mean()
+    return _error(value, w, x) <= least * (1 + 1e-6) + 1e-9 * scale
+
+
+def _data_calls() -> list[tuple[np.ndarray, np.ndarray, int]]:
+    """In the third, three inputs are always 0; in the fourth, they are few."""
     rng = np.random.default_rng(12)
     square = rng.normal(size=(6, 6)), _inputs(rng, 40, 6)
     wide = rng.normal(size=(5, 8)), _inputs(rng, 60, 8)
     black = rng.normal(size=(6, 9)), _inputs(rng, 50, 9)
     black[1][:, [0, 1, 8]] = 0
     few = rng.normal(size=(4, 7)), _inputs(rng, 5, 7)
-    settings = [(*square, 2), (*wide, 3), (*black, 2), (*few, 1), (*square, 5)]
-    cases = [_aware_case(*setting) for setting in settings]
-    return verdict("check_data_aware_factors", fn, cases)
+    return [(*square, 2), (*wide, 3), (*black, 2), (*few, 1), (*square, 5)]
 
 
 def _inputs(rng, n: int, d: int) -> np.ndarray:
@@ -33,178 +107,151 @@ def _inputs(rng, n: int, d: int) -> np.ndarray:
     return mixed * np.geomspace(10, 0.1, d)[rng.permutation(d)]
 
 
-def _aware_case(w: np.ndarray, x: np.ndarray, rank: int) -> Callable:
-    least = _error(w, _projected(w, x @ w.T, rank), x)
+check_data_aware_factors = Exercise(
+    name="data_aware_factors",
+    asks="""`fn(w, x, rank) -> (first, second)`: the least mean ||W x - W_k x||^2.
 
-    def case(fn):
-        zeros = int((x == 0).all(axis=0).sum())
-        rows = f"{len(x)} inputs" + f", {zeros} columns of 0" * (zeros > 0)
-        call = f"for w {w.shape}, {rows}, rank = {rank}"
-        given = _no_inverse(fn, w, x, rank)
-        first, second = pair(given, w, rank)
-        error = _error(w, second @ first, x)
-        scale = np.square(x @ w.T).sum(axis=1).mean()
-        if error > least * (1 + 1e-6) + 1e-9 * scale:
-            raise Wrong(_aware_mistake(second @ first, w, x, rank, error, least, call))
-
-    return case
-
-
-def _no_inverse(fn: Callable, w, x, rank: int):
-    """The answer; a singular matrix gets a sentence of its own."""
-    try:
-        return answer(fn, w, x, rank)
-    except Wrong as wrong:
-        if "LinAlgError" in str(wrong):
-            raise Wrong(
-                "The covariance of the inputs has no inverse where an input is always "
-                "0. Project the responses instead: U_k U_k^T W needs none."
-            ) from None
-        raise
-
-
-def _projected(w: np.ndarray, y: np.ndarray, rank: int) -> np.ndarray:
-    """U_k U_k^T W with the main directions of some responses y (n, out)."""
-    u = np.linalg.svd(y.T, full_matrices=False)[0][:, :rank]
-    return u @ (u.T @ w)
-
-
-def _error(w: np.ndarray, w_k: np.ndarray, x: np.ndarray) -> float:
-    return float(np.square(x @ (w - w_k).T).sum(axis=1).mean())
-
-
-def _root(x: np.ndarray) -> np.ndarray:
-    """The symmetric root of E[x x^T]."""
-    values, vectors = np.linalg.eigh(x.T @ x / len(x))
-    return (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T
-
-
-def _cut(w: np.ndarray, rank: int) -> np.ndarray:
-    u, s, vt = np.linalg.svd(w, full_matrices=False)
-    return (u[:, :rank] * s[:rank]) @ vt[:rank]
-
-
-def _aware_mistake(found, w, x, rank: int, error: float, least: float, call) -> str:
-    root = _root(x)
-    inverse = np.linalg.pinv(root, rcond=1e-8)
-    v = np.linalg.eigh(x.T @ x)[1][:, ::-1][:, :rank]
-    centred = x - x.mean(axis=0)
-    same = w.shape[0] == w.shape[1]
-    known = {
-        "That is plain SVD: it looks at the weights alone": _cut(w, rank),
+    w: (out, in). x: inputs, (n, in), one a row; some of their columns may be 0 all
+    over. first: (rank, in), second: (out, rank). Factors pass whose error on x is the
+    least one; there are many.
+    """,
+    reference=_projected,
+    calls=_data_calls(),
+    form=_responses,
+    accepts=_is_least,
+    rtol=0,
+    atol=1e-6,
+    mistakes={
+        "That is plain SVD: it looks at the weights alone": (
+            lambda w, x, rank: _svd_factors(w, rank)
+        ),
         "The whitening is on the wrong side: the inputs meet W from the right, so it "
-        "is W C^(1/2), not C^(1/2) W": inverse @ _cut(root @ w, rank) if same else None,
+        "is W C^(1/2), not C^(1/2) W": (_wrong_side, _wrong_side_alone),
         "You truncate W C^(1/2) and never undo C^(1/2): multiply by its inverse, or "
-        "project the responses": _cut(w @ root, rank),
+        "project the responses": _not_undone,
         "You whiten with the inverse: truncate W C^(1/2), then multiply by C^(-1/2)": (
-            _cut(w @ inverse, rank) @ root
+            _inverse_first
         ),
         "You whiten with C: the root C^(1/2) makes it the error of the responses": (
-            _cut(w @ root @ root, rank) @ inverse @ inverse
+            _without_root
         ),
-        "That is PCA of the inputs: it keeps what is large in x, W or not": w @ v @ v.T,
+        "That is PCA of the inputs: it keeps what is large in x, whatever W makes of "
+        "it": _inputs_pca,
         "You take the mean off. That minimises the spread of the error, and the mean "
-        "would have to go into a bias, which there is not here": (
-            _projected(w, centred @ w.T, rank)
-        ),
-    }
-    for sentence, wrong in known.items():
-        if wrong is not None and np.allclose(
-            x @ found.T, x @ wrong.T, atol=1e-6 * np.abs(x @ w.T).max()
-        ):
-            return f"{sentence} ({call})."
-    return (
-        f"The mean squared error of W x is {error:.4g} on these inputs, and "
-        f"{least:.4g} can be reached ({call})."
-    )
+        "would have to go into a bias, which there is not here": _without_mean,
+    },
+    raises={
+        np.linalg.LinAlgError: "Where an input is always 0, the covariance of the "
+        "inputs has no inverse. Project the responses instead: U_k U_k^T W needs none"
+    },
+)
 
 
-def check_separable_convolution(fn: Callable) -> Verdict:
-    """Check `fn(image, down, across) -> image`: a k x k filter of rank 1, in two.
+def _filtered(turn: Callable, ahead: Callable | None = None, **pad) -> Callable:
+    """The k x k filter `turn(outer(down, across))` over a padded image.
 
-    image: (height, width). down: a column of k weights, k odd; across: a row of as
-    many. The answer has the image's size ("same" padding with zeros): every pixel is
-    the sum of the k x k pixels around it times np.outer(down, across), as a layer
-    computes it, without turning the filter round.
+    ahead: k -> rows and columns before the image and behind it; k // 2 each without it.
+    pad: settings of np.pad.
     """
+
+    def convolution(image, down, across):
+        kernel, k = turn(np.outer(down, across)), len(down)
+        sides = ahead(k) if ahead else (k // 2, k // 2)
+        padded = np.pad(image, (sides, sides), **pad)
+        return _correlated(padded, kernel)
+
+    return convolution
+
+
+def _correlated(padded: np.ndarray, kernel: np.ndarray) -> np.ndarray:
+    seen = sliding_window_view(padded, kernel.shape)
+    return np.einsum("hwij,ij->hw", seen, kernel)
+
+
+def _as_is(kernel: np.ndarray) -> np.ndarray:
+    return kernel
+
+
+def _padded_twice(image, down, across):
+    """Zeros on all four sides before each of the two filters."""
+    for kernel in (down[:, None], across[None]):
+        image = _correlated(np.pad(image, len(down) // 2), kernel)
+    return image
+
+
+def _added(image, down, across):
+    k = len(down) // 2
+    columns = _correlated(np.pad(image, ((k, k), (0, 0))), down[:, None])
+    return columns + _correlated(np.pad(image, ((0, 0), (k, k))), across[None])
+
+
+def _column_alone(image, down, across):
+    k = len(down) // 2
+    return _correlated(np.pad(image, ((k, k), (0, 0))), down[:, None])
+
+
+def _row_alone(image, down, across):
+    k = len(across) // 2
+    return _correlated(np.pad(image, ((0, 0), (k, k))), across[None])
+
+
+def _same_size(result, image, down, across) -> np.ndarray:
+    found = numbers(result, "an image")
+    if found.shape != image.shape:
+        raise Wrong(
+            f"The answer has the image's size, {image.shape}, not {found.shape}"
+        )
+    return found
+
+
+def _image_calls() -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
     rng = np.random.default_rng(13)
     line = np.array([1.0, 2.0, 0.0, -1.0])
-    settings = [
+    return [
         (np.outer(line, [1.0, 0.0, 2.0, 1.0]), np.array([1.0, 2.0, 4.0]), np.ones(3)),
         (rng.normal(size=(5, 7)).round(1), *rng.normal(size=(2, 3)).round(1)),
         (rng.normal(size=(8, 6)).round(1), *rng.normal(size=(2, 5)).round(1)),
         (rng.normal(size=(4, 4)).round(1), np.array([3.0]), np.array([-2.0])),
     ]
-    cases = [_convolution_case(*setting) for setting in settings]
-    return verdict("check_separable_convolution", fn, cases)
 
 
-def _correlated(image: np.ndarray, kernel: np.ndarray, **pad) -> np.ndarray:
-    """A k x k filter over an image padded with np.pad's settings to keep its size."""
-    ahead = [(side // 2, side // 2) for side in kernel.shape]
-    padded = np.pad(image, ahead, **pad)
-    return np.einsum("hwij,ij->hw", sliding_window_view(padded, kernel.shape), kernel)
+check_separable_convolution = Exercise(
+    name="separable_convolution",
+    asks="""`fn(image, down, across) -> image`: a k x k filter of rank 1, in two.
 
-
-def _convolution_case(image, down, across) -> Callable:
-    right = _correlated(image, np.outer(down, across))
-
-    def case(fn):
-        call = f"for an image {image.shape} and filters of {len(down)} weights"
-        found = numbers(answer(fn, image, down, across), "an image")
-        if found.shape != image.shape:
-            raise Wrong(_size_mistake(found.shape, image.shape, len(down), call))
-        if not np.allclose(found, right, atol=1e-9):
-            raise Wrong(_pixel_mistake(found, image, down, across, right, call))
-
-    return case
-
-
-def _size_mistake(found: tuple, wanted: tuple, k: int, call: str) -> str:
-    grown = tuple(int(f) - w for f, w in zip(found, wanted, strict=False))
-    if len(found) == 2 and grown == (k - 1, k - 1):
-        return (
-            "The padding is wrong: each of the two filters is k long in one direction "
-            "only, so pad rows for the column and columns for the row, not both each "
-            f"time. Yours is {found}, the image {wanted} ({call})."
-        )
-    if len(found) == 2 and grown == (1 - k, 1 - k):
-        return (
-            f"There is no padding: {found} is left of {wanted}. Add k // 2 zeros on "
-            f"either side of the direction that the filter runs along ({call})."
-        )
-    return f"The answer has the image's size, {wanted}, not {found} ({call})."
-
-
-def _pixel_mistake(found, image, down, across, right, call: str) -> str:
-    kernel = np.outer(down, across)
-    shift = len(down) // 2
-    known = {
-        "You pad with the pixels of the edge: a layer pads with zeros": _correlated(
-            image, kernel, mode="edge"
+    image: (height, width). down: a column of k weights, k odd; across: a row of as
+    many. The answer has the image's size ("same" padding with zeros): every pixel is
+    the sum of the k x k pixels around it times np.outer(down, across), as a layer
+    computes it, which does not flip the filter.
+    """,
+    reference=_filtered(_as_is),
+    calls=_image_calls(),
+    form=_same_size,
+    mistakes={
+        "The padding is wrong: each of the two filters is k long in one direction "
+        "only, so pad rows for the column and columns for the row, not both each "
+        "time": _padded_twice,
+        "There is no padding: add k // 2 zeros on either side of the direction that "
+        "the filter runs along": _filtered(_as_is, lambda k: (0, 0)),
+        "You pad with the pixels of the edge: a layer pads with zeros": (
+            _filtered(_as_is, mode="edge")
         ),
-        "The filters are turned round, as np.convolve does: a layer does not turn "
-        "them": _correlated(image, kernel[::-1, ::-1]),
+        "You pad with a mirror image: a layer pads with zeros": (
+            _filtered(_as_is, mode="reflect"),
+            _filtered(_as_is, mode="symmetric"),
+        ),
+        "The filters are flipped, as np.convolve does it: a layer does not flip them": (
+            _filtered(lambda kernel: kernel[::-1, ::-1])
+        ),
         "The column runs along the rows, and the row along the columns: they have "
-        "changed places": _correlated(image, kernel.T),
-        "All padding is on one side: it is k // 2 before and k // 2 behind": _moved(
-            image, kernel, (2 * shift, 0)
-        ),
+        "changed places": _filtered(np.transpose),
+        "All padding is on one side, before the image: it is k // 2 before and k // 2 "
+        "behind": _filtered(_as_is, lambda k: (k - 1, 0)),
         "All padding is on one side, behind the image: it is k // 2 before and k // 2 "
-        "behind": _moved(image, kernel, (0, 2 * shift)),
+        "behind": _filtered(_as_is, lambda k: (0, k - 1)),
         "You add the two filtered images: the second filter reads what the first one "
-        "wrote": _correlated(image, down[:, None]) + _correlated(image, across[None]),
-    }
-    for sentence, wrong in known.items():
-        if wrong.shape == found.shape and np.allclose(found, wrong, atol=1e-9):
-            return f"{sentence} ({call})."
-    place = np.unravel_index(np.abs(found - right).argmax(), right.shape)
-    where = tuple(int(side) for side in place)
-    return f"Pixel {where} is {found[place]:g}, it should be {right[place]:g} ({call})."
-
-
-def _moved(image: np.ndarray, kernel: np.ndarray, ahead: tuple[int, int]) -> np.ndarray:
-    """The filter over an image padded before and behind by other amounts."""
-    padded = np.pad(image, (ahead, ahead))
-    seen = sliding_window_view(padded, kernel.shape)
-    return np.einsum("hwij,ij->hw", seen, kernel)
+        "wrote": _added,
+        "Only the column is applied: apply the row, too": _column_alone,
+        "Only the row is applied: apply the column, too": _row_alone,
+    },
+)
