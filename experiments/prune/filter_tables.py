@@ -24,7 +24,7 @@ def filters_table(rows: list[dict]) -> str:
     }
     head = ["none removed", *(text for name in dense for text in (dense[name], ""))]
     table = [head]
-    for criterion in filters.CRITERIA:
+    for criterion in filters.RANKINGS:
         cells = [cell(rows, n, criterion, again) for n in dense for again in (0, 1)]
         table.append([criterion, *cells])
     titles = [f"`{n}`{text}" for n in dense for text in (" %", ", re-estimated %")]

@@ -9,6 +9,7 @@ ranks. Some minutes.
 
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 from tqdm import tqdm
@@ -17,8 +18,9 @@ from experiments.files import RESULTS, write_run
 from experiments.scores import accuracy_of
 from labkit import zoo
 from labkit.compress.budget.filters import NAMES, inner_layers, unit_macs
+from labkit.compress.budget.units import unit_scores
 from labkit.compress.repair.batch_norm import reestimate_channels
-from labkit.compress.units import remove_units, weight_norms
+from labkit.compress.units import remove_units
 from labkit.model.network import Network
 from labkit.prune import units
 from labkit.prune.unit_budget import choose_units
@@ -26,19 +28,35 @@ from labkit.prune.unit_budget import choose_units
 FILE = RESULTS / "filters.json"
 SAVING, IMAGES, DRAWS = 0.27, 100, 3
 RANDOM = "random"
-CRITERIA = (
-    "Taylor per MAC",
-    "Taylor",
-    "Taylor per MAC, scaled by layer",
-    "Taylor, scaled by layer",
-    "norm",
-    "norm, scaled by layer",
-    "fixed share of each layer, by norm",
-    "fixed share of each layer, by Taylor",
-    RANDOM,
-)
 
 Scores = Mapping[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """A criterion of `labkit.prune.UNIT_CRITERIA`, and how layers are ranked together.
+
+    scaled: each layer's scores divided by their length. by_share: the scores' ranks
+    within the layer. per_mac: divided by the MACs that a filter costs.
+    """
+
+    criterion: str
+    scaled: bool = False
+    by_share: bool = False
+    per_mac: bool = False
+
+
+RANKINGS = {
+    "Taylor per MAC": Ranking("taylor", per_mac=True),
+    "Taylor": Ranking("taylor"),
+    "Taylor per MAC, scaled by layer": Ranking("taylor", scaled=True, per_mac=True),
+    "Taylor, scaled by layer": Ranking("taylor", scaled=True),
+    "norm": Ranking("norm"),
+    "norm, scaled by layer": Ranking("norm", scaled=True),
+    "fixed share of each layer, by norm": Ranking("norm", by_share=True),
+    "fixed share of each layer, by Taylor": Ranking("taylor", by_share=True),
+    RANDOM: Ranking("random"),
+}
 
 
 def ranks(scores: np.ndarray) -> np.ndarray:
@@ -53,21 +71,23 @@ def ranks(scores: np.ndarray) -> np.ndarray:
 def ranking(name: str, criterion: str, seed: int = 0) -> dict[str, np.ndarray]:
     """Inner layer of `name` -> a score for each filter; the smallest go first.
 
-    seed: of the random scores.
+    criterion: a name of RANKINGS. seed: of the random scores.
     """
-    network = zoo.load(name)
-    if criterion == RANDOM:
+    network, how = zoo.load(name), RANKINGS[criterion]
+    if how.criterion == RANDOM:
         rng = np.random.default_rng(seed)
-        count = {layer: len(network.kernels[layer]) for layer in inner_layers(network)}
-        return {layer: rng.random(filters) for layer, filters in count.items()}
-    taylor = "Taylor" in criterion
-    found = zoo.gradients(name).units if taylor else weight_norms(network)
+        kernels = network.kernels
+        return {
+            layer: units.unit_random(kernels[layer], rng)
+            for layer in inner_layers(network)
+        }
+    found = unit_scores(name, how.criterion)
     found = {layer: found[layer] for layer in inner_layers(network)}
-    if "scaled" in criterion:
+    if how.scaled:
         found = {layer: units.normalized(s) for layer, s in found.items()}
-    if "share" in criterion:
+    if how.by_share:
         found = {layer: ranks(s) for layer, s in found.items()}
-    if "per MAC" in criterion:
+    if how.per_mac:
         found = {layer: s / unit_macs(network, layer) for layer, s in found.items()}
     return found
 
@@ -102,7 +122,7 @@ def rows(name: str) -> list[dict]:
     images = data.calibration.images[:IMAGES]
     dense = accuracy_of(network, data.validation).value
     found = [{"network": name, "criterion": None, "validation_accuracy": dense}]
-    cases = [(c, s) for c in CRITERIA for s in range(DRAWS if c == RANDOM else 1)]
+    cases = [(c, s) for c in RANKINGS for s in range(DRAWS if c == RANDOM else 1)]
     for criterion, seed in tqdm(cases, name):
         gone = removed(network, ranking(name, criterion, seed))
         for repaired in (False, True):

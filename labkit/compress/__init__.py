@@ -14,14 +14,14 @@ _FILES = {
     "budget.low_rank": "low_rank_network methods",
     "budget.rank_costs": "break_even measured_break_even rank_for",
     "budget.rank_sensitivity": "committed_rank_losses rank_losses",
-    "budget.ranks": "RANK_RULES plan_ranks",
+    "budget.ranks": "RANK_CHOICES RANK_RULES plan_ranks",
     "budget.sensitivity": "Sensitivity committed_sensitivity score sensitivity",
     "budget.units": "UNIT_CRITERIA left_units prune_units",
     "clipped": "clip_network",
     "deploy": "Deployed Unavailable deployable",
     "factorized": (
-        "DATA_AWARE at_ranks decomposition factorizable_layers factorize "
-        "factorize_layer parts_at"
+        "DATA_AWARE FACTORIZATIONS at_ranks decomposition factorizable_layers "
+        "factorize factorize_layer parts_at"
     ),
     "layer_inputs": "input_norms layer_hessian",
     "post_training": (
@@ -37,7 +37,8 @@ _FILES = {
     "responses": "answers observe",
     "students": "read_students",
     "units": (
-        "bundle_scores bundles mask_units mean_activations remove_units weight_norms"
+        "bundle_scores bundles kernel_scores mask_units mean_activations remove_units "
+        "weight_norms"
     ),
 }
 __getattr__, __dir__, __all__ = door(__name__, _FILES)

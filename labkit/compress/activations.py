@@ -6,13 +6,15 @@ quantization takes them anew for each image while the network runs. A rule says 
 range the observed numbers get; all contain 0, so that padding and ReLU are exact.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from math import prod
 
 import numpy as np
 
+from labkit.common.registry import Row, chosen, registry
 from labkit.model.fake_quant import ActivationGrid
 from labkit.model.network import Network
+from labkit.quantize.range_rules import RANGES
 
 PIXEL_BITS = 8
 PERCENTILE = 99.9
@@ -67,11 +69,26 @@ def least_squares_range(values: np.ndarray, bits: int) -> Ends:
     return best * lo, best * hi
 
 
-RULES: dict[str, Callable[[np.ndarray, int], Ends]] = {
-    "minmax": minmax_range,
-    "percentile": percentile_range,
-    "least_squares": least_squares_range,
-}
+RULES = registry(
+    Row(
+        "minmax",
+        RANGES["minmax"].text,
+        "From the least to the greatest value.",
+        minmax_range,
+    ),
+    Row(
+        "percentile",
+        RANGES["percentile"].text,
+        "Without the outermost 0.1 % at each end.",
+        percentile_range,
+    ),
+    Row(
+        "least_squares",
+        RANGES["least_squares"].text,
+        "Shrunk at both ends to the least squared error.",
+        least_squares_range,
+    ),
+)
 
 
 def calibrate(
@@ -88,8 +105,7 @@ def calibrate(
     out: it reads the network's input as it comes, and pixels have 8 bits anyway.
     Raises ValueError for an unknown rule or layer, or no images.
     """
-    if rule not in RULES:
-        raise ValueError(f"rule is {rule!r}: choose one of {', '.join(RULES)}")
+    range_of = chosen("rule", rule, RULES)
     if not len(images):
         raise ValueError("there are no images to calibrate on: give at least one")
     unknown = set(kept) - set(network.kernels)
@@ -98,7 +114,7 @@ def calibrate(
     grids = {}
     for name, values in layer_inputs(network, images):
         width = PIXEL_BITS if name in kept else bits
-        lo, hi = RULES[rule](values, width)
+        lo, hi = range_of(values, width)
         # A layer that reads zeros alone needs no certain range, but some range.
         grids[name] = ActivationGrid(lo, hi if hi > lo else 1.0, width)
     return grids

@@ -1,4 +1,4 @@
-"""Networks with layers taken apart: the factors are layers of the model file.
+"""Factorized networks: the factors are layers of the model file.
 
 A method's parts run one after the other and are never multiplied back, so a rank below
 the break-even one makes the file smaller and saves MACs, and one above it does neither.
@@ -16,11 +16,13 @@ matrix: the last three methods do with it what svd does. Depthwise convolutions 
 whole.
 """
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from labkit.common.cache import cached
+from labkit.common.registry import Row, chosen, registry
 from labkit.compress.responses import Observed
 from labkit.lowrank import convolution, data_aware
 from labkit.lowrank.cp_als import cp
@@ -31,8 +33,77 @@ from labkit.lowrank.tucker2 import tucker
 from labkit.model.graph import NetworkError
 from labkit.model.network import Network
 
-METHODS = ("svd", "responses", "inputs", "spatial", "tucker", "cp")
-DATA_AWARE = ("responses", "inputs")
+
+@dataclass(frozen=True, kw_only=True)
+class Factorization(Row):
+    """A way to split a layer.
+
+    needs: "responses" or "inputs", the `Observed` whose moments it takes, or "".
+    dense: kernel and bias, with moments where it needs them -> `Decomposition`; None
+    where a matrix is split by SVD. convolution: likewise; without nested terms kernel,
+    rank and bias -> an object with `parts()`. nested: whether the terms at one rank are
+    among those at the next.
+    """
+
+    dense: Callable | None = None
+    convolution: Callable
+    nested: bool = True
+
+
+def _dense_svd(kernel: np.ndarray, bias: np.ndarray | None) -> Decomposition:
+    return from_svd(svd(kernel), bias)
+
+
+FACTORIZATIONS = registry(
+    Factorization(
+        name="svd",
+        text="SVD",
+        line="The matrix of the largest singular values.",
+        dense=_dense_svd,
+        convolution=convolution.channel,
+    ),
+    Factorization(
+        name="responses",
+        text="PCA of responses",
+        line="The directions in which the layer's answers vary most.",
+        needs="responses",
+        dense=data_aware.pca_of_responses,
+        convolution=convolution.channel_of_responses,
+    ),
+    Factorization(
+        name="inputs",
+        text="PCA of inputs",
+        line="The directions in which what the layer reads varies most.",
+        needs="inputs",
+        dense=data_aware.pca_of_inputs,
+        convolution=convolution.projected_inputs,
+    ),
+    Factorization(
+        name="spatial",
+        text="k×1, 1×k",
+        line="A column of the window, then a row, by SVD.",
+        kinds=("CONV_2D",),
+        convolution=convolution.spatial,
+    ),
+    Factorization(
+        name="tucker",
+        text="Tucker-2",
+        line="A small kernel between two 1 × 1 convolutions.",
+        kinds=("CONV_2D",),
+        convolution=tucker,
+        nested=False,
+    ),
+    Factorization(
+        name="cp",
+        text="CP",
+        line="A sum of products of four vectors: four thin convolutions.",
+        kinds=("CONV_2D",),
+        convolution=cp,
+        nested=False,
+    ),
+)
+METHODS = tuple(FACTORIZATIONS)
+DATA_AWARE = tuple(row.name for row in FACTORIZATIONS.values() if row.needs)
 
 
 def factorize(network: Network, parts: Mapping[str, Sequence[Part] | None]) -> Network:
@@ -86,7 +157,7 @@ def factorize_layer(
     observed: as for `at_ranks`.
     """
     method = effective_method(network, layer, method)
-    if method in ("tucker", "cp"):
+    if not FACTORIZATIONS[method].nested:
         return _tensor_parts(network, layer, method, rank)
     return decomposition(network, layer, method, observed).parts(rank)
 
@@ -99,17 +170,18 @@ def decomposition(
     method: any but "tucker" and "cp" of a convolution, whose ranks are not nested.
     """
     method = effective_method(network, layer, method)
-    if method in ("tucker", "cp"):
+    row = FACTORIZATIONS[method]
+    if not row.nested:
         raise ValueError(
             f"the terms of {method} at one rank are not those at the next: ask for "
             "`parts` at each rank"
         )
-    if method not in DATA_AWARE:
+    if not row.needs:
         observed = None
-    elif observed is None or observed.what != method:
+    elif observed is None or observed.what != row.needs:
         raise ValueError(
             f"the method {method!r} looks at data: give observed=observe(network, "
-            f"images, {method!r}) of labkit.compress.responses"
+            f"images, {row.needs!r}) of labkit.compress"
         )
     return _decomposition(network, layer, method, observed)
 
@@ -120,8 +192,7 @@ def effective_method(network: Network, layer: str, method: str) -> str:
     Raises ValueError for an unknown method, NetworkError for a layer without a kernel
     or a depthwise one.
     """
-    if method not in METHODS:
-        raise ValueError(f"method is {method!r}: choose one of {', '.join(METHODS)}")
+    row = chosen("method", method, FACTORIZATIONS)
     if network.layer(layer).kind not in ("FULLY_CONNECTED", "CONV_2D"):
         raise NetworkError(
             f"layer {layer} is {network.layer(layer).kind}: choose a dense layer or a "
@@ -129,7 +200,7 @@ def effective_method(network: Network, layer: str, method: str) -> str:
         )
     shape = network.layer(layer).kernel_shape
     is_matrix = len(shape) == 2 or shape[1:3] == (1, 1)
-    return "svd" if is_matrix and method in ("spatial", "tucker", "cp") else method
+    return "svd" if is_matrix and row.dense is None else method
 
 
 def factorizable_layers(network: Network) -> list[str]:
@@ -150,18 +221,11 @@ def _decomposition(
     network: Network, layer: str, method: str, observed: Observed | None
 ) -> Decomposition:
     kernel, bias = _weights(network, layer)
-    dense = kernel.ndim == 2
-    if method == "svd":
-        return (
-            from_svd(svd(kernel), bias) if dense else convolution.channel(kernel, bias)
-        )
-    if method == "spatial":
-        return convolution.spatial(kernel, bias)
-    if method == "responses":
-        pca = data_aware.pca_of_responses if dense else convolution.channel_of_responses
-    else:
-        pca = data_aware.pca_of_inputs if dense else convolution.projected_inputs
-    return pca(kernel, bias, observed.moments[layer])
+    row = FACTORIZATIONS[method]
+    split = row.dense if kernel.ndim == 2 else row.convolution
+    if row.needs:
+        return split(kernel, bias, observed.moments[layer])
+    return split(kernel, bias)
 
 
 @cached
@@ -169,6 +233,4 @@ def _tensor_parts(
     network: Network, layer: str, method: str, rank: Hashable
 ) -> tuple[Part, ...]:
     kernel, bias = _weights(network, layer)
-    if method == "tucker":
-        return tucker(kernel, rank, bias).parts()
-    return cp(kernel, rank, bias).parts()
+    return FACTORIZATIONS[method].convolution(kernel, rank, bias).parts()

@@ -14,8 +14,9 @@ from labkit.integer.windows import Windows, chunks
 from labkit.model.graph import NetworkError
 from labkit.model.network import Network
 from labkit.prune.curvature import DAMPING, damped
+from labkit.prune.scores import CRITERIA
 
-HESSIAN_KINDS = ("FULLY_CONNECTED", "CONV_2D")  # whose outputs share their inputs
+HESSIAN_KINDS = CRITERIA["surgeon"].kinds  # whose outputs share their inputs
 _IMAGES_AT_ONCE = 50  # of resnet20's inputs to all layers: 40 MB
 
 

@@ -12,16 +12,22 @@ from types import MappingProxyType
 import numpy as np
 
 from labkit.common.cache import cached
+from labkit.common.registry import Row, chosen
 from labkit.model.network import Network
 from labkit.packed import codec
 from labkit.packed.compressed import Compressed, pack
 from labkit.quantize.codebook import Coded, quantize_to
 from labkit.quantize.granularity import BLOCK
-from labkit.quantize.level_grids import GRIDS
+from labkit.quantize.level_grids import EVEN, GRIDS
 from labkit.quantize.symmetric import Quantized, quantize
 
 UNIFORM = codec.UNIFORM
 GRID_NAMES = (UNIFORM, *GRIDS)
+
+
+def grids() -> dict[str, Row]:
+    """Name -> the row of every grid that a network can have, even steps first."""
+    return {UNIFORM: EVEN, **GRIDS}
 
 
 def quantize_network(
@@ -45,8 +51,7 @@ def quantize_network(
     ValueError for an unknown layer, a layer without bits, a setting out of range, or
     kernels that are not float32.
     """
-    if grid not in GRID_NAMES:
-        raise ValueError(f"grid is {grid!r}: choose one of {', '.join(GRID_NAMES)}")
+    chosen("grid", grid, grids())
     if grid != UNIFORM and rule != "minmax":
         raise ValueError(
             f"rule is {rule!r}, but the grid {grid!r} finds its scales in its own way: "

@@ -5,7 +5,7 @@ one does not, and the logits are the same. In a residual network the units of se
 layers add to one channel: they are one bundle's, and go together.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +15,8 @@ from labkit.model.network import Network
 from labkit.prune import units
 
 _IMAGES_AT_ONCE = 50
+
+Score = Callable[[np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,23 +55,31 @@ def bundles(network: Network) -> dict[str, Bundle]:
 
 def weight_norms(network: Network, order: int = 1) -> dict[str, np.ndarray]:
     """Layer -> `labkit.prune.unit_norms` of its units."""
+    return kernel_scores(network, lambda kernel: units.unit_norms(kernel, order))
+
+
+def kernel_scores(network: Network, score: Score) -> dict[str, np.ndarray]:
+    """Layer -> what `score` gives its units for the kernel, units on the first axis."""
     return {
-        name: units.unit_norms(_units_first(network, name, kernel), order)
+        name: score(_units_first(network, name, kernel))
         for name, kernel in network.kernels.items()
     }
 
 
-def mean_activations(network: Network, images: np.ndarray) -> dict[str, np.ndarray]:
-    """Layer -> `labkit.prune.unit_activations` of its outputs.
+def mean_activations(
+    network: Network, images: np.ndarray, score: Score = units.unit_activations
+) -> dict[str, np.ndarray]:
+    """Layer -> what `score` gives its units for its outputs, a mean over the images.
 
     images: calibration images, at least one (else ValueError). Behind the layer's own
-    activation function; the ReLU behind a residual addition is not the layer's.
+    activation function; the ReLU behind a residual addition is not the layer's. score:
+    itself a mean over images; batches are averaged.
     """
     layers, totals = list(network.kernels), {}
     for start in range(0, len(images), _IMAGES_AT_ONCE):
         batch = images[start : start + _IMAGES_AT_ONCE]
         for name, outputs in network.outputs(batch, layers).items():
-            mean = units.unit_activations(outputs) * len(batch)
+            mean = score(outputs) * len(batch)
             totals[name] = totals.get(name, 0.0) + mean
     if not totals:
         raise ValueError("there are no images to observe: give at least one")

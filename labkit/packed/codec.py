@@ -37,6 +37,7 @@ from labkit.packed.bit_packing import (
 from labkit.packed.storages import Sparse, body, from_body, sparse
 from labkit.quantize.codebook import Coded, parameter_counts, restored
 from labkit.quantize.granularity import BLOCK, GRANULARITIES, Groups
+from labkit.quantize.level_grids import EVEN
 from labkit.quantize.symmetric import Quantized
 
 MAGIC = b"LABPACK1"
@@ -46,7 +47,8 @@ MOST_HEADER_BYTES = 1 << 18  # some thousand tensors
 MOST_NAME_CHARACTERS, MOST_AXES = 200, 8
 _SIDES = range(1 << 31)
 
-UNIFORM = "uniform"
+UNIFORM = EVEN.name
+_GRANULARITIES = tuple(GRANULARITIES)  # their numbers in a file
 
 Tensor = Quantized | Coded | Sparse | np.ndarray
 
@@ -132,7 +134,7 @@ def _entry(name: str, tensor: Tensor) -> list:
         return entry
     if isinstance(tensor, Sparse):
         return [*entry, tensor.storage]
-    entry += [tensor.bits, GRANULARITIES.index(tensor.granularity), tensor.axis]
+    entry += [tensor.bits, _GRANULARITIES.index(tensor.granularity), tensor.axis]
     if isinstance(tensor, Coded):
         return [*entry, tensor.block, tensor.kind]
     return entry if tensor.block == BLOCK else [*entry, tensor.block]
@@ -233,7 +235,7 @@ def _quantized(
     block: int = BLOCK,
     kind: str = UNIFORM,
 ) -> Quantized | Coded:
-    groups = Groups(tuple(shape), GRANULARITIES[granularity], axis, block)
+    groups = Groups(tuple(shape), _GRANULARITIES[granularity], axis, block)
     count = prod(shape)
     packed = reader.take(packed_size(bits, count))
     q = unpack_bits(packed, bits, count, signed=kind == UNIFORM).reshape(shape)

@@ -1,15 +1,8 @@
 """A tensor with zeros <-> bytes, in one of six storages.
 
-    storage    which places are stored            what writes them
-    dense      all                                nothing
-    bitmap     the non-zeros                      a bit a place
-    csr        the non-zeros                      an int32 column each, int32 row ends
-    relative   the non-zeros, zeros in long gaps  k bits each, the gap before it
-    rice       the non-zeros                      the gaps in Rice code, near entropy
-    deflated   all                                nothing; all bytes deflated
-
-The values follow: float32, or integer codes packed to their bits. A tensor of several
-axes is a matrix for CSR, its first axis the rows.
+A storage of STORAGES says which places are stored, and how. The values follow: float32,
+or integer codes packed to their bits. A tensor of several axes is a matrix for CSR, its
+first axis the rows.
 """
 
 import struct
@@ -19,6 +12,7 @@ from math import prod
 
 import numpy as np
 
+from labkit.common.registry import Row, chosen, registry
 from labkit.packed.bit_packing import (
     CodecError,
     pack_bits,
@@ -26,19 +20,61 @@ from labkit.packed.bit_packing import (
     room,
     unpack_bits,
 )
-from labkit.packed.bitmap_csr import ALL, BITMAP, CSR, take
+from labkit.packed.bitmap_csr import ALL, BITMAP, CSR, Places, take
 from labkit.packed.gaps import RELATIVE, RICE
 
 FLOAT_BITS = 32
-_PLACES = {
-    "dense": ALL,
-    "bitmap": BITMAP,
-    "csr": CSR,
-    "relative": RELATIVE,
-    "rice": RICE,
-    "deflated": ALL,
-}
-STORAGES = tuple(_PLACES)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Storage(Row):
+    """A storage: how it writes places, and whether all bytes are deflated after."""
+
+    places: Places
+    deflated: bool = False
+
+
+# In the order of their numbers in a file.
+STORAGES = registry(
+    Storage(
+        name="dense",
+        text="with zeros",
+        line="All values, and no places.",
+        places=ALL,
+    ),
+    Storage(
+        name="bitmap",
+        text="bitmap",
+        line="The non-zeros, and one bit for each place.",
+        places=BITMAP,
+    ),
+    Storage(
+        name="csr",
+        text="CSR",
+        line="The non-zeros, an int32 column for each, int32 row ends.",
+        places=CSR,
+    ),
+    Storage(
+        name="relative",
+        text="relative index",
+        line="The non-zeros and zeros in long gaps, k bits for the gap before each.",
+        places=RELATIVE,
+    ),
+    Storage(
+        name="rice",
+        text="Rice code",
+        line="The non-zeros, the gaps between them in Rice code, near their entropy.",
+        places=RICE,
+    ),
+    Storage(
+        name="deflated",
+        text="deflated",
+        line="All values, deflated.",
+        places=ALL,
+        deflated=True,
+    ),
+)
+_NUMBERS = tuple(STORAGES)
 _HEAD = struct.Struct("<BBB")  # storage, bits, axes
 
 
@@ -80,7 +116,7 @@ def sparse(w: np.ndarray, storage: str) -> Sparse:
     w.flags.writeable = False
     if storage == "smallest":
         storage = min(STORAGES, key=lambda name: len(body(w, name)))
-    _checked(storage)
+    chosen("storage", storage, STORAGES)
     return Sparse(w, storage)
 
 
@@ -95,14 +131,14 @@ def encode_sparse(x: np.ndarray, storage: str, bits: int = FLOAT_BITS) -> bytes:
 
     >>> w = np.zeros((4, 8), np.float32)
     >>> w[0, :3] = 1, -2, 3
-    >>> {name: len(encode_sparse(w, name)) for name in STORAGES[:3]}  # header: 11
+    >>> {name: len(encode_sparse(w, name)) for name in ("dense", "bitmap", "csr")}
     {'dense': 139, 'bitmap': 27, 'csr': 55}
     >>> decode_sparse(encode_sparse(w, "relative"))[0].tolist()
     [1.0, -2.0, 3.0, 0.0, 0.0, 0.0, 0.0, 0.0]
     """
     x = np.asarray(x)
     content = body(x, storage, bits)
-    head = _HEAD.pack(STORAGES.index(storage), bits, x.ndim)
+    head = _HEAD.pack(_NUMBERS.index(storage), bits, x.ndim)
     content = head + np.array(x.shape, "<u4").tobytes() + content
     _check_room(x.shape, len(content))
     return content
@@ -115,28 +151,28 @@ def decode_sparse(content: bytes) -> np.ndarray:
     """
     number, bits, axes = _HEAD.unpack(take(content, "u1", _HEAD.size))
     shape = tuple(take(content, "<u4", axes, _HEAD.size).tolist())
-    known = number < len(STORAGES) and bits in (*range(2, 17), FLOAT_BITS)
+    known = number < len(_NUMBERS) and bits in (*range(2, 17), FLOAT_BITS)
     if not known or not 1 <= axes <= 8:
         raise CodecError(
             f"storage number {number}, {bits} bits, {axes} axes: these bytes are not "
             "of this format"
         )
     _check_room(shape, len(content))
-    return from_body(content[_HEAD.size + 4 * axes :], shape, STORAGES[number], bits)
+    return from_body(content[_HEAD.size + 4 * axes :], shape, _NUMBERS[number], bits)
 
 
 def body(x: np.ndarray, storage: str, bits: int = FLOAT_BITS) -> bytes:
     """`encode` without the header: for a file that knows shape, storage and bits."""
-    places = _PLACES[_checked(storage)]
+    how = chosen("storage", storage, STORAGES)
     if np.ndim(x) == 0:
         raise ValueError("a single number has no axis: give an array with at least one")
     x = np.ascontiguousarray(x, "<f4" if bits == FLOAT_BITS else None)
     nonzero = x.view("<u4") != 0 if bits == FLOAT_BITS else x != 0
-    stored, written = places.encode(nonzero.reshape(_matrix(x.shape)), bits)
+    stored, written = how.places.encode(nonzero.reshape(_matrix(x.shape)), bits)
     values = x[stored.reshape(x.shape)]
     packed = values.tobytes() if bits == FLOAT_BITS else pack_bits(values, bits)
     content = written + packed
-    return zlib.compress(content, 9) if storage == "deflated" else content
+    return zlib.compress(content, 9) if how.deflated else content
 
 
 def from_body(
@@ -146,9 +182,10 @@ def from_body(
 
     shape: one that the caller knows to be true or has room for.
     """
-    if storage == "deflated":
+    how = chosen("storage", storage, STORAGES)
+    if how.deflated:
         content = _inflated(content, packed_size(bits, prod(shape)))
-    stored, start = _PLACES[_checked(storage)].decode(content, _matrix(shape))
+    stored, start = how.places.decode(content, _matrix(shape))
     count = int(np.count_nonzero(stored))
     size, left = packed_size(bits, count), len(content) - start
     if left != size:
@@ -160,12 +197,6 @@ def from_body(
     x = np.zeros(shape, values.dtype)
     x[stored.reshape(shape)] = values
     return x
-
-
-def _checked(storage: str) -> str:
-    if storage not in _PLACES:
-        raise ValueError(f"storage is {storage!r}: choose one of {', '.join(STORAGES)}")
-    return storage
 
 
 def _matrix(shape: tuple[int, ...]) -> tuple[int, int]:

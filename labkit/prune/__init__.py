@@ -13,7 +13,14 @@ from labkit.prune.gradients import Gradients
 from labkit.prune.masking import SCOPES, mask, masks, sparsity
 from labkit.prune.patterns import n_of_m
 from labkit.prune.schedules import SCHEDULES
-from labkit.prune.scores import activation_aware, fisher, magnitude, random, taylor
+from labkit.prune.scores import (
+    CRITERIA,
+    activation_aware,
+    fisher,
+    magnitude,
+    random,
+    taylor,
+)
 from labkit.prune.thresholds import (
     above_threshold,
     deviation_threshold,
@@ -21,12 +28,21 @@ from labkit.prune.thresholds import (
     threshold_of,
 )
 from labkit.prune.unit_budget import choose_units
-from labkit.prune.units import choose, normalized, unit_activations, unit_norms
+from labkit.prune.units import (
+    UNIT_CRITERIA,
+    choose,
+    normalized,
+    unit_activations,
+    unit_norms,
+    unit_random,
+)
 
 __all__ = [
+    "CRITERIA",
     "DAMPING",
     "SCHEDULES",
     "SCOPES",
+    "UNIT_CRITERIA",
     "Gradients",
     "above_threshold",
     "activation_aware",
@@ -50,4 +66,5 @@ __all__ = [
     "threshold_of",
     "unit_activations",
     "unit_norms",
+    "unit_random",
 ]

@@ -11,8 +11,13 @@ import numpy as np
 
 from labkit.common import arguments
 from labkit.common.arguments import fraction, whole
+from labkit.common.registry import Row, chosen, registry
 
-SCOPES = ("layer", "global", "output")
+SCOPES = registry(
+    Row("layer", "per layer", "Each layer loses its lowest scores."),
+    Row("global", "global", "The lowest scores of all layers go."),
+    Row("output", "per output", "Each output of a layer loses its lowest scores."),
+)
 
 
 def removed_count(sparsity: float, n: int) -> int:
@@ -66,8 +71,7 @@ def masks(
     >>> masks(scores, {"fc1": 0.75, "fc2": 0.0})["fc1"].tolist()
     [False, False, False, True]
     """
-    if scope not in SCOPES:
-        raise ValueError(f"scope is {scope!r}: choose one of {', '.join(SCOPES)}")
+    chosen("scope", scope, SCOPES)
     if scope == "global":
         return _global(scores, sparsity)
     fractions = _fractions(scores, sparsity)

@@ -5,9 +5,8 @@ the first `steps` steps and then stays, so that the last, masked steps repair wh
 last pruning broke. A schedule says how much; `labkit.prune.masking` says which.
 """
 
-from types import MappingProxyType
-
 from labkit.common.arguments import fraction, whole
+from labkit.common.registry import Row, registry
 
 
 def one_shot(step: int, steps: int, sparsity: float, prunings: int = 1) -> float:
@@ -51,8 +50,15 @@ def cubic(step: int, steps: int, sparsity: float, prunings: int) -> float:
     return sparsity * (1 - (1 - done / prunings) ** 3)
 
 
-SCHEDULES = MappingProxyType(
-    {"one-shot": one_shot, "iterative": iterative, "cubic": cubic}
+SCHEDULES = registry(
+    Row("one-shot", "one-shot", "Everything before the first step.", one_shot),
+    Row(
+        "iterative",
+        "iterative",
+        "Each pruning removes the same fraction of what is left.",
+        iterative,
+    ),
+    Row("cubic", "cubic", "Much at the start, little at the end.", cubic),
 )
 
 

@@ -1,20 +1,16 @@
 """Criteria: what to rank the weights of a layer by. The larger, the longer kept.
 
-    criterion         score               looks at
-    random            uniform in [0, 1)   nothing: the baseline of baselines
-    magnitude         |w|                 the weights
-    activation_aware  |w| ||x||           and the layer's inputs
-    taylor            |w g|               and the loss's gradient g
-    fisher            w^2 E[g^2] / 2      and each image's gradient
-
-The second-order criterion that looks at pairs of weights is
-`labkit.prune.brain_surgeon`. Random and magnitude belong into every comparison (Blalock
-et al. 2020, arXiv:2003.03033).
+A criterion takes a layer's kernel and what its row of CRITERIA says that it needs. The
+second-order criterion that looks at pairs of weights is `labkit.prune.brain_surgeon`.
+Random and magnitude belong into every comparison (Blalock et al. 2020,
+arXiv:2003.03033).
 """
 
 import numpy as np
 
 from labkit.common.arguments import finite
+from labkit.common.registry import Row, registry
+from labkit.prune.brain_surgeon import surgeon
 
 
 def random(w: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -106,3 +102,41 @@ def _alike(
             f"{name} is {slopes.shape}, w {w.shape}: give one number for each weight"
         )
     return w, slopes
+
+
+# needs: "rng", a random generator; of the layer, "input_norms" as `activation_aware`
+# takes them, the "gradient", the "squared_gradient", or the "hessian" as `surgeon`
+# takes it, with the kernel as a matrix (out, in).
+CRITERIA = registry(
+    Row("magnitude", "magnitude", "|w|.", magnitude),
+    Row("random", "random", "Chance: uniform in [0, 1).", random, needs="rng"),
+    Row(
+        "activation_aware",
+        "activation-aware",
+        "|w| ||x||: what a weight adds to the layer's output, in size.",
+        activation_aware,
+        needs="input_norms",
+    ),
+    Row(
+        "taylor",
+        "Taylor",
+        "|w g|: the change of the loss without the weight, to first order.",
+        taylor,
+        needs="gradient",
+    ),
+    Row(
+        "surgeon",
+        "surgeon, compensated",
+        "The error of the layer's outputs when the other weights make up for it.",
+        surgeon,
+        needs="hessian",
+        kinds=("FULLY_CONNECTED", "CONV_2D"),
+    ),
+    Row(
+        "fisher",
+        "Fisher",
+        "w^2 E[g^2] / 2: the change of the loss, to second order.",
+        fisher,
+        needs="squared_gradient",
+    ),
+)

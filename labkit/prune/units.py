@@ -6,11 +6,13 @@ added.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
 from labkit.common import arguments
 from labkit.common.arguments import finite, shaped
+from labkit.common.registry import Row, registry
 from labkit.prune.masking import masks
 
 
@@ -78,6 +80,54 @@ def unit_taylor(
         for values, slopes in pairs
     ]
     return np.abs(np.concatenate(changes, axis=1).sum(axis=1))
+
+
+def unit_random(kernel: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Numbers that have nothing to do with the units, float64 (units,) in [0, 1).
+
+    >>> unit_random(np.zeros((2, 3)), np.random.default_rng(0)).shape
+    (2,)
+    """
+    return rng.random(len(kernel))
+
+
+@dataclass(frozen=True)
+class UnitCriterion(Row):
+    """A criterion of units.
+
+    needs: "" for the kernel alone, units on its first axis; "outputs" for the layer's
+    outputs in place of the kernel; "rng" for the kernel and a random generator;
+    "changes" for what `Gradients.units` has of the layer. one_loss: whether the scores
+    are changes of one loss, which layers have in common: otherwise they are divided by
+    their length before layers are ranked together.
+    """
+
+    one_loss: bool = False
+
+
+UNIT_CRITERIA = registry(
+    UnitCriterion(
+        "norm", "weight norm", "The sum of the magnitudes of its weights.", unit_norms
+    ),
+    UnitCriterion(
+        "activation",
+        "activation",
+        "The mean size of its output on calibration images.",
+        unit_activations,
+        needs="outputs",
+    ),
+    UnitCriterion(
+        "taylor",
+        "Taylor",
+        "The change of the loss without it, to first order, a mean over images.",
+        np.asarray,
+        needs="changes",
+        one_loss=True,
+    ),
+    UnitCriterion(
+        "random", "random", "Chance: uniform in [0, 1).", unit_random, needs="rng"
+    ),
+)
 
 
 def normalized(scores: np.ndarray) -> np.ndarray:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from labkit.common.arguments import finite
+from labkit.common.registry import chosen
 from labkit.quantize.granularity import BLOCK, Groups, checked
 from labkit.quantize.level_grids import GRIDS, Grid
 
@@ -179,14 +180,13 @@ def with_levels(coded: Coded, levels: np.ndarray) -> Coded:
 
 def grid_of(kind: str, bits: int) -> Grid:
     """The grid of that name, or ValueError where there is none of so many bits."""
-    if kind not in GRIDS:
-        raise ValueError(f"there is no grid {kind!r}: choose one of {', '.join(GRIDS)}")
-    widths = GRIDS[kind].bits
+    grid = chosen("grid", kind, GRIDS)
+    widths = grid.bits
     if bits not in widths or isinstance(bits, bool):
         raise ValueError(
             f"bits is {bits!r}: the grid {kind!r} has {', '.join(map(str, widths))}"
         )
-    return GRIDS[kind]
+    return grid
 
 
 def _frozen(coded: Coded) -> Coded:

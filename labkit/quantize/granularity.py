@@ -12,8 +12,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from labkit.common.arguments import finite
+from labkit.common.registry import Row, chosen, registry
 
-GRANULARITIES = ("tensor", "channel", "block")
+# In the order of their numbers in packed files.
+GRANULARITIES = registry(
+    Row("tensor", "tensor", "One scale for all weights of a layer."),
+    Row("channel", "channel", "One scale for each output channel."),
+    Row("block", "block", "One scale for each run of 32 or 64 weights of a channel."),
+)
 BLOCKS = (32, 64)
 BLOCK = BLOCKS[0]
 LARGEST = 1e38  # a third of what float32 holds: no code times scale overflows
@@ -37,11 +43,7 @@ class Groups:
     block: int = BLOCK
 
     def __post_init__(self):
-        if self.granularity not in GRANULARITIES:
-            raise ValueError(
-                f"granularity is {self.granularity!r}: choose one of "
-                f"{', '.join(GRANULARITIES)}"
-            )
+        chosen("granularity", self.granularity, GRANULARITIES)
         if self.block not in BLOCKS:
             raise ValueError(f"block is {self.block!r}: choose 32 or 64")
         if self.granularity != "tensor" and not 0 <= self.axis < len(self.shape):

@@ -5,10 +5,9 @@
     kmeans        1 to 8   2**bits centroids, in the file  largest |w|; 1 for one group
     ternary       2        -1, 0, 1                        least squares, exactly
     binary        1        -1, 1                           mean |w|
-    float8_e4m3   8        `labkit.quantize.float_formats`                largest |w| on
-    the largest float8_e5m2   8        `labkit.quantize.float_formats`
-    largest |w| on the largest float4_e2m1   4        `labkit.quantize.float_formats`
-    largest |w| on the largest
+    float8_e4m3   8        all numbers of the format       largest |w| on the largest
+    float8_e5m2   8        all numbers of the format       largest |w| on the largest
+    float4_e2m1   4        all numbers of the format       largest |w| on the largest
 
 Each weight, divided by its group's scale, goes to the nearest level:
 `labkit.quantize.codebook`.
@@ -19,14 +18,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from labkit.common.registry import Row, registry
 from labkit.quantize import float_formats
 from labkit.quantize.kmeans import lloyd, nearest
 
 Scale = Callable[[np.ndarray, int], np.ndarray]
 
 
-@dataclass(frozen=True)
-class Grid:
+@dataclass(frozen=True, kw_only=True)
+class Grid(Row):
     """How a grid is laid over a tensor.
 
     bits: the widths that it has. scale: groups of weights (rows, blocks, members) and
@@ -113,8 +113,11 @@ def _fixed(*values: float) -> Callable[[int, np.ndarray], np.ndarray]:
 
 
 def _float(name: str) -> Grid:
-    end = float_formats.largest(name)
+    end, text = float_formats.largest(name), name.replace("_", " ")
     return Grid(
+        name=name,
+        text=text,
+        line=f"The numbers of the format {text}.",
         bits=(float_formats.bits_of(name),),
         scale=lambda groups, bits: largest_scale(groups, bits) / end,
         levels=lambda bits, unit: float_formats.levels(name),
@@ -122,9 +125,40 @@ def _float(name: str) -> Grid:
     )
 
 
-GRIDS: dict[str, Grid] = {
-    "power_of_two": Grid(tuple(range(2, 9)), power_of_two_scale, power_of_two_levels),
-    "kmeans": Grid(tuple(range(1, 9)), kmeans_scale, kmeans_levels, trained=True),
-    "ternary": Grid((2,), ternary_scale, _fixed(-1, 0, 1)),
-    "binary": Grid((1,), binary_scale, _fixed(-1, 1)),
-} | {name: _float(name) for name in float_formats.FORMATS}
+GRIDS = registry(
+    Grid(
+        name="power_of_two",
+        text="powers of two",
+        line="0 and ± the powers of two from the largest downwards.",
+        bits=tuple(range(2, 9)),
+        scale=power_of_two_scale,
+        levels=power_of_two_levels,
+    ),
+    Grid(
+        name="kmeans",
+        text="k-means",
+        line="The centroids of the weights, a codebook in the file.",
+        bits=tuple(range(1, 9)),
+        scale=kmeans_scale,
+        levels=kmeans_levels,
+        trained=True,
+    ),
+    Grid(
+        name="ternary",
+        text="ternary",
+        line="-1, 0 and 1, with the scale of the least squared error.",
+        bits=(2,),
+        scale=ternary_scale,
+        levels=_fixed(-1, 0, 1),
+    ),
+    Grid(
+        name="binary",
+        text="binary",
+        line="-1 and 1, with the mean magnitude for a scale.",
+        bits=(1,),
+        scale=binary_scale,
+        levels=_fixed(-1, 1),
+    ),
+    *map(_float, float_formats.FORMATS),
+)
+EVEN = Row("uniform", "even steps", "Levels at equal distances, 0 among them.")

@@ -12,6 +12,7 @@ from functools import wraps
 import numpy as np
 
 from labkit.common.arguments import shaped, whole
+from labkit.common.registry import Row, chosen, registry
 from labkit.quantize.aciq import gauss_clip, laplace_clip
 from labkit.quantize.kl_calibration import kl_clip
 
@@ -147,15 +148,39 @@ def aciq_gauss_scale(groups: np.ndarray, qmax: int) -> np.ndarray:
     return _aciq(groups, sigma * gauss_clip(2 * qmax), qmax)
 
 
-_RULES: dict[str, Rule] = {
-    "minmax": minmax_scale,
-    "percentile": percentile_scale,
-    "least_squares": least_squares_scale,
-    "kl": kl_scale,
-    "aciq_laplace": aciq_laplace_scale,
-    "aciq_gauss": aciq_gauss_scale,
-}
-RANGES = tuple(_RULES)
+RANGES = registry(
+    Row("minmax", "min–max", "The grid ends at the largest magnitude.", minmax_scale),
+    Row(
+        "percentile",
+        "percentile",
+        "The grid ends at the 99.9th percentile of the magnitudes.",
+        percentile_scale,
+    ),
+    Row(
+        "least_squares",
+        "least squares",
+        "The grid has nearly the least squared error.",
+        least_squares_scale,
+    ),
+    Row(
+        "kl",
+        "KL divergence",
+        "The grid ends where the KL divergence of the histograms is least.",
+        kl_scale,
+    ),
+    Row(
+        "aciq_laplace",
+        "ACIQ, Laplace",
+        "The grid ends where the error is least for Laplace's density.",
+        aciq_laplace_scale,
+    ),
+    Row(
+        "aciq_gauss",
+        "ACIQ, Gauss",
+        "The grid ends where the error is least for Gauss's density.",
+        aciq_gauss_scale,
+    ),
+)
 
 
 def range_rule(name: str) -> Rule:
@@ -164,9 +189,7 @@ def range_rule(name: str) -> Rule:
     >>> range_rule("minmax") is minmax_scale
     True
     """
-    if name not in _RULES:
-        raise ValueError(f"rule is {name!r}: choose one of {', '.join(RANGES)}")
-    return _RULES[name]
+    return chosen("rule", name, RANGES).compute
 
 
 def squared_error(groups: np.ndarray, scale: np.ndarray, qmax: int) -> np.ndarray:

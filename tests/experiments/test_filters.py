@@ -21,7 +21,7 @@ RUN = json.loads(filters.FILE.read_text())
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("criterion", filters.CRITERIA)
+@pytest.mark.parametrize("criterion", filters.RANKINGS)
 def test_every_choice_saves_as_much_and_no_filter_too_many(name, criterion):
     network = zoo.load(name)
     gone = filters.removed(network, filters.ranking(name, criterion))
@@ -80,7 +80,7 @@ def test_the_run_is_of_the_networks_that_are_here():
     digests = {name: zoo.load(name).digest for name in NAMES}
     assert RUN["networks"] == digests, "run `python -m experiments.prune.filters`"
     assert RUN["saving"] == filters.SAVING
-    per_network = 1 + 2 * (len(filters.CRITERIA) - 1 + filters.DRAWS)
+    per_network = 1 + 2 * (len(filters.RANKINGS) - 1 + filters.DRAWS)
     assert len(RUN["rows"]) == per_network * len(NAMES)
 
 
@@ -93,7 +93,7 @@ def test_what_is_said_of_the_choice_is_so(reestimated):
 
     assert best("resnet20") == "Taylor per MAC"
     assert best("resnet8") == "fixed share of each layer, by Taylor"
-    assert len(filters.CRITERIA) == 9
+    assert len(filters.RANKINGS) == 9
 
 
 def test_a_row_is_what_is_measured_now():
@@ -114,7 +114,7 @@ def test_a_row_is_what_is_measured_now():
 
 def test_the_table_of_made_up_rows():
     rows = [{"network": "resnet8", "criterion": None, "validation_accuracy": 0.9}]
-    for criterion in filters.CRITERIA:
+    for criterion in filters.RANKINGS:
         draws = range(3) if criterion == filters.RANDOM else (None,)
         rows += [
             {"network": "resnet8", "criterion": criterion, "reestimated": again}

@@ -85,12 +85,12 @@ def tensors(draw):
         return w
     if draw(st.booleans()):
         zeros = np.where(np.abs(w) > draw(st.floats(0, 100)), w, np.float32(0))
-        return sparse(zeros, draw(st.sampled_from(STORAGES)))
-    granularity = draw(st.sampled_from(GRANULARITIES))
+        return sparse(zeros, draw(st.sampled_from(list(STORAGES))))
+    granularity = draw(st.sampled_from(list(GRANULARITIES)))
     axis = draw(st.integers(0, w.ndim - 1))
     block = draw(st.sampled_from(BLOCKS))
     if draw(st.booleans()):
-        bits, rule = draw(st.integers(2, 16)), draw(st.sampled_from(RANGES))
+        bits, rule = draw(st.integers(2, 16)), draw(st.sampled_from(list(RANGES)))
         return quantize(w, bits, granularity, rule, axis, block=block)
     kind = draw(st.sampled_from(list(GRIDS)))
     bits = draw(st.sampled_from(GRIDS[kind].bits))

@@ -263,7 +263,10 @@ def test_no_flipped_bit_ends_in_another_error(storage, bits):
 
 
 def test_a_body_of_more_weights_than_there_are():
-    head = bytes([STORAGES.index("rice"), 32, 2]) + np.full(2, 1 << 20, "<u4").tobytes()
+    head = (
+        bytes([list(STORAGES).index("rice"), 32, 2])
+        + np.full(2, 1 << 20, "<u4").tobytes()
+    )
     with pytest.raises(CodecError, match="more weights than 20 bytes may unpack to"):
         decode_sparse(head + bytes(9))
     with pytest.raises(CodecError, match="more weights than"):

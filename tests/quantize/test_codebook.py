@@ -38,7 +38,7 @@ def random_weights(*shape, seed=0):
 @given(
     WEIGHTS,
     st.sampled_from(SETTINGS),
-    st.sampled_from(GRANULARITIES),
+    st.sampled_from(list(GRANULARITIES)),
     st.sampled_from(BLOCKS),
 )
 def test_each_weight_goes_to_the_nearest_value(w, setting, granularity, block):

@@ -14,7 +14,7 @@ from labkit.quantize.granularity import BLOCKS, GRANULARITIES, Groups
 @st.composite
 def groups(draw):
     shape = draw(array_shapes(max_dims=4, max_side=9))
-    granularity = draw(st.sampled_from(GRANULARITIES))
+    granularity = draw(st.sampled_from(list(GRANULARITIES)))
     axis = draw(st.integers(0, len(shape) - 1))
     return Groups(shape, granularity, axis, draw(st.sampled_from(BLOCKS)))
 

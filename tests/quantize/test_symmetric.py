@@ -114,8 +114,8 @@ def test_groups_of_zeros_and_tiny_numbers(granularity, rule):
 @given(
     WEIGHTS,
     BITS,
-    st.sampled_from(GRANULARITIES),
-    st.sampled_from(RANGES),
+    st.sampled_from(list(GRANULARITIES)),
+    st.sampled_from(list(RANGES)),
     st.sampled_from(BLOCKS),
 )
 def test_codes_are_the_nearest_on_the_grid(w, bits, granularity, rule, block):
@@ -137,7 +137,7 @@ def test_codes_are_the_nearest_on_the_grid(w, bits, granularity, rule, block):
 
 
 @settings(deadline=None, max_examples=100)
-@given(WEIGHTS, BITS, st.sampled_from(GRANULARITIES))
+@given(WEIGHTS, BITS, st.sampled_from(list(GRANULARITIES)))
 def test_least_squares_is_never_worse_than_minmax(w, bits, granularity):
     errors = [
         np.sum((w.astype(float) - quantize(w, bits, granularity, rule).decode()) ** 2)
@@ -173,7 +173,7 @@ def test_least_squares_where_the_best_scale_is_known():
 
 def test_a_bounded_clip_beats_minmax_on_heavy_tails():
     w = np.random.default_rng(0).laplace(size=(64, 500)).astype(np.float32)
-    assert RANGES == (
+    assert tuple(RANGES) == (
         "minmax",
         "percentile",
         "least_squares",

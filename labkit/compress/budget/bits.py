@@ -13,6 +13,7 @@ import numpy as np
 
 from labkit.common.knapsack import Frontier, exact, greedy
 from labkit.common.reading import read_json
+from labkit.common.registry import Row, chosen, registry
 from labkit.compress.budget import sensitivity
 from labkit.compress.budget.sensitivity import Sensitivity
 from labkit.compress.quantized import quantize_network
@@ -23,7 +24,10 @@ from labkit.packed.compressed import Compressed
 from labkit.quantize.granularity import BLOCK, Groups
 from labkit.zoo import datasets
 
-METHODS = {"exact": exact, "greedy": greedy}
+METHODS = registry(
+    Row("exact", "exact", "The least sum of losses for each number of bytes.", exact),
+    Row("greedy", "greedy", "The best loss for the bytes, one step at a time.", greedy),
+)
 _RUN = {
     **{"method": str, "budget_bytes": object, "bits": {str: int}},
     **dict.fromkeys(("payload_bytes", "size_bytes"), int),
@@ -138,8 +142,7 @@ def bit_options(
     bits are chosen, None for all. Raises ValueError for a method or layer that there
     is not.
     """
-    if method not in METHODS:
-        raise ValueError(f"method is {method!r}: choose one of {', '.join(METHODS)}")
+    frontier_of = chosen("method", method, METHODS)
     layers, free = found.layers, found.layers if free is None else tuple(free)
     unknown = [name for name in free if name not in layers]
     if unknown:
@@ -148,16 +151,16 @@ def bit_options(
         )
     loss = found.table("loss_increase")
     sizes = kernel_bytes(network, layers, found.bits, granularity)
-    chosen = np.array([name in free for name in layers])
+    narrowed = np.array([name in free for name in layers])
     narrow = quantize_network(network, found.bits[0], granularity).size_bytes
     return BitOptions(
         found=found,
         free=tuple(name for name in layers if name in free),
-        frontier=METHODS[method](loss[chosen], sizes[chosen])
+        frontier=frontier_of(loss[narrowed], sizes[narrowed])
         if free
         else _NOTHING_FREE,
-        fixed_bytes=int(narrow - sizes[:, 0].sum() + sizes[~chosen, -1].sum()),
-        kept_loss=float(loss[~chosen, -1].sum()),
+        fixed_bytes=int(narrow - sizes[:, 0].sum() + sizes[~narrowed, -1].sum()),
+        kept_loss=float(loss[~narrowed, -1].sum()),
         granularity=granularity,
     )
 

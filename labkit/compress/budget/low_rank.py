@@ -12,7 +12,7 @@ from labkit.compress.budget.rank_sensitivity import (
     committed_rank_losses,
     rank_losses,
 )
-from labkit.compress.budget.ranks import RANK_RULES, plan_ranks
+from labkit.compress.budget.ranks import RANK_CHOICES, plan_ranks
 from labkit.compress.responses import Observed, observe
 from labkit.lowrank.parts import Part
 from labkit.measure.quick import is_quick
@@ -53,7 +53,7 @@ def low_rank_network(
     method: one of `labkit.compress.factorized.METHODS`. share, by, layers, unit: as for
     `labkit.compress.plan_ranks`. images: how many calibration images are observed.
     """
-    if method not in factorized.DATA_AWARE:
+    if not factorized.FACTORIZATIONS[method].needs:
         images = 0
     losses = losses_of(name, method, unit, images) if by == "loss" else None
     plan = method, share, by, layers, unit
@@ -86,16 +86,18 @@ def ways(name: str, method: str) -> tuple[str, ...]:
         factorized.effective_method(network, layer, method) == "cp"
         for layer in factorized.factorizable_layers(network)
     ):
-        return ("same",)
+        return tuple(row.name for row in RANK_CHOICES.values() if not row.needs)
     known = is_quick(network) or _committed(network, method) is not None
-    return RANK_RULES if known else RANK_RULES[:-1]
+    rows = RANK_CHOICES.values()
+    return tuple(row.name for row in rows if known or row.needs != "losses")
 
 
 def methods(name: str) -> tuple[str, ...]:
     """The methods that differ on this network: a dense one has three."""
-    kernels = zoo.load(name).kernels.values()
-    dense = all(kernel.ndim == 2 for kernel in kernels)
-    return factorized.METHODS[:3] if dense else factorized.METHODS
+    network = zoo.load(name)
+    kinds = {network.layer(layer).kind for layer in network.kernels}
+    rows = factorized.FACTORIZATIONS.values()
+    return tuple(row.name for row in rows if not row.kinds or kinds & set(row.kinds))
 
 
 def losses_of(name: str, method: str, unit: str, images: int) -> RankLosses:

@@ -10,6 +10,7 @@ from collections.abc import Hashable, Mapping, Sequence
 
 import numpy as np
 
+from labkit.common.registry import Row, chosen, registry
 from labkit.compress import factorized
 from labkit.compress.budget.rank_costs import check_unit, cost, rank_cost, rank_for
 from labkit.compress.responses import Observed
@@ -18,7 +19,32 @@ from labkit.lowrank.ranks import RankOptions
 from labkit.lowrank.tucker2 import mode_energies
 from labkit.model.network import Network
 
-RANK_RULES = ("same", "energy", "product", "loss")
+# needs: "energies" of nested terms, or "losses" that were measured.
+RANK_CHOICES = registry(
+    Row("same", "same share", "Every layer keeps the same share of its weights."),
+    Row(
+        "energy",
+        "energy",
+        "Every layer keeps the same fraction of its energy.",
+        choose.by_energy,
+        needs="energies",
+    ),
+    Row(
+        "product",
+        "product of energies",
+        "The product of the fractions of energy kept is the largest.",
+        choose.by_product,
+        needs="energies",
+    ),
+    Row(
+        "loss",
+        "measured loss",
+        "The sum of the measured increases of the loss is the least.",
+        choose.by_loss,
+        needs="losses",
+    ),
+)
+RANK_RULES = tuple(RANK_CHOICES)
 TUCKER_STEPS = 32  # pairs of ranks to choose from, on the diagonal
 Ranks = dict[str, Hashable]
 
@@ -102,28 +128,26 @@ def plan_ranks(
     does not fit, or a budget `most` that nothing meets.
     """
     check_unit(unit)
-    if by not in RANK_RULES:
-        raise ValueError(f"by is {by!r}: choose one of {', '.join(RANK_RULES)}")
-    chosen = factorized.factorizable_layers(network) if layers is None else list(layers)
-    if by == "same":
-        return {layer: rank_for(network, layer, method, share) for layer in chosen}
-    if not chosen:
+    row = chosen("by", by, RANK_CHOICES)
+    names = factorized.factorizable_layers(network) if layers is None else list(layers)
+    if row.compute is None:
+        return {layer: rank_for(network, layer, method, share) for layer in names}
+    if not names:
         return {}
-    if by == "loss":
+    if row.needs == "losses":
         if loss is None:
             raise ValueError(
                 "by 'loss' needs loss=, as `rank_sensitivity` of labkit.compress has it"
             )
-        found = {layer: loss[layer][0] for layer in chosen}
+        found = {layer: loss[layer][0] for layer in names}
     else:
         found = {
             layer: layer_choices(network, layer, method, observed, unit)
-            for layer in chosen
+            for layer in names
         }
     least = sum(int(choices.costs[0]) for choices in found.values())
     if most is None:
-        most = max(budget(network, method, share, chosen, unit), least)
-    if by == "loss":
-        return choose.by_loss(found, {layer: loss[layer][1] for layer in chosen}, most)
-    way = choose.by_energy if by == "energy" else choose.by_product
-    return way(found, most)
+        most = max(budget(network, method, share, names, unit), least)
+    if row.needs == "losses":
+        return row(found, {layer: loss[layer][1] for layer in names}, most)
+    return row(found, most)

@@ -2,7 +2,7 @@
 
 A layer's units are ranked by themselves, or all together; then each layer's scores are
 divided by their length first (Molchanov et al. 2017, arXiv:1611.06440, sec. 2.2), but
-for Taylor's, which are changes of one loss.
+for those that are changes of one loss.
 """
 
 from dataclasses import dataclass
@@ -11,21 +11,22 @@ import numpy as np
 
 from labkit import zoo
 from labkit.common.cache import cached
+from labkit.common.registry import chosen
 from labkit.common.split import Split
 from labkit.compress.repair.batch_norm import reestimate_channels
 from labkit.compress.units import (
     Bundle,
     bundle_scores,
     bundles,
+    kernel_scores,
     mean_activations,
     remove_units,
     removed_units,
-    weight_norms,
 )
 from labkit.model.network import Network
 from labkit.prune import units
+from labkit.prune.units import UNIT_CRITERIA, UnitCriterion
 
-UNIT_CRITERIA = ("norm", "activation", "taylor", "random")
 SCOPES = ("layer", "global")
 IMAGES = 100  # calibration images that outputs are observed on
 
@@ -72,7 +73,7 @@ def prune_units(
 ) -> UnitPruned:
     """A network of the zoo without its least units.
 
-    criterion: one of CRITERIA. fraction, scope: as for `labkit.prune.choose`.
+    criterion: one of UNIT_CRITERIA. fraction, scope: as for `labkit.prune.choose`.
     layers: the bundles that lose units, None for all. blocks: the residual additions
     whose branches stay, None for all. repaired: whether the channels that are left get
     their mean and deviation back, on calibration images. seed: of "random" scores.
@@ -81,7 +82,7 @@ def prune_units(
     summed = bundle_scores(_bundles(_without_branches(base, blocks)), scores)
     if layers is not None:
         summed = {bundle: s for bundle, s in summed.items() if bundle in layers}
-    if scope == "global" and criterion != "taylor":
+    if scope == "global" and not UNIT_CRITERIA[criterion].one_loss:
         summed = {bundle: units.normalized(s) for bundle, s in summed.items()}
     kept = units.choose(summed, fraction, scope)
     repairing = zoo.dataset(name).calibration.take(IMAGES) if repaired else None
@@ -107,22 +108,25 @@ def _small(
 def unit_scores(name: str, criterion: str, seed: int = 0) -> dict[str, np.ndarray]:
     """Layer -> a score for each unit of a network of the zoo; larger: kept longer.
 
-    "taylor" comes from the committed gradients. seed: of "random".
+    criterion: one of UNIT_CRITERIA, else ValueError; changes of the loss are committed.
+    seed: of what needs a random generator.
     """
-    network = zoo.load(name)
-    return {
-        "norm": lambda: weight_norms(network),
-        "activation": lambda: _activations(
-            network, zoo.dataset(name).calibration.take(IMAGES)
-        ),
-        "taylor": lambda: dict(zoo.gradients(name).units),
-        "random": lambda: _random(network, seed),
-    }[criterion]()
+    row, network = chosen("criterion", criterion, UNIT_CRITERIA), zoo.load(name)
+    if row.needs == "outputs":
+        return _by_outputs(network, zoo.dataset(name).calibration.take(IMAGES), row)
+    if row.needs == "changes":
+        return {layer: row(s) for layer, s in zoo.gradients(name).units.items()}
+    if row.needs == "rng":
+        rng = np.random.default_rng(seed)
+        return kernel_scores(network, lambda kernel: row(kernel, rng))
+    return kernel_scores(network, row)
 
 
 @cached
-def _activations(network: Network, images: Split) -> dict[str, np.ndarray]:
-    return mean_activations(network, images.images)
+def _by_outputs(
+    network: Network, images: Split, row: UnitCriterion
+) -> dict[str, np.ndarray]:
+    return mean_activations(network, images.images, row)
 
 
 def left_units(
@@ -134,11 +138,6 @@ def left_units(
         layer: np.setdiff1d(np.arange(len(network.kernels[layer])), numbers)
         for layer, numbers in gone.items()
     }
-
-
-def _random(network: Network, seed: int) -> dict[str, np.ndarray]:
-    rng = np.random.default_rng(seed)
-    return {layer: rng.random(len(w)) for layer, w in network.kernels.items()}
 
 
 @cached

@@ -1,0 +1,106 @@
+"""Registries: rows are whole, and a new row is offered and computed with."""
+
+import numpy as np
+import pytest
+
+from labkit import zoo
+from labkit.common.registry import Row, chosen, markdown, registry
+from labkit.compress import activations, factorized
+from labkit.compress.budget import bits, ranks
+from labkit.compress.criteria import criterion_scores
+from labkit.compress.quantized import grids, quantize_network
+from labkit.packed.storages import STORAGES
+from labkit.panels.pruning import panel as pruning
+from labkit.panels.quantization import panel as quantization
+from labkit.prune.masking import SCOPES
+from labkit.prune.schedules import SCHEDULES
+from labkit.prune.scores import CRITERIA
+from labkit.prune.units import UNIT_CRITERIA
+from labkit.quantize.granularity import GRANULARITIES
+from labkit.quantize.range_rules import RANGES, minmax_scale
+
+REGISTRIES = {
+    "criteria of weights": CRITERIA,
+    "criteria of units": UNIT_CRITERIA,
+    "scopes": SCOPES,
+    "schedules": SCHEDULES,
+    "range rules": RANGES,
+    "range rules of activations": activations.RULES,
+    "granularities": GRANULARITIES,
+    "level grids": grids(),
+    "storages": STORAGES,
+    "factorizations": factorized.FACTORIZATIONS,
+    "choices of ranks": ranks.RANK_CHOICES,
+    "choices of bits": bits.METHODS,
+}
+
+
+@pytest.mark.parametrize("kind", REGISTRIES)
+def test_every_row_has_its_own_name_text_and_line(kind):
+    rows = REGISTRIES[kind]
+    assert [row.name for row in rows.values()] == list(rows)
+    for words in ("text", "line"):
+        found = [getattr(row, words) for row in rows.values()]
+        assert all(found) and len(set(found)) == len(rows)
+    assert all(row.line.endswith(".") for row in rows.values())
+    assert markdown(rows).count("\n") == len(rows) + 1
+
+
+def test_a_name_is_there_once():
+    row = Row("a", "A", "The first.")
+    with pytest.raises(ValueError, match="a name is there twice"):
+        registry(row, row)
+    with pytest.raises(ValueError, match="rule is 'b': choose one of a$"):
+        chosen("rule", "b", registry(row))
+
+
+def control(spec, name: str):
+    """A panel's control by its name."""
+    return next(control for control in spec.controls if control.name == name)
+
+
+def cubed(w):
+    """A made-up criterion: |w|^3."""
+    return np.abs(w) ** 3
+
+
+def half_scale(groups, qmax):
+    """A made-up range rule: the grid ends at half the largest magnitude."""
+    return minmax_scale(groups, qmax) / 2
+
+
+def test_a_new_criterion_is_offered_and_prunes(monkeypatch):
+    monkeypatch.setitem(CRITERIA, "cubed", Row("cubed", "cube", "|w|^3.", cubed))
+    field = control(pruning.LESSON, "criterion")
+    assert "cubed" in field.choices({"network": "resnet8"})
+    assert field.text("cubed") == "cube"
+    w = zoo.load("mlp").kernels["fc3"]
+    np.testing.assert_array_equal(criterion_scores("mlp", "cubed")["fc3"], cubed(w))
+    position = next(pruning.compute("mlp", "cubed", 0.9))
+    kept = position.masks["fc3"]
+    assert abs(w[kept]).min() >= abs(w[~kept]).max() and kept.sum() == w.size // 10
+    assert position.points[1].name.startswith("cube, ")
+    assert "prune.cubed(w)" in pruning.report.code(position.settings)
+
+
+def test_a_new_criterion_of_gradients_needs_no_more(monkeypatch):
+    row = Row("slope", "slope", "|g|.", lambda w, g: np.abs(g), needs="gradient")
+    monkeypatch.setitem(CRITERIA, "slope", row)
+    found, slopes = criterion_scores("mlp", "slope"), zoo.gradients("mlp").mean
+    np.testing.assert_array_equal(found["fc1"], abs(slopes["fc1"]))
+
+
+def test_a_new_range_rule_is_offered_and_quantizes(monkeypatch):
+    row = Row("half", "half of it", "Half the largest magnitude.", half_scale)
+    monkeypatch.setitem(RANGES, "half", row)
+    field = control(quantization.LESSON, "rule")
+    assert "half" in field.choices({"grid": "uniform"})
+    network = zoo.load("mlp")
+    made = quantize_network(network, 4, "tensor", "half").quantized["fc3"]
+    widest = quantize_network(network, 4, "tensor").quantized["fc3"]
+    np.testing.assert_array_equal(made.scale, widest.scale / 2)
+    position = next(quantization.compute("mlp", 4, "tensor", "half"))
+    assert position.points[1].name == "4 bits, tensor, half of it"
+    np.testing.assert_array_equal(
+        position.compressed.quantized["fc3"].decode(), made.decode()
+    )
