@@ -16,7 +16,7 @@ class Control:
     controls before it to one of these. default: the first value, or a function like
     `values`; left out, the first of the values. several: any number of the values, as
     a tuple; None stands for all of them. advanced: in the fold. texts: value -> what
-    the menu calls it.
+    the menu calls it, a text or a row of a registry.
     """
 
     name: str
@@ -25,7 +25,7 @@ class Control:
     default: Any = None
     several: bool = False
     advanced: bool = False
-    texts: Mapping[Any, str] = field(default_factory=dict)
+    texts: Mapping[Any, Any] = field(default_factory=dict)
 
     def choices(self, before: Settings) -> range | tuple:
         """The values that can be chosen, given the controls before this one."""
@@ -40,7 +40,7 @@ class Control:
 
     def text(self, value: Any) -> str:
         """What a menu calls a value."""
-        return self.texts.get(value, str(value))
+        return str(self.texts.get(value, value))
 
     def checked(self, value: Any, before: Settings) -> Any:
         """The value as `compute` takes it; ValueError, in one sentence, if unfit.

@@ -1,17 +1,13 @@
 """What the activations panel says of a position: readout, ledger, files, code."""
 
 from labkit import measure
+from labkit.compress.activations import RULES
 from labkit.measure import ledger
 from labkit.panels.activations.readings import FLOAT_BITS
 from labkit.panels.controls import Settings
 from labkit.panels.words import change, filled, measured
 from labkit.plots.base import percent
 
-RULE_TEXTS = {
-    "minmax": "min–max",
-    "percentile": "percentile",
-    "least_squares": "least squares",
-}
 BITS_TEXTS = {FLOAT_BITS: "float32"}
 ENDS_TEXTS = {"rounded": "like the others", "kept": "8 bits"}
 FILES = ("static", "dynamic")
@@ -43,7 +39,7 @@ def name(settings: Settings) -> str:
     'W4A4, min–max of 1 image, first and last layer 8 bits'
     """
     images = f"{settings['images']} image{'' if settings['images'] == 1 else 's'}"
-    text = f"{setting(settings)}, {RULE_TEXTS[settings['rule']]} of {images}"
+    text = f"{setting(settings)}, {RULES[settings['rule']]} of {images}"
     kept = settings["ends"] == "kept"
     return f"{text}, first and last layer 8 bits" if kept else text
 

@@ -227,7 +227,7 @@ LESSON = Lesson(
         Control(
             "granularity",
             "One scale per",
-            GRANULARITIES,
+            tuple(GRANULARITIES),
             default="channel",
             texts={"block": f"block of {BLOCK}"},
             advanced=True,
@@ -246,7 +246,13 @@ LESSON = Lesson(
             default=lambda settings: max(START, _budgets(settings)[0]),
             texts={half / 2: f"{half / 2:g} %" for half in range(201)},
         ),
-        Control("method", "Bits by", tuple(planning.METHODS), default="exact"),
+        Control(
+            "method",
+            "Bits by",
+            tuple(planning.METHODS),
+            default="exact",
+            texts=planning.METHODS,
+        ),
     ),
     compute=compute,
     draw=plot.draw,

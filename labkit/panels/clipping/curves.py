@@ -10,7 +10,6 @@ import numpy as np
 from labkit.common.cache import cached
 from labkit.model.network import Network
 from labkit.panels.clipping.plot import OPTIMUM, Choice, Curves, Errors
-from labkit.panels.quantization.report import RULE_TEXTS
 from labkit.quantize import clipping
 from labkit.quantize.affine import largest_code
 from labkit.quantize.range_rules import RANGES, range_rule
@@ -73,7 +72,7 @@ def _choices(weights: LayerWeights, bits: int, near: float) -> tuple[Choice, ...
     """The best clip, which is about `near`, then the rules', the best rule first."""
     ends = {rule: _share(weights, rule, bits) for rule in RANGES}
     rules = [
-        Choice(RULE_TEXTS[rule], share, weights.sqnr_db(share, bits))
+        Choice(RANGES[rule].text, share, weights.sqnr_db(share, bits))
         for rule, share in ends.items()
     ]
     rules.sort(key=lambda choice: -choice.sqnr_db)

@@ -57,6 +57,7 @@ from labkit.panels.worker import Cancelled, never
 from labkit.plots.plane import Point
 from labkit.plots.showing import LOCK
 from labkit.prune.masking import SCOPES, masks
+from labkit.prune.scores import CRITERIA
 
 # In per cent: close together where networks break and where pruning records stand.
 PER_CENT = (
@@ -115,7 +116,7 @@ def compute(
     """Better and better measurements of one setting; the last has every figure.
 
     network: a name of the zoo. criterion: one of
-    `labkit.compress.criteria.CRITERIA`. sparsity: of the layers that are pruned, 0
+    `labkit.prune.CRITERIA`. sparsity: of the layers that are pruned, 0
     to 1. scope: as for `labkit.prune.masks`. layers: those to prune, None for
     all. shown: the layer in sight, the largest if left out. storage: of
     the packed file, as for `pruned.prune_network`. channels: whether each channel gets
@@ -219,7 +220,7 @@ LESSON = Lesson(
     title="pruning",
     controls=(
         Control("network", "Network", zoo.NAMES),
-        Control("criterion", "Rank by", criteria, texts=report.CRITERION_TEXTS),
+        Control("criterion", "Rank by", criteria, texts=CRITERIA),
         Control(
             "sparsity",
             "Remove",
@@ -227,7 +228,7 @@ LESSON = Lesson(
             default=0.8,
             texts={s: fraction_text(s) for s in SPARSITIES},
         ),
-        Control("scope", "Ranked", SCOPES, texts=report.SCOPE_TEXTS),
+        Control("scope", "Ranked", tuple(SCOPES), texts=SCOPES),
         Control("layers", "Layers to prune", layer_names, several=True, advanced=True),
         Control(
             "shown",
@@ -239,8 +240,8 @@ LESSON = Lesson(
         Control(
             "storage",
             "Packed file",
-            (*STORAGES[1:], "smallest", STORAGES[0]),
-            texts=report.STORAGE_TEXTS,
+            (*list(STORAGES)[1:], "smallest", "dense"),
+            texts=STORAGES,
             advanced=True,
         ),
         Control("channels", "Channels' mean and deviation", CHANNELS, advanced=True),

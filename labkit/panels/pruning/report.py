@@ -4,6 +4,7 @@ import numpy as np
 
 from labkit.compress.criteria import IMAGES, SURGEON
 from labkit.measure import ledger
+from labkit.packed.storages import STORAGES
 from labkit.panels.controls import Settings
 from labkit.panels.words import (
     AS_THEY_ARE,
@@ -15,44 +16,32 @@ from labkit.panels.words import (
     measured,
     progress,
 )
+from labkit.prune.masking import SCOPES
+from labkit.prune.scores import CRITERIA
 
-CRITERION_TEXTS = {
-    "magnitude": "magnitude",
-    "random": "random",
-    "activation_aware": "activation-aware",
-    "taylor": "Taylor",
-    "fisher": "Fisher",
-    "surgeon": "surgeon, compensated",
-}
-SCOPE_TEXTS = {"layer": "per layer", "global": "global", "output": "per output"}
-STORAGE_TEXTS = {
-    "dense": "with zeros",
-    "csr": "CSR",
-    "relative": "relative index",
-    "rice": "Rice code",
-}
-# Criterion -> what is imported for it, what comes before its call, and the call.
-_CALLS = {
-    "magnitude": ("", "", "magnitude(w)"),
-    "random": (
+# What a criterion needs -> what is imported for it, what comes before its call, and the
+# argument beside the kernel.
+_NEEDS = {
+    "": ("", "", ""),
+    "rng": (
         "import numpy as np\n\n",
         "rng = np.random.default_rng({seed})\n",
-        "random(w, rng)",
+        ", rng",
     ),
-    "activation_aware": (
+    "input_norms": (
         "from labkit.compress import input_norms\n",
         "norms = input_norms(network, images)\n",
-        "activation_aware(w, norms[layer])",
+        ", norms[layer]",
     ),
-    "taylor": (
+    "gradient": (
         "",
         "gradients = zoo.gradients({network!r}).mean\n",
-        "taylor(w, gradients[layer])",
+        ", gradients[layer]",
     ),
-    "fisher": (
+    "squared_gradient": (
         "",
         "squared = zoo.gradients({network!r}).squared\n",
-        "fisher(w, squared[layer])",
+        ", squared[layer]",
     ),
 }
 COMPENSATED = (
@@ -70,10 +59,10 @@ def name(settings: Settings) -> str:
     'magnitude, global, 90 % removed, CSR'
     """
     parts = [
-        CRITERION_TEXTS[settings["criterion"]],
-        SCOPE_TEXTS[settings["scope"]],
+        CRITERIA[settings["criterion"]].text,
+        SCOPES[settings["scope"]].text,
         f"{fraction_text(settings['sparsity'])} removed",
-        STORAGE_TEXTS.get(settings["storage"], settings["storage"]),
+        str(STORAGES.get(settings["storage"], settings["storage"])),
     ]
     if settings["layers"] is not None:
         parts.append(chosen_layers(settings["layers"]))
@@ -120,7 +109,7 @@ def state(position) -> str:
 def rows(position) -> tuple[list, list[str]]:
     """The ledger: float32, pruned with zeros, packed, and why columns disagree."""
     storage = position.settings["storage"]
-    packed = f"packed, {STORAGE_TEXTS.get(storage, storage)}"
+    packed = f"packed, {STORAGES.get(storage, storage)}"
     found = {
         "float32": ledger.network_row(position.network),
         "zeros": ledger.network_row(position.compressed.network, "zeros in it"),
@@ -150,7 +139,7 @@ def code(settings: Settings) -> str:
     """Python text that reproduces a setting's figures."""
     criterion, storage = settings["criterion"], settings["storage"]
     repaired = settings["channels"] != AS_THEY_ARE
-    looks = repaired or criterion in ("activation_aware", SURGEON)
+    looks = repaired or CRITERIA[criterion].needs in ("input_norms", "hessian")
     images = f"images = data.calibration.images[:{IMAGES}]\n" if looks else ""
     small = "network"
     if criterion == SURGEON:
@@ -172,7 +161,7 @@ print(f"packed: {{accuracy.value:.2%}}, {{compressed.size_bytes:,}} bytes")
 
 
 def _imports(criterion: str, repaired: bool) -> str:
-    own = "" if criterion == SURGEON else _CALLS[criterion][0]
+    own = "" if criterion == SURGEON else _NEEDS[CRITERIA[criterion].needs][0]
     first = own if own.startswith("import") else ""
     text = f"{first}from labkit import compress, measure, zoo\n"
     if criterion == SURGEON:
@@ -188,10 +177,11 @@ def _imports(criterion: str, repaired: bool) -> str:
 
 def _by_scores(settings: Settings) -> str:
     """The lines that score every weight by itself."""
-    _, before, call = _CALLS[settings["criterion"]]
+    row = CRITERIA[settings["criterion"]]
+    _, before, beside = _NEEDS[row.needs]
     text = f"""\
 {before.format(**settings)}ranked = {{
-    layer: prune.{call}
+    layer: prune.{row.compute.__name__}(w{beside})
     for layer, w in network.kernels.items()
 }}
 """

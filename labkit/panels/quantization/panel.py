@@ -15,7 +15,7 @@ from itertools import chain, islice, zip_longest
 from typing import TYPE_CHECKING
 
 from labkit import compress, zoo
-from labkit.compress.quantized import GRID_NAMES, UNIFORM
+from labkit.compress.quantized import UNIFORM, grids
 from labkit.measure.correctness import Accuracy
 from labkit.measure.quick import is_quick
 from labkit.measure.timing import Latency
@@ -200,16 +200,18 @@ def _first_bits(settings: Settings) -> int:
 
 def _rules(settings: Settings) -> tuple[str, ...]:
     """The range rules; another grid than the even one has its own way to a scale."""
-    return RANGES if settings["grid"] == UNIFORM else (report.OWN_RULE,)
+    return tuple(RANGES) if settings["grid"] == UNIFORM else (report.OWN_RULE,)
 
 
 LESSON = Lesson(
     title="quantization",
     controls=(
         Control("network", "Network", zoo.NAMES),
-        Control("grid", "Levels", GRID_NAMES, texts=report.GRID_TEXTS, advanced=True),
+        Control("grid", "Levels", tuple(grids()), texts=grids(), advanced=True),
         Control("bits", "Bits", _bits, default=_first_bits),
-        Control("granularity", "One scale per", GRANULARITIES, default="channel"),
+        Control(
+            "granularity", "One scale per", tuple(GRANULARITIES), default="channel"
+        ),
         Control("rule", "Range", _rules, texts=report.RULE_TEXTS),
         Control("block", "Weights in a block", BLOCKS, advanced=True),
         Control(

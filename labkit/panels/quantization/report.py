@@ -1,7 +1,7 @@
 """What the quantization panel says of a position: readout, ledger, files, code."""
 
 from labkit import measure
-from labkit.compress.quantized import UNIFORM
+from labkit.compress.quantized import UNIFORM, grids
 from labkit.measure import ledger
 from labkit.panels.controls import Settings
 from labkit.panels.words import (
@@ -14,28 +14,14 @@ from labkit.panels.words import (
 )
 from labkit.plots.base import percent
 from labkit.quantize.granularity import BLOCK
+from labkit.quantize.range_rules import RANGES
 
-RULE_TEXTS = {
-    "minmax": "min–max",
-    "percentile": "percentile",
-    "least_squares": "least squares",
-    "kl": "KL divergence",
-    "aciq_laplace": "ACIQ, Laplace",
-    "aciq_gauss": "ACIQ, Gauss",
-    "own": "the grid's own",
-}
 OWN_RULE = "own"
+RULE_TEXTS = {name: row.text for name, row in RANGES.items()}
+RULE_TEXTS[OWN_RULE] = "the grid's own"
 EVERY_LAYER = "The lab's deployable files quantize every layer: choose all layers."
 NO_KERNELS = "No runtime here has kernels for such levels: they are decoded to float32."
 NO_BLOCKS_OF_64 = "The lab's deployable files have blocks of 32: choose these."
-GRID_TEXTS = {
-    "uniform": "even steps",
-    "power_of_two": "powers of two",
-    "kmeans": "k-means",
-    "float8_e4m3": "float8 e4m3",
-    "float8_e5m2": "float8 e5m2",
-    "float4_e2m1": "float4 e2m1",
-}
 MODE_TEXTS = {
     "dynamic": "dynamic",
     "weight_only": "weight-only",
@@ -54,7 +40,7 @@ def name(settings: Settings) -> str:
     """
     grid, granularity = settings["grid"], settings["granularity"]
     length = f" of {settings['block']}" if granularity == "block" else ""
-    levels = RULE_TEXTS[settings["rule"]] if grid == UNIFORM else grid_text(grid)
+    levels = RANGES[settings["rule"]].text if grid == UNIFORM else grid_text(grid)
     text = f"{settings['bits']} bits, {granularity}{length}, {levels}"
     if settings["layers"] is None:
         return text
@@ -63,7 +49,7 @@ def name(settings: Settings) -> str:
 
 def grid_text(grid: str) -> str:
     """What the panel calls a grid."""
-    return GRID_TEXTS.get(grid, grid)
+    return grids()[grid].text
 
 
 def rule(settings: Settings) -> str:

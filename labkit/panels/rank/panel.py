@@ -22,6 +22,7 @@ from labkit.compress import factorized
 from labkit.compress.budget import low_rank
 from labkit.compress.budget.low_rank import IMAGE_COUNTS, LowRank
 from labkit.compress.budget.rank_costs import UNITS
+from labkit.compress.budget.ranks import RANK_CHOICES
 from labkit.model.network import Network
 from labkit.panels.base import Panel
 from labkit.panels.controls import Control, Settings
@@ -134,7 +135,7 @@ LESSON = Lesson(
             "method",
             "Method",
             lambda settings: low_rank.methods(settings["network"]),
-            texts=report.METHOD_TEXTS,
+            texts=factorized.FACTORIZATIONS,
         ),
         Control(
             "share",
@@ -147,7 +148,7 @@ LESSON = Lesson(
             "by",
             "Ranks by",
             lambda settings: low_rank.ways(settings["network"], settings["method"]),
-            texts=report.BY_TEXTS,
+            texts=RANK_CHOICES,
         ),
         Control("layers", "Layers to take apart", _layers, several=True, advanced=True),
         Control(

@@ -4,6 +4,7 @@ from labkit import zoo
 from labkit.compress import factorized
 from labkit.compress.budget.low_rank import LOSS_IMAGES
 from labkit.compress.budget.rank_sensitivity import is_committed
+from labkit.compress.budget.ranks import RANK_CHOICES
 from labkit.panels.controls import Settings
 from labkit.panels.rank.plot import rank_text
 from labkit.panels.words import (
@@ -16,20 +17,6 @@ from labkit.panels.words import (
     smaller_rows,
 )
 
-METHOD_TEXTS = {
-    "svd": "SVD",
-    "responses": "PCA of responses",
-    "inputs": "PCA of inputs",
-    "spatial": "k×1, 1×k",
-    "tucker": "Tucker-2",
-    "cp": "CP",
-}
-BY_TEXTS = {
-    "same": "same share",
-    "energy": "energy",
-    "product": "product of energies",
-    "loss": "measured loss",
-}
 UNIT_TEXTS = {"macs": "MACs", "bytes": "bytes"}
 
 
@@ -52,9 +39,9 @@ def name(settings: Settings) -> str:
     """
     unit = "weights" if settings["by"] == "same" else UNIT_TEXTS[settings["unit"]]
     parts = [
-        METHOD_TEXTS[settings["method"]],
+        factorized.FACTORIZATIONS[settings["method"]].text,
         f"{fraction_text(settings['share'])} of the {unit}",
-        BY_TEXTS[settings["by"]],
+        RANK_CHOICES[settings["by"]].text,
     ]
     if settings["layers"] is not None:
         parts.append(chosen_layers(settings["layers"]))

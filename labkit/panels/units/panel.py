@@ -17,7 +17,7 @@ from typing import ClassVar
 
 from labkit import zoo
 from labkit.compress.budget import units
-from labkit.compress.budget.units import SCOPES, UNIT_CRITERIA, UnitPruned
+from labkit.compress.budget.units import SCOPES, UnitPruned
 from labkit.model.network import Network
 from labkit.panels.base import Panel
 from labkit.panels.controls import Control, Settings
@@ -28,6 +28,8 @@ from labkit.panels.words import AS_THEY_ARE, CHANNELS, RE_ESTIMATED, fraction_te
 from labkit.panels.worker import Cancelled, never
 from labkit.plots.plane import Point
 from labkit.plots.showing import LOCK
+from labkit.prune import masking
+from labkit.prune.units import UNIT_CRITERIA
 
 PER_CENT = (*range(0, 50, 5), *range(50, 95, 5), 95)
 FRACTIONS = tuple(p / 100 for p in PER_CENT)
@@ -114,7 +116,7 @@ LESSON = Lesson(
     title="units",
     controls=(
         Control("network", "Network", zoo.NAMES),
-        Control("criterion", "Rank by", UNIT_CRITERIA, texts=report.CRITERION_TEXTS),
+        Control("criterion", "Rank by", tuple(UNIT_CRITERIA), texts=UNIT_CRITERIA),
         Control(
             "fraction",
             "Remove",
@@ -122,7 +124,7 @@ LESSON = Lesson(
             default=0.5,
             texts={f: fraction_text(f) for f in FRACTIONS},
         ),
-        Control("scope", "Ranked", SCOPES, texts=report.SCOPE_TEXTS),
+        Control("scope", "Ranked", SCOPES, texts=masking.SCOPES),
         Control(
             "blocks",
             "Residual branches that stay",

@@ -12,14 +12,9 @@ from labkit.panels.words import (
     smaller_costs,
     smaller_rows,
 )
+from labkit.prune.masking import SCOPES
+from labkit.prune.units import UNIT_CRITERIA
 
-CRITERION_TEXTS = {
-    "norm": "weight norm",
-    "activation": "activation",
-    "taylor": "Taylor",
-    "random": "random",
-}
-SCOPE_TEXTS = {"layer": "per layer", "global": "global"}
 _REPAIR_IMPORTS = """\
 from labkit.compress import left_units, reestimate_channels
 """
@@ -35,8 +30,8 @@ def name(settings: Settings) -> str:
     'weight norm, per layer, 50 % of the units removed, only fc1'
     """
     parts = [
-        CRITERION_TEXTS[settings["criterion"]],
-        SCOPE_TEXTS[settings["scope"]],
+        UNIT_CRITERIA[settings["criterion"]].text,
+        SCOPES[settings["scope"]].text,
         f"{fraction_text(settings['fraction'])} of the units removed",
     ]
     if settings["layers"] is not None:
@@ -84,7 +79,8 @@ def code(settings: Settings) -> str:
     """Python text that reproduces a setting's figures."""
     repaired = settings["channels"] != AS_THEY_ARE
     images = f"images = data.calibration.images[:{IMAGES}]\n"
-    looks = repaired or settings["criterion"] == "activation"
+    row = UNIT_CRITERIA[settings["criterion"]]
+    looks = repaired or row.needs == "outputs"
     return f"""\
 import numpy as np
 
@@ -108,14 +104,16 @@ print(f"{{accuracy.value:.2%}}, {{len(small):,}} bytes, {{small.macs:,}} MACs")
 
 def _by_unit(settings: Settings) -> str:
     """The lines that give each layer's units their scores."""
+    row = UNIT_CRITERIA[settings["criterion"]]
+    score = f"prune.{row.compute.__name__}"
     return {
-        "norm": "by_unit = compress.weight_norms(network)",
-        "activation": "by_unit = compress.mean_activations(network, images)",
-        "taylor": f"by_unit = zoo.gradients({settings['network']!r}).units",
-        "random": """\
+        "": f"by_unit = compress.kernel_scores(network, {score})",
+        "outputs": f"by_unit = compress.mean_activations(network, images, {score})",
+        "changes": f"by_unit = zoo.gradients({settings['network']!r}).units",
+        "rng": f"""\
 rng = np.random.default_rng(0)
-by_unit = {layer: rng.random(len(w)) for layer, w in network.kernels.items()}""",
-    }[settings["criterion"]]
+by_unit = compress.kernel_scores(network, lambda kernel: {score}(kernel, rng))""",
+    }[row.needs]
 
 
 def _without_branches(settings: Settings) -> str:
@@ -134,6 +132,7 @@ def _ranked(settings: Settings) -> str:
     layers, text = settings["layers"], ""
     if layers is not None:
         text += f"scores = {{name: scores[name] for name in {layers!r}}}\n"
-    if settings["scope"] == "global" and settings["criterion"] != "taylor":
+    one_loss = UNIT_CRITERIA[settings["criterion"]].one_loss
+    if settings["scope"] == "global" and not one_loss:
         text += "scores = {name: prune.normalized(s) for name, s in scores.items()}\n"
     return text
