@@ -12,7 +12,7 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
 from labkit.integer.ends import as_inputs
-from labkit.integer.load import buffer_data, load
+from labkit.integer.load import load
 from labkit.integer.program import Program
 from labkit.model import flatbuffer
 from labkit.model.graph import NetworkError
@@ -91,7 +91,7 @@ def with_every_output(content: bytes) -> bytes:
     """The same file, with the output of each of its operators as an output."""
     model = flatbuffer.unpack(content)
     for buffer in model.buffers:  # what lies behind the flatbuffer moves into it
-        buffer.data = np.frombuffer(buffer_data(content, buffer), np.uint8)
+        buffer.data = np.frombuffer(flatbuffer.buffer_bytes(content, buffer), np.uint8)
         buffer.offset = buffer.size = 0
     graph = model.subgraphs[0]
     graph.outputs = [int(operator.outputs[0]) for operator in graph.operators]

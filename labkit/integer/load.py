@@ -8,30 +8,15 @@ scales and zero points, options. Format: the TensorFlow Lite schema,
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from labkit.common.children import one_line
 from labkit.integer.program import Operation, Program, Tensor
 from labkit.model import flatbuffer
-from labkit.model.graph import DTYPES, LayerNames, NetworkError
-
-_TYPES = {v: k for k, v in vars(schema.TensorType).items() if isinstance(v, int)}
+from labkit.model.flatbuffer import DTYPES, TYPE_NAMES, LayerNames, NetworkError
 
 
 def load(content: bytes, rounding: str) -> Program:
     """Read a trusted .tflite file. Raises NetworkError for what is not one."""
-    if content[4:8] != b"TFL3":
-        raise NetworkError(
-            f"these {len(content):,} bytes are not a LiteRT model (no TFL3 "
-            "identifier): give a .tflite file"
-        )
-    try:
+    with flatbuffer.damage_is_an_error(content):
         return _read(content, rounding)
-    except NetworkError:
-        raise
-    except Exception as error:  # whatever a damaged flatbuffer makes its reader do
-        raise NetworkError(
-            "the LiteRT model is damaged (its graph cannot be followed: "
-            f"{one_line(error)}): get the file anew"
-        ) from error
 
 
 def _read(content: bytes, rounding: str) -> Program:
@@ -65,8 +50,8 @@ def _tensor(content: bytes, model: schema.ModelT, index: int) -> Tensor:
     stored = model.subgraphs[0].tensors[index]
     shape = _sides(stored.shape)
     grid = stored.quantization
-    type_name = _TYPES[stored.type]
-    data = buffer_data(content, model.buffers[stored.buffer])
+    type_name = TYPE_NAMES[stored.type]
+    data = flatbuffer.buffer_bytes(content, model.buffers[stored.buffer])
     return Tensor(
         index=index,
         name=(stored.name or b"").decode(),
@@ -87,13 +72,6 @@ def _sides(stored) -> tuple[int, ...]:
 
 def _numbers(stored, dtype: type) -> np.ndarray:
     return np.asarray([] if stored is None else stored, dtype)
-
-
-def buffer_data(content: bytes, buffer: schema.BufferT) -> bytes:
-    """A buffer's bytes: inside the flatbuffer or, in newer files, behind it."""
-    if buffer.data is not None and len(buffer.data):
-        return np.asarray(buffer.data, np.uint8).tobytes()
-    return content[buffer.offset : buffer.offset + buffer.size]
 
 
 def _values(data: bytes, type_name: str, shape: tuple[int, ...]) -> np.ndarray | None:

@@ -12,10 +12,9 @@ from math import prod
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from labkit.model.graph import KERNEL_KINDS
+from labkit.model import flatbuffer
+from labkit.model.flatbuffer import KERNEL_KINDS, TYPE_NAMES
 
-_KINDS = {v: k for k, v in vars(schema.BuiltinOperator).items() if isinstance(v, int)}
-_TYPES = {v: k for k, v in vars(schema.TensorType).items() if isinstance(v, int)}
 BITS = {
     "FLOAT32": 32, "FLOAT16": 16, "INT32": 32, "INT64": 64, "INT16": 16, "INT8": 8,
     "INT4": 4, "INT2": 2,
@@ -46,7 +45,7 @@ class Stored:
 
 def stored_weights(content: bytes) -> tuple[Stored, ...]:
     """The kernels and biases of a trusted .tflite file, in the order they are used."""
-    return tuple(_Reader(content).weights())
+    return tuple(_weights(content, flatbuffer.unpack(content)))
 
 
 def byte_parts(content: bytes) -> dict[str, int]:
@@ -65,70 +64,65 @@ def byte_parts(content: bytes) -> dict[str, int]:
     return parts | {"graph and names": len(content) - sum(parts.values())}
 
 
-class _Reader:
-    def __init__(self, content: bytes):
-        self.content = content
-        self.model = schema.Model.GetRootAs(content, 0)
-        self.subgraph = self.model.Subgraphs(0)
-        self.operators = [
-            self.subgraph.Operators(k) for k in range(self.subgraph.OperatorsLength())
-        ]
+def _weights(content: bytes, model: schema.ModelT) -> Iterator[Stored]:
+    operators = model.subgraphs[0].operators
+    decoded_from = {
+        operator.outputs[0]: operator.inputs[0]
+        for operator in operators
+        if flatbuffer.kind(model, operator) == "DEQUANTIZE"
+    }
+    for operator in operators:
+        if flatbuffer.kind(model, operator) not in KERNEL_KINDS:
+            continue
+        for role, index in zip(("kernel", "bias"), operator.inputs[1:], strict=False):
+            if index >= 0:
+                source = decoded_from.get(index, index)
+                yield _stored(content, model, role, source, source != index)
 
-    def kind(self, operator: schema.Operator) -> str:
-        code = self.model.OperatorCodes(operator.OpcodeIndex())
-        return _KINDS[max(code.BuiltinCode(), code.DeprecatedBuiltinCode())]
 
-    def weights(self) -> Iterator[Stored]:
-        decoded_from = {
-            operator.Outputs(0): operator.Inputs(0)
-            for operator in self.operators
-            if self.kind(operator) == "DEQUANTIZE"
-        }
-        for operator in self.operators:
-            if self.kind(operator) not in KERNEL_KINDS:
-                continue
-            inputs = [operator.Inputs(k) for k in range(operator.InputsLength())]
-            for role, index in zip(("kernel", "bias"), inputs[1:], strict=False):
-                if index >= 0:
-                    source = decoded_from.get(index, index)
-                    yield self.stored(role, source, decoded=source != index)
+def _stored(
+    content: bytes, model: schema.ModelT, role: str, index: int, decoded: bool
+) -> Stored:
+    tensor = model.subgraphs[0].tensors[index]
+    type_name = TYPE_NAMES[tensor.type]
+    count = 1 if tensor.shape is None else prod(map(int, tensor.shape))
+    numbers = _data(content, model, index)
+    return Stored(
+        role=role,
+        type=type_name,
+        count=count,
+        nonzeros=_nonzeros(numbers, type_name, count),
+        bits=BITS[type_name],
+        payload_bytes=len(numbers) + _grid_bytes(content, model, index),
+        buffer=tensor.buffer,
+        decoded=decoded,
+    )
 
-    def stored(self, role: str, index: int, decoded: bool) -> Stored:
-        tensor = self.subgraph.Tensors(index)
-        type_name = _TYPES[tensor.Type()]
-        count = prod(tensor.Shape(k) for k in range(tensor.ShapeLength()))
-        numbers = self.data(tensor.Buffer())
-        return Stored(
-            role=role,
-            type=type_name,
-            count=count,
-            nonzeros=_nonzeros(numbers, type_name, count),
-            bits=BITS[type_name],
-            payload_bytes=len(numbers) + self.grid_bytes(tensor.Quantization()),
-            buffer=tensor.Buffer(),
-            decoded=decoded,
-        )
 
-    def data(self, buffer: int) -> bytes:
-        """A buffer's bytes: inside the flatbuffer or, in newer files, behind it."""
-        entry = self.model.Buffers(buffer)
-        if entry.DataLength():
-            return entry.DataAsNumpy().tobytes()
-        return self.content[entry.Offset() : entry.Offset() + entry.Size()]
+def _data(content: bytes, model: schema.ModelT, index: int) -> bytes:
+    """The bytes of one tensor."""
+    tensor = model.subgraphs[0].tensors[index]
+    return flatbuffer.buffer_bytes(content, model.buffers[tensor.buffer])
 
-    def grid_bytes(self, grid: schema.QuantizationParameters | None) -> int:
-        """The bytes of the scales and zero points of one array."""
-        if grid is None:
-            return 0
-        size = grid.ScaleLength() * SCALE_BYTES
-        size += grid.ZeroPointLength() * ZERO_POINT_BYTES
-        if grid.DetailsType() == schema.QuantizationDetails.BlockwiseQuantization:
-            blocks = schema.BlockwiseQuantization()
-            blocks.Init(grid.Details().Bytes, grid.Details().Pos)
-            for index in (blocks.Scales(), blocks.ZeroPoints()):
-                if index >= 0:
-                    size += len(self.data(self.subgraph.Tensors(index).Buffer()))
-        return size
+
+def _grid_bytes(content: bytes, model: schema.ModelT, index: int) -> int:
+    """The bytes of the scales and zero points of one tensor."""
+    grid = model.subgraphs[0].tensors[index].quantization
+    if grid is None:
+        return 0
+    size = SCALE_BYTES * _length(grid.scale) + ZERO_POINT_BYTES * _length(
+        grid.zeroPoint
+    )
+    if grid.detailsType == schema.QuantizationDetails.BlockwiseQuantization:
+        blocks = grid.details
+        for tensor in (blocks.scales, blocks.zeroPoints):
+            if tensor >= 0:
+                size += len(_data(content, model, tensor))
+    return size
+
+
+def _length(values) -> int:
+    return 0 if values is None else len(values)
 
 
 def _nonzeros(numbers: bytes, type_name: str, count: int) -> int:

@@ -1,21 +1,102 @@
 """A model file as a tree of objects, and the tree as a file again.
 
-What the edits of the graph share (`surgery`, `removal`, `folding`): unpack, look at
-constants, add some, pack. Packing leaves out what nothing refers to any more.
+The one place that knows the TensorFlow Lite schema's names
+(`ai_edge_litert.schema_py_generated`), where a buffer's bytes lie, and how layers are
+named; and what the edits of the graph share: unpack, look at constants, add some, pack.
+Packing leaves out what nothing refers to any more.
 """
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import flatbuffers
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from labkit.model.graph import NetworkError
+from labkit.common.children import one_line
 
-_KINDS = {
-    value: key
-    for key, value in vars(schema.BuiltinOperator).items()
-    if isinstance(value, int)
+KERNEL_KINDS = {
+    "FULLY_CONNECTED": "fc",
+    "CONV_2D": "conv",
+    "DEPTHWISE_CONV_2D": "dwconv",
 }
+DTYPES = {
+    "FLOAT32": "<f4",
+    "FLOAT16": "<f2",
+    "INT32": "<i4",
+    "INT64": "<i8",
+    "INT16": "<i2",
+    "INT8": "<i1",
+    "UINT8": "<u1",
+    "BOOL": "?",
+}
+_IDENTIFIER = re.compile(r"[a-z][a-z0-9_]{0,63}")
+
+
+def _names(enum: type) -> dict[int, str]:
+    return {value: key for key, value in vars(enum).items() if isinstance(value, int)}
+
+
+_KIND_NAMES = _names(schema.BuiltinOperator)
+TYPE_NAMES = _names(schema.TensorType)
+ACTIVATION_NAMES = _names(schema.ActivationFunctionType)
 NO_ACTIVATION = schema.ActivationFunctionType.NONE
+
+
+class NetworkError(Exception):
+    """A model file that cannot be used, or an edit that does not fit: the text says."""
+
+
+@contextmanager
+def damage_is_an_error(content: bytes) -> Iterator[None]:
+    """NetworkError for bytes that are no LiteRT model, and for all that reading raises.
+
+    content: the file that is read within.
+    """
+    if content[4:8] != b"TFL3":
+        raise NetworkError(
+            f"these {len(content):,} bytes are not a LiteRT model (no TFL3 "
+            "identifier): give a .tflite file"
+        )
+    try:
+        yield
+    except NetworkError:
+        raise
+    except Exception as error:  # whatever a damaged flatbuffer makes its reader do
+        raise NetworkError(
+            "the LiteRT model is damaged (its graph cannot be followed: "
+            f"{one_line(error)}): get the file anew"
+        ) from error
+
+
+class LayerNames:
+    """Names for operators in the order they run, each once."""
+
+    def __init__(self):
+        self._taken = {"input"}  # what the layers that read the images name
+        self._counts: dict[str, int] = {}
+
+    def name(self, kind: str, output: bytes | str | None) -> str:
+        """The output tensor's name, where that is a plain identifier of at most 64
+        characters and new; else the kind and the next free number.
+
+        >>> names = LayerNames()
+        >>> [names.name("CONV_2D", name) for name in (b"conv1", b"conv1\\n", b"conv1")]
+        ['conv1', 'conv2', 'conv3']
+        """
+        name = output.decode(errors="replace") if isinstance(output, bytes) else output
+        if not name or not _IDENTIFIER.fullmatch(name) or name in self._taken:
+            name = self._numbered(KERNEL_KINDS.get(kind, kind.lower()))
+        self._taken.add(name)
+        return name
+
+    def _numbered(self, prefix: str) -> str:
+        while True:
+            self._counts[prefix] = self._counts.get(prefix, 0) + 1
+            name = f"{prefix}{self._counts[prefix]}"
+            if name not in self._taken:
+                return name
 
 
 class _AlignedBuilder(flatbuffers.Builder):
@@ -80,7 +161,25 @@ def _compact_buffers(model: schema.ModelT) -> None:
 def kind(model: schema.ModelT, operator: schema.OperatorT) -> str:
     """LiteRT's name of an operator."""
     code = model.operatorCodes[operator.opcodeIndex]
-    return _KINDS[max(code.builtinCode, code.deprecatedBuiltinCode)]
+    return kind_name(code.builtinCode, code.deprecatedBuiltinCode)
+
+
+def kind_name(code: int, deprecated: int) -> str | None:
+    """The name of an operator's code, None for one that the schema has not.
+
+    Newer files have it in the first field, older ones in the deprecated one.
+
+    >>> kind_name(0, 3), kind_name(9, 9)
+    ('CONV_2D', 'FULLY_CONNECTED')
+    """
+    return _KIND_NAMES.get(max(code, deprecated))
+
+
+def buffer_bytes(content: bytes, buffer: schema.BufferT) -> bytes:
+    """A buffer's bytes: inside the flatbuffer or, in newer files, behind it."""
+    if buffer.data is not None and len(buffer.data):
+        return np.asarray(buffer.data, np.uint8).tobytes()
+    return content[buffer.offset : buffer.offset + buffer.size]
 
 
 def operator_code(model: schema.ModelT, name: str) -> int:

@@ -4,7 +4,6 @@
 no weights. Format: the TensorFlow Lite schema, `ai_edge_litert.schema_py_generated`.
 """
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
@@ -13,36 +12,25 @@ from math import prod
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from labkit.common.children import one_line
+from labkit.model.flatbuffer import (
+    ACTIVATION_NAMES,
+    DTYPES,
+    KERNEL_KINDS,
+    TYPE_NAMES,
+    LayerNames,
+    NetworkError,
+    damage_is_an_error,
+    kind_name,
+)
 
-KERNEL_KINDS = {
-    "FULLY_CONNECTED": "fc",
-    "CONV_2D": "conv",
-    "DEPTHWISE_CONV_2D": "dwconv",
-}
 OTHER_KINDS = set(
     "ADD SUB MUL DIV AVERAGE_POOL_2D MAX_POOL_2D MEAN SUM PAD PADV2 CONCATENATION "
     "RESHAPE SHAPE PACK SQUEEZE EXPAND_DIMS STRIDED_SLICE SLICE TRANSPOSE RELU RELU6 "
     "RELU_N1_TO_1 LEAKY_RELU HARD_SWISH SOFTMAX LOGISTIC TANH QUANTIZE DEQUANTIZE "
     "CAST MAXIMUM MINIMUM RSQRT SQUARED_DIFFERENCE FAKE_QUANT".split()
 )
-DTYPES = {
-    "FLOAT32": "<f4",
-    "FLOAT16": "<f2",
-    "INT32": "<i4",
-    "INT64": "<i8",
-    "INT16": "<i2",
-    "INT8": "<i1",
-    "UINT8": "<u1",
-    "BOOL": "?",
-}
-_IDENTIFIER = re.compile(r"[a-z][a-z0-9_]{0,63}")
 # Far above any network of the lab's kind: what a small file may make its reader do.
 MOST_OPERATORS, MOST_INPUTS, MOST_AXES = 4096, 256, 8
-
-
-class NetworkError(Exception):
-    """A model file that cannot be used, or an edit that does not fit: the text says."""
 
 
 @dataclass(frozen=True)
@@ -89,60 +77,12 @@ class Graph:
     input_shape: tuple[int, ...]
 
 
-class LayerNames:
-    """Names for operators in the order they run, each once."""
-
-    def __init__(self):
-        self._taken = {"input"}  # what the layers that read the images name
-        self._counts: dict[str, int] = {}
-
-    def name(self, kind: str, output: bytes | str | None) -> str:
-        """The output tensor's name, where that is a plain identifier of at most 64
-        characters and new; else the kind and the next free number.
-
-        >>> names = LayerNames()
-        >>> [names.name("CONV_2D", name) for name in (b"conv1", b"conv1\\n", b"conv1")]
-        ['conv1', 'conv2', 'conv3']
-        """
-        name = output.decode(errors="replace") if isinstance(output, bytes) else output
-        if not name or not _IDENTIFIER.fullmatch(name) or name in self._taken:
-            name = self._numbered(KERNEL_KINDS.get(kind, kind.lower()))
-        self._taken.add(name)
-        return name
-
-    def _numbered(self, prefix: str) -> str:
-        while True:
-            self._counts[prefix] = self._counts.get(prefix, 0) + 1
-            name = f"{prefix}{self._counts[prefix]}"
-            if name not in self._taken:
-                return name
-
-
 def read_graph(content: bytes) -> Graph:
     """The graph of a LiteRT model file. Raises NetworkError for anything else."""
-    if content[4:8] != b"TFL3":
-        raise NetworkError(
-            f"these {len(content):,} bytes are not a LiteRT model (no TFL3 "
-            "identifier): give a .tflite file"
-        )
-    try:
+    with damage_is_an_error(content):
         return _Reader(content).graph()
-    except NetworkError:
-        raise
-    except Exception as error:  # whatever a damaged flatbuffer makes its reader do
-        raise NetworkError(
-            "the LiteRT model is damaged (its graph cannot be followed: "
-            f"{one_line(error)}): get the file anew"
-        ) from error
 
 
-def _names(enum: type) -> dict[int, str]:
-    return {value: key for key, value in vars(enum).items() if isinstance(value, int)}
-
-
-_KIND_NAMES = _names(schema.BuiltinOperator)
-_TYPE_NAMES = _names(schema.TensorType)
-_ACTIVATION_NAMES = _names(schema.ActivationFunctionType)
 _OPTIONS = {
     "FULLY_CONNECTED": schema.FullyConnectedOptions,
     "CONV_2D": schema.Conv2DOptions,
@@ -188,7 +128,7 @@ class _Reader:
         if index >= self._count(self.model.OperatorCodesLength()):
             raise NetworkError(f"the LiteRT model is damaged: operator code {index}")
         code = self.model.OperatorCodes(index)
-        kind = _KIND_NAMES.get(max(code.BuiltinCode(), code.DeprecatedBuiltinCode()))
+        kind = kind_name(code.BuiltinCode(), code.DeprecatedBuiltinCode())
         if kind not in KERNEL_KINDS and kind not in OTHER_KINDS:
             raise NetworkError(
                 f"the model has an operator {kind} that this lab does not know: give a "
@@ -273,7 +213,7 @@ class _Reader:
         data = self.model.Buffers(tensor.Buffer())
         if self._count(data.DataLength()) == 0:
             return None
-        type_name = _TYPE_NAMES.get(tensor.Type())
+        type_name = TYPE_NAMES.get(tensor.Type())
         if type_name not in DTYPES:
             raise NetworkError(
                 f"the model stores weights as {type_name}: they can be run, not edited"
@@ -319,7 +259,7 @@ class _Reader:
             return "NONE"
         options = _OPTIONS[kind]()
         options.Init(table.Bytes, table.Pos)
-        return _ACTIVATION_NAMES.get(options.FusedActivationFunction(), "NONE")
+        return ACTIVATION_NAMES.get(options.FusedActivationFunction(), "NONE")
 
 
 def _check_apart(spans: dict[str, Span]) -> None:
