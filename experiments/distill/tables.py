@@ -256,7 +256,7 @@ def cifar10_records() -> dict[tuple[str, int], dict]:
     found = {}
     for path in sorted((RESULTS / "distilled").glob("resnet8-*-seed*.json")):
         kind, _, seed = path.stem.removeprefix("resnet8-").partition("-seed")
-        found[kind, int(seed)] = read_json(path, zoo.DISTILLED_RECORD)
+        found[kind, int(seed)] = read_json(path, zoo.DISTILLED.shape)
     return found
 
 

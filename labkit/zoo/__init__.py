@@ -9,11 +9,10 @@ from labkit.common.door import door
 _FILES = {
     "datasets": "DATA_FOLDER ROOT Dataset load_images made_again restore",
     "networks": (
-        "DISTILLED_FOLDER DISTILLED_RECORD FOLDER GRADIENTS_FOLDER LOWRANK_FOLDER "
-        "NAMES PRUNED_FOLDER QAT_FOLDER RECORD RUNS check_teacher dataset "
-        "distilled_names distilled_record gradients keras_model load load_distilled "
-        "load_lowrank load_packed load_pruned lowrank_names lowrank_record "
-        "pruned_names pruned_record quantized_names quantized_record record"
+        "DISTILLED FOLDER Family GRADIENTS_FOLDER LOWRANK NAMES PRUNED QAT RECORD RUNS "
+        "check_teacher dataset gradients keras_model load load_packed load_pruned "
+        "lowrank_names lowrank_record pruned_names pruned_record quantized_names "
+        "quantized_record record"
     ),
 }
 __getattr__, __dir__, __all__ = door(__name__, _FILES)

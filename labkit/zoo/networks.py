@@ -15,11 +15,7 @@ from labkit.zoo import datasets
 
 NAMES = ("mlp", "lenet5", "resnet8", "resnet20")
 FOLDER = datasets.DATA_FOLDER / "models"
-QAT_FOLDER = FOLDER / "qat"
-PRUNED_FOLDER = FOLDER / "pruned"
-LOWRANK_FOLDER = FOLDER / "lowrank"
 GRADIENTS_FOLDER = FOLDER / "gradients"
-DISTILLED_FOLDER = FOLDER / "distilled"
 RUNS = datasets.ROOT / "runs"
 
 # What the records say, see `labkit.common.read_json`.
@@ -32,19 +28,87 @@ RECORD = {
 }
 _COUNTED = {"parameters": int, "macs": int}
 FLOAT_RECORD = {**RECORD, **_COUNTED, "keras_sha256": str}
-QAT_RECORD = {**RECORD, "starts_from": str, "setting": str, "kept_at_8_bits": [str]}
-PRUNED_RECORD = {**RECORD, "starts_from": str, "parameters": int}
-LOWRANK_RECORD = {
-    **RECORD,
-    **_COUNTED,
-    **{"starts_from": str, "method": str, "budget": int, "ranks": dict},
-}
-DISTILLED_RECORD = {
-    **RECORD,
-    **_COUNTED,
-    **{"teacher": str, "teacher_sha256": str, "wrong": [int]},
-    **{"temperature": float, "alpha": float},
-}
+
+
+class Family:
+    """Networks that were trained further in one way: their files, a record beside each.
+
+    kind: what such a network is called. folder: of its files. shape: what a record has
+    beside RECORD, see `labkit.common.read_json`. A network's title is its files' name.
+    """
+
+    def __init__(self, kind: str, folder: Path, shape: dict):
+        self.kind, self.folder, self.shape = kind, folder, {**RECORD, **shape}
+
+    def names(self) -> list[str]:
+        """The titles that there are, sorted."""
+        found = self.folder.glob("*.json")
+        return sorted(path.name.removesuffix(".json") for path in found)
+
+    def record(self, title: str) -> dict:
+        """How a network was trained: the JSON beside its file.
+
+        Keys: as of `labkit.zoo.record`, where size_bytes and sha256 are of the packed
+        file if there is one, and the family's own. Raises NetworkError for a title that
+        there is not, or a damaged record.
+        """
+        if title not in (found := self.names()):
+            raise NetworkError(
+                f"there is no {self.kind} network {title!r}: there are "
+                f"{', '.join(found)}"
+            )
+        return _record(self.folder / f"{title}.json", self.shape)
+
+    def packed(self, title: str) -> bytes:
+        """The packed file of a network, see `labkit.packed.unpack`.
+
+        Raises NetworkError for a file that is not the trained one.
+        """
+        return _checked(self.folder / f"{title}.packed", self.record(title))
+
+    def load(self, title: str) -> Network:
+        """A network, from its packed file or its .tflite file.
+
+        Raises NetworkError for a file that is not the trained one.
+        """
+        record = self.record(title)
+        if "sparsity" in record or "setting" in record:
+            return unpack(_checked(self.folder / f"{title}.packed", record))
+        return _network(self.folder / f"{title}.tflite", record)
+
+
+_START = {"starts_from": str}  # the sha256 of the network before
+# "lenet5-W2A4": trained with rounding, packed.
+QAT = Family(
+    "quantized",
+    FOLDER / "qat",
+    {**_START, "setting": str, "kept_at_8_bits": [str]},
+)
+# "lenet5-0.92": the fraction of the kernels' weights that is zero, packed, with
+# sparsity and kept (layer -> non-zero weights). "resnet20-macs-0.27": the fraction of
+# the MACs that removed filters took, with saving, macs and widths (layer -> filters).
+PRUNED = Family("pruned", FOLDER / "pruned", {**_START, "parameters": int})
+# "resnet20-26M": what their MACs stay below, in millions; ranks: layer -> rank, None
+# for a layer that stayed whole.
+LOWRANK = Family(
+    "factorized",
+    FOLDER / "lowrank",
+    {**_START, **_COUNTED, "method": str, "budget": int, "ranks": dict},
+)
+# "resnet8-from-resnet20"; wrong: numbers of the test images that it gets wrong.
+DISTILLED = Family(
+    "distilled",
+    FOLDER / "distilled",
+    {
+        **_COUNTED,
+        **{"teacher": str, "teacher_sha256": str, "wrong": [int]},
+        **{"temperature": float, "alpha": float},
+    },
+)
+# As lessons call them.
+quantized_names = QAT.names
+pruned_names, pruned_record, load_pruned = PRUNED.names, PRUNED.record, PRUNED.load
+lowrank_names, lowrank_record = LOWRANK.names, LOWRANK.record
 
 
 def record(name: str) -> dict:
@@ -65,104 +129,18 @@ def load(name: str) -> Network:
     return _network(FOLDER / f"{_known(name)}.tflite", record(name))
 
 
-def quantized_names() -> list[str]:
-    """The networks trained with quantization: "lenet5-W2A4", …"""
-    return sorted(path.stem for path in QAT_FOLDER.glob("*.json"))
-
-
 def quantized_record(name: str, setting: str) -> dict:
-    """How `name` was trained at a setting like "W2A4": the JSON beside its file.
-
-    Keys: as in `record`, and setting, kept_at_8_bits, starts_from (sha256 of the float
-    network); size_bytes and sha256 are the packed file's.
-    """
-    path = QAT_FOLDER / f"{_known(name)}-{setting}.json"
-    if not path.exists():
-        raise NetworkError(
-            f"there is no {name} trained at {setting}: there are "
-            f"{', '.join(quantized_names())}"
-        )
-    return _record(path, QAT_RECORD)
+    """How `name` was trained at a setting like "W2A4": `QAT.record` of "name-W2A4"."""
+    return QAT.record(f"{_known(name)}-{setting}")
 
 
 def load_packed(name: str, setting: str) -> bytes:
-    """The packed file of `name` trained at a setting, see `labkit.packed.unpack`.
+    """The packed file of `name` trained at a setting, `QAT.packed` of "name-W2A4".
 
     The network in it has float32 kernels that lie on their grids, and FAKE_QUANT
-    operators where activations are rounded. Raises NetworkError for a file that is not
-    the trained one.
+    operators where activations are rounded.
     """
-    record = quantized_record(name, setting)
-    return _checked(QAT_FOLDER / f"{name}-{setting}.packed", record)
-
-
-def pruned_names() -> list[str]:
-    """The networks pruned in training: "lenet5-0.92", "resnet20-macs-0.27", …
-
-    The number is the fraction of the kernels' weights that is zero, or with "macs" the
-    fraction of the MACs that removed filters took with them.
-    """
-    return _titles(PRUNED_FOLDER)
-
-
-def pruned_record(title: str) -> dict:
-    """How a network of `pruned_names` was trained: the JSON beside its file.
-
-    Keys: as in `record`; starts_from (sha256 of the network before); sparsity and kept
-    (layer -> non-zero weights), or saving, macs and widths (layer -> filters).
-    """
-    return _titled(PRUNED_FOLDER, "pruned", title, PRUNED_RECORD)
-
-
-def load_pruned(title: str) -> Network:
-    """A network of `pruned_names`, from its packed file or its .tflite file.
-
-    Raises NetworkError for a file that is not the trained one.
-    """
-    record = pruned_record(title)
-    if "sparsity" in record:
-        return unpack(_checked(PRUNED_FOLDER / f"{title}.packed", record))
-    return _network(PRUNED_FOLDER / f"{title}.tflite", record)
-
-
-def lowrank_names() -> list[str]:
-    """The factorized networks that were trained further: "resnet20-26M", …
-
-    The number is what their multiply-accumulates stay below, in millions.
-    """
-    return _titles(LOWRANK_FOLDER)
-
-
-def lowrank_record(title: str) -> dict:
-    """How a network of `lowrank_names` was trained: the JSON beside its file.
-
-    Keys: as in `record`; starts_from (sha256 of the network before), method, budget,
-    macs and ranks (layer -> rank, None for a layer that stayed whole).
-    """
-    return _titled(LOWRANK_FOLDER, "factorized", title, LOWRANK_RECORD)
-
-
-def load_lowrank(title: str) -> Network:
-    """A network of `lowrank_names`, its factors as layers of the file.
-
-    Raises NetworkError for a file that is not the trained one.
-    """
-    record = lowrank_record(title)
-    return _network(LOWRANK_FOLDER / f"{title}.tflite", record)
-
-
-def distilled_names() -> list[str]:
-    """The networks trained by a teacher: "resnet8-from-resnet20", …"""
-    return _titles(DISTILLED_FOLDER)
-
-
-def distilled_record(title: str) -> dict:
-    """How a network of `distilled_names` was trained: the JSON beside its file.
-
-    Keys: as in `record`; teacher, teacher_sha256, temperature, alpha and wrong (numbers
-    of the test images that it gets wrong).
-    """
-    return _titled(DISTILLED_FOLDER, "distilled", title, DISTILLED_RECORD)
+    return QAT.packed(f"{_known(name)}-{setting}")
 
 
 def check_teacher(teacher: str, student: str) -> None:
@@ -173,29 +151,6 @@ def check_teacher(teacher: str, student: str) -> None:
             f"{student} reads {mine} and {teacher} {its}: take a teacher that reads "
             "what the student reads"
         )
-
-
-def load_distilled(title: str) -> Network:
-    """A network of `distilled_names`.
-
-    Raises NetworkError for a file that is not the trained one.
-    """
-    record = distilled_record(title)
-    return _network(DISTILLED_FOLDER / f"{title}.tflite", record)
-
-
-def _titles(folder: Path) -> list[str]:
-    """What the records in a folder are of."""
-    return sorted(path.name.removesuffix(".json") for path in folder.glob("*.json"))
-
-
-def _titled(folder: Path, kind: str, title: str, shape: dict) -> dict:
-    """The record of a title, or NetworkError with the titles that there are."""
-    if title not in (found := _titles(folder)):
-        raise NetworkError(
-            f"there is no {kind} network {title!r}: there are {', '.join(found)}"
-        )
-    return _record(folder / f"{title}.json", shape)
 
 
 def _record(path: Path, shape: dict) -> dict:

@@ -270,7 +270,7 @@ CASES = [
     ),
     *(
         (
-            schedule,
+            schedule.compute,
             {"step": 3, "steps": 10, "sparsity": 0.5, "prunings": 2},
             {
                 "step": NOT_NEGATIVE,

@@ -145,7 +145,7 @@ def test_the_largest_weights_are_kept():
 def test_the_command_writes_a_file_and_a_record_that_agree(
     small, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr("labkit.zoo.networks.PRUNED_FOLDER", tmp_path / "pruned")
+    monkeypatch.setattr(zoo.PRUNED, "folder", tmp_path / "pruned")
     monkeypatch.setattr(pruning_command, "RUNS", tmp_path / "runs")
     dataset = datasets.load_images("mnist")
     dataset.__dict__["test"] = dataset.validation

@@ -99,7 +99,7 @@ def test_it_trains_from_there_and_keeps_its_ranks(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("title", quick(zoo.lowrank_names(), "resnet20-26M"))
 def test_a_committed_network_reaches_what_its_record_says(title):
-    record, network = zoo.lowrank_record(title), zoo.load_lowrank(title)
+    record, network = zoo.lowrank_record(title), zoo.LOWRANK.load(title)
     assert record["starts_from"] == zoo.load(record["name"]).digest
     assert record["macs"] == network.macs <= record["budget"]
     whole = zoo.load(record["name"]).kernels

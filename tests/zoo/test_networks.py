@@ -88,13 +88,25 @@ def test_a_missing_file_is_named(copied_zoo):
 
 
 READERS = {
-    "mlp": ("FOLDER", lambda: (networks.record("mlp"), networks.load("mlp"))),
-    "lenet5-W4A4": ("QAT_FOLDER", lambda: networks.load_packed("lenet5", "W4A4")),
-    "mlp-0.92": ("PRUNED_FOLDER", lambda: networks.load_pruned("mlp-0.92")),
-    "resnet20-26M": ("LOWRANK_FOLDER", lambda: networks.load_lowrank("resnet20-26M")),
+    "mlp": (
+        (networks, "FOLDER"),
+        lambda: (networks.record("mlp"), networks.load("mlp")),
+    ),
+    "lenet5-W4A4": (
+        (networks.QAT, "folder"),
+        lambda: networks.load_packed("lenet5", "W4A4"),
+    ),
+    "mlp-0.92": (
+        (networks.PRUNED, "folder"),
+        lambda: networks.load_pruned("mlp-0.92"),
+    ),
+    "resnet20-26M": (
+        (networks.LOWRANK, "folder"),
+        lambda: networks.LOWRANK.load("resnet20-26M"),
+    ),
     "resnet8-from-resnet20": (
-        "DISTILLED_FOLDER",
-        lambda: networks.load_distilled("resnet8-from-resnet20"),
+        (networks.DISTILLED, "folder"),
+        lambda: networks.DISTILLED.load("resnet8-from-resnet20"),
     ),
 }
 
@@ -103,9 +115,9 @@ READERS = {
 def copied(request, tmp_path, monkeypatch):
     """The record of a network in a copy of its folder, and what reads it."""
     folder, read = READERS[request.param]
-    for file in getattr(networks, folder).glob(f"{request.param}.*"):
+    for file in getattr(*folder).glob(f"{request.param}.*"):
         shutil.copy(file, tmp_path)
-    monkeypatch.setattr(networks, folder, tmp_path)
+    monkeypatch.setattr(*folder, tmp_path)
     return tmp_path / f"{request.param}.json", read
 
 

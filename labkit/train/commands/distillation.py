@@ -39,7 +39,7 @@ def main(
     record = _record(log, epochs, Network.from_bytes(content))
     result = {RESULTS / f"{title}-seed{seed}.json": json_bytes(record)}
     if seed == 0 and not alone:
-        file = zoo.DISTILLED_FOLDER / f"{title}.tflite"
+        file = zoo.DISTILLED.folder / f"{title}.tflite"
         publish_file(file, content, record, beside=result)
     else:
         write_all(result)

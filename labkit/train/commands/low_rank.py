@@ -29,5 +29,5 @@ def main(name: str, macs: int, seed: int = 0) -> dict:
         "recipe": asdict(recipe),
         "history": log["epochs"],
     }
-    path = zoo.LOWRANK_FOLDER / f"{title}.tflite"
+    path = zoo.LOWRANK.folder / f"{title}.tflite"
     return publish_file(path, network.to_bytes(), record)

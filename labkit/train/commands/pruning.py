@@ -34,7 +34,7 @@ def prune(name: str, sparsity: float, seed: int = 0) -> dict:
         "recipe": asdict(recipe),
     }
     return publish_file(
-        zoo.PRUNED_FOLDER / f"{title}.packed", compressed.packed, record
+        zoo.PRUNED.folder / f"{title}.packed", compressed.packed, record
     )
 
 
@@ -57,7 +57,7 @@ def remove_filters(name: str, saving: float, seed: int = 0) -> dict:
         "recipe": asdict(recipe),
     }
     return publish_file(
-        zoo.PRUNED_FOLDER / f"{title}.tflite", network.to_bytes(), record
+        zoo.PRUNED.folder / f"{title}.tflite", network.to_bytes(), record
     )
 
 
@@ -70,7 +70,7 @@ def keep_gradients(name: str) -> None:
         zoo.gradients(name)
     except NetworkError:
         found = gradients(name, zoo.load(name), zoo.dataset(name).calibration)
-        write_bytes(zoo.GRADIENTS_FOLDER / f"{name}.npz", found.to_bytes())
+        write_bytes(zoo.GRADIENTS.folder / f"{name}.npz", found.to_bytes())
 
 
 def _record(network: Network, log: dict, recipe: Recipe) -> dict:

@@ -95,7 +95,7 @@ def main_qat(name: str, setting: qat.Setting, seed: int = 0) -> dict:
     model, log = qat.run(name, setting, RUNS / f"{title}-seed{seed}", seed)
     network, packed = quantized.as_file(name, model)
     record = _qat_record(name, setting, log, network)
-    return publish_file(zoo.QAT_FOLDER / f"{title}.packed", packed, record)
+    return publish_file(zoo.QAT.folder / f"{title}.packed", packed, record)
 
 
 def publish_file(

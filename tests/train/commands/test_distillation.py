@@ -28,7 +28,7 @@ def small(monkeypatch, tmp_path):
     monkeypatch.setitem(distilling.STUDENT_RECIPES, "mlp", recipe)
     for folder in ("RUNS", "RESULTS"):
         monkeypatch.setattr(distillation, folder, tmp_path / folder)
-    monkeypatch.setattr("labkit.zoo.networks.DISTILLED_FOLDER", tmp_path / "models")
+    monkeypatch.setattr(zoo.DISTILLED, "folder", tmp_path / "models")
     return tmp_path
 
 
@@ -40,8 +40,8 @@ def test_a_student_is_put_in_place(small):
     main(["distill", "mlp", "--teacher", "mlp"])
     found = record(small / "models" / "mlp-from-mlp.json")
     assert found == record(small / "RESULTS" / "mlp-from-mlp-seed0.json")
-    network = zoo.load_distilled("mlp-from-mlp")
-    assert network.digest == found["sha256"] and zoo.distilled_names() == [
+    network = zoo.DISTILLED.load("mlp-from-mlp")
+    assert network.digest == found["sha256"] and zoo.DISTILLED.names() == [
         "mlp-from-mlp"
     ]
     test = accuracy(network, few_digits(256).test)
@@ -131,9 +131,9 @@ def test_a_teacher_of_other_inputs_is_one_sentence(small):
         distilling.run("mlp", "lenet5", 0.9, small, 0)
 
 
-@pytest.mark.parametrize("title", zoo.distilled_names())
+@pytest.mark.parametrize("title", zoo.DISTILLED.names())
 def test_a_committed_student_reaches_what_its_record_says(title):
-    record, network = zoo.distilled_record(title), zoo.load_distilled(title)
+    record, network = zoo.DISTILLED.record(title), zoo.DISTILLED.load(title)
     assert record["teacher_sha256"] == zoo.load(record["teacher"]).digest
     assert_reaches(record, network)
     test = zoo.dataset(record["name"]).test
