@@ -70,7 +70,7 @@ def keep_gradients(name: str) -> None:
         zoo.gradients(name)
     except NetworkError:
         found = gradients(name, zoo.load(name), zoo.dataset(name).calibration)
-        write_bytes(zoo.GRADIENTS.folder / f"{name}.npz", found.to_bytes())
+        write_bytes(zoo.GRADIENTS_FOLDER / f"{name}.npz", found.to_bytes())
 
 
 def _record(network: Network, log: dict, recipe: Recipe) -> dict:
