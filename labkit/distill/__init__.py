@@ -5,7 +5,7 @@ tell beyond the label, and how two networks of other shapes are compared. `labki
 trains with them.
 """
 
-from labkit.distill.dark_knowledge import nearest_wrong, told, wrong_classes
+from labkit.distill.dark_knowledge import nearest_wrong, told
 from labkit.distill.losses import (
     check_logits,
     check_mixture,
@@ -52,5 +52,4 @@ __all__ = [
     "soft_loss",
     "soften",
     "told",
-    "wrong_classes",
 ]

@@ -24,22 +24,6 @@ def nearest_wrong(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
     return np.argmax(check_logits("logits beside the label", others), axis=-1)
 
 
-def wrong_classes(
-    logits: np.ndarray, labels: np.ndarray, temperature: float = 1.0
-) -> np.ndarray:
-    """The softened outputs of the wrong classes alone, which add up to 1: (n, classes).
-
-    0 at the label. They do not depend on how sure the teacher is of the label.
-    ValueError where all the others are minus infinity.
-
-    >>> three = np.log([[90.0, 9.0, 1.0]])
-    >>> wrong_classes(three, np.array([0])).round(4).tolist()
-    [[0.0, 0.9, 0.1]]
-    """
-    others, _ = _others(logits, labels)
-    return soften(check_logits("logits beside the label", others), temperature)
-
-
 def told(
     logits: np.ndarray, labels: np.ndarray, temperature: float = 1.0
 ) -> np.ndarray:

@@ -122,18 +122,6 @@ def test_the_nearest_wrong_class():
         assert wrong == max(others, key=lambda k: row[k])
 
 
-def test_the_wrong_classes_forget_the_label():
-    surer = TEACHER.copy()
-    surer[np.arange(4), LABELS] += 10
-    for t in (1, 5):
-        found = dark_knowledge.wrong_classes(surer, LABELS, t)
-        np.testing.assert_allclose(
-            found, dark_knowledge.wrong_classes(TEACHER, LABELS, t)
-        )
-        np.testing.assert_allclose(found.sum(axis=1), 1)
-        assert not found[np.arange(4), LABELS].any()
-
-
 def test_what_is_told_beyond_a_smoothed_label():
     p = distill.soften(TEACHER, 2)
     rows = np.arange(4)
@@ -224,9 +212,8 @@ def test_one_class_that_is_ruled_out():
 def test_what_labels_tell_beyond_themselves_is_nothing():
     labels = np.array([0, 1])
     assert dark_knowledge.told(ONE_HOT, labels, 2.0).tolist() == [0.0, 0.0]
-    for function in (dark_knowledge.nearest_wrong, dark_knowledge.wrong_classes):
-        with pytest.raises(ValueError, match="logits beside the label"):
-            function(ONE_HOT, labels)
+    with pytest.raises(ValueError, match="logits beside the label"):
+        dark_knowledge.nearest_wrong(ONE_HOT, labels)
 
 
 def test_a_tiny_temperature_is_a_maximum():

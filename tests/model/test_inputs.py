@@ -10,7 +10,7 @@ from labkit import zoo
 from labkit.compress import deploy
 from labkit.compress.activations import calibrate
 from labkit.compress.layer_inputs import input_norms, layer_hessian
-from labkit.compress.repair.statistics import channel_statistics, pre_activations
+from labkit.compress.repair.statistics import channel_statistics
 from labkit.compress.responses import answers, observe
 from labkit.compress.units import mean_activations
 from labkit.integer.network import IntegerNetwork
@@ -65,7 +65,6 @@ USES = {
     "answers": lambda x: answers(network(), x, "fc1"),
     "input_norms": lambda x: input_norms(network(), x)["fc1"],
     "layer_hessian": lambda x: layer_hessian(network(), x, "fc2"),
-    "pre_activations": lambda x: pre_activations(network(), x, "fc1"),
     "channel_statistics": lambda x: channel_statistics(network(), x, "fc1").mean,
     "mean_activations": lambda x: mean_activations(network(), x)["fc1"],
     "deployable static": static,

@@ -5,7 +5,7 @@ import pytest
 
 from labkit import zoo
 from labkit.compress.layer_inputs import input_norms, layer_hessian
-from labkit.compress.repair.statistics import pre_activations
+from labkit.compress.responses import answers
 from labkit.model.graph import NetworkError
 from labkit.prune import scores
 from labkit.prune.masking import mask, masks
@@ -82,7 +82,7 @@ def test_the_hessian_is_that_of_the_outputs(name, layer):
     network = zoo.load(name)
     rows = network.kernels[layer].reshape(len(network.kernels[layer]), -1)
     h = layer_hessian(network, images(name), layer, damping=1e-12)
-    outputs = pre_activations(network, images(name), layer)
+    outputs = answers(network, images(name), layer)
     outputs = (outputs - network.weights[f"{layer}/bias"]).astype(np.float64)
     energy = np.square(outputs).reshape(-1, len(rows)).sum(axis=0)
     np.testing.assert_allclose(

@@ -19,7 +19,6 @@ from labkit.quantize.codebook import (
     restored,
     with_levels,
 )
-from labkit.quantize.entropy import code_entropy, entropy_bytes
 from labkit.quantize.granularity import BLOCKS, GRANULARITIES
 from labkit.quantize.kmeans import lloyd
 from labkit.quantize.level_grids import GRIDS, power_of_two_scale, ternary_scale
@@ -156,16 +155,6 @@ def test_binary_is_the_sign_times_the_mean():
     coded = quantize_to(w, "binary", 1, "channel")
     means = np.abs(w).mean(axis=1, keepdims=True)
     assert coded.decode() == pytest.approx(np.where(w < 0, -1, 1) * means)
-
-
-def test_what_entropy_coding_of_ternary_codes_would_give():
-    thirds = np.repeat([0, 1, 2], 1000)
-    assert code_entropy(thirds) == pytest.approx(np.log2(3))
-    q = quantize_to(random_weights(100, 100), "ternary", 2).q
-    assert 1.5 < code_entropy(q) < np.log2(3) < 2
-    assert entropy_bytes(q) == pytest.approx(code_entropy(q) * q.size / 8, abs=1)
-    with pytest.raises(ValueError, match="empty"):
-        code_entropy(np.zeros(0, int))
 
 
 # Codebooks

@@ -62,14 +62,6 @@ def equalize(network: Network, layers: Sequence[str] | None = None) -> Network:
     return network.with_weights(weights)
 
 
-def channel_ranges(network: Network, pair: Pair) -> tuple[np.ndarray, np.ndarray]:
-    """The largest magnitude of each channel in both layers' kernels, (channels,) each.
-
-    What `equalizing_factors` takes, to be drawn before and after.
-    """
-    return _ranges(network, network.weights, pair)
-
-
 def _equalize_pair(network: Network, weights: dict, pair: Pair) -> np.ndarray:
     """Scale the two layers in `weights`, and return the factors."""
     factors = equalizing_factors(*_ranges(network, weights, pair))

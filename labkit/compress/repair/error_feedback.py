@@ -35,43 +35,19 @@ from labkit.quantize.affine import code_type, largest_code
 from labkit.quantize.symmetric import Quantized
 
 
-def feedback_plain(
+def feedback_cholesky(
     w: np.ndarray, h: np.ndarray, scale: np.ndarray, qmax: int
 ) -> np.ndarray:
-    """Round w column by column with error feedback: the form to read.
+    """Round w column by column with error feedback.
 
     w: float (out, in). h: (in, in), as `hessian` returns it. scale: float, fixed
     beforehand, (out, 1) or whatever else fits beside w. qmax: the largest code. Returns
     the codes, float64 (out, in).
-    In step k the inverse is that of H without its first k rows and columns: one step of
-    Gaussian elimination shrinks it. About in^3 + out in^2 operations.
-
-    >>> w, h = np.array([[0.5, 0.5]]), hessian(np.array([[1.0, 1.0]]))
-    >>> feedback_plain(w, h, scale=np.ones((1, 1)), qmax=1).tolist()  # sum: 1
-    [[0.0, 1.0]]
-    """
-    w, q = np.array(w, np.float64), np.zeros(np.shape(w))
-    scale = np.broadcast_to(scale, w.shape)
-    inverse = np.linalg.inv(h)
-    for k in range(w.shape[1]):
-        q[:, k] = np.clip(np.rint(w[:, k] / scale[:, k]), -qmax, qmax)
-        error = (w[:, k] - scale[:, k] * q[:, k]) / inverse[0, 0]
-        w[:, k + 1 :] -= np.outer(error, inverse[0, 1:])
-        inverse -= np.outer(inverse[:, 0], inverse[0]) / inverse[0, 0]
-        inverse = inverse[1:, 1:]
-    return q
-
-
-def feedback_cholesky(
-    w: np.ndarray, h: np.ndarray, scale: np.ndarray, qmax: int
-) -> np.ndarray:
-    """The same codes as `feedback_plain` from one factorization: the form to use.
-
     With H^-1 = U^T U, U upper triangular, the first row of the inverse in step k is
     U[k, k] U[k, k:]. So no inverse is shrunk, and rounding errors do not add up.
 
     >>> w, h = np.array([[0.5, 0.5]]), hessian(np.array([[1.0, 1.0]]))
-    >>> feedback_cholesky(w, h, scale=np.ones((1, 1)), qmax=1).tolist()
+    >>> feedback_cholesky(w, h, scale=np.ones((1, 1)), qmax=1).tolist()  # sum: 1
     [[0.0, 1.0]]
     """
     w, q = np.array(w, np.float64), np.zeros(np.shape(w))

@@ -30,21 +30,14 @@ class ChannelStatistics:
         return ChannelStatistics(self.mean[channels], self.deviation[channels])
 
 
-def pre_activations(network: Network, images: np.ndarray, layer: str) -> np.ndarray:
-    """w x + b of one layer for each image, float32 (n, …, channels).
-
-    images: uint8 or float32, as the network takes them. Raises NetworkError for a layer
-    that is not there or has no kernel.
-    """
-    return _ending_before_activation(network, layer).predict(images)
-
-
 def channel_statistics(
     network: Network, images: np.ndarray, layer: str
 ) -> ChannelStatistics:
-    """Mean and deviation of `pre_activations` over images and places, for each channel.
+    """Mean and deviation of w x + b over images and places, for each channel.
 
-    The deviation is the population's (divided by n). Raises ValueError for no images.
+    Before the layer's activation function. The deviation is the population's (divided
+    by n). Raises ValueError for no images or a layer without weights, NetworkError for
+    one that is not there.
     """
     if not len(images):
         raise ValueError("there are no images to observe: give at least one")

@@ -7,8 +7,8 @@ from integer_graphs import Builder
 
 from labkit import zoo
 from labkit.compress.quantized import quantize_network
+from labkit.compress.repair import equalization
 from labkit.compress.repair.equalization import (
-    channel_ranges,
     equalize,
     equalizing_factors,
 )
@@ -68,6 +68,11 @@ def test_the_pairs_of_the_labs_networks(name):
     assert pairs(network) == expected
     firsts = {pair.first for pair in expected}
     assert set(obstacles(network)) == set(network.kernels) - firsts
+
+
+def channel_ranges(network, pair):
+    """The largest magnitude of each channel in both layers' kernels."""
+    return equalization._ranges(network, network.weights, pair)
 
 
 @pytest.mark.parametrize("name", zoo.NAMES)

@@ -8,7 +8,6 @@ from labkit.compress.quantized import quantize_network
 from labkit.compress.repair.error_feedback import (
     feed_back_errors,
     feedback_cholesky,
-    feedback_plain,
     output_error,
     round_with_feedback,
 )
@@ -37,6 +36,26 @@ def feedback_least_squares(w, x, damping, scale, qmax):
         q[:, k] = np.clip(np.rint(w[:, k] / scale[:, 0]), -qmax, qmax)
         wrong = np.outer(x[:, k], w[:, k] - scale[:, 0] * q[:, k])
         w[:, k + 1 :] += np.linalg.lstsq(x[:, k + 1 :], wrong, rcond=None)[0].T
+    return q
+
+
+def feedback_plain(
+    w: np.ndarray, h: np.ndarray, scale: np.ndarray, qmax: int
+) -> np.ndarray:
+    """As `feedback_cholesky`, with an inverse that shrinks by one column a step.
+
+    In step k it is that of H without its first k rows and columns: one step of Gaussian
+    elimination.
+    """
+    w, q = np.array(w, np.float64), np.zeros(np.shape(w))
+    scale = np.broadcast_to(scale, w.shape)
+    inverse = np.linalg.inv(h)
+    for k in range(w.shape[1]):
+        q[:, k] = np.clip(np.rint(w[:, k] / scale[:, k]), -qmax, qmax)
+        error = (w[:, k] - scale[:, k] * q[:, k]) / inverse[0, 0]
+        w[:, k + 1 :] -= np.outer(error, inverse[0, 1:])
+        inverse -= np.outer(inverse[:, 0], inverse[0]) / inverse[0, 0]
+        inverse = inverse[1:, 1:]
     return q
 
 

@@ -13,7 +13,8 @@ from labkit.compress.repair.batch_norm import (
     rescaled,
 )
 from labkit.compress.repair.bias_correction import correct_biases
-from labkit.compress.repair.statistics import channel_statistics, pre_activations
+from labkit.compress.repair.statistics import channel_statistics
+from labkit.compress.responses import answers
 from labkit.model import flatbuffer
 from labkit.model.graph import NetworkError
 from labkit.model.network import Network
@@ -43,18 +44,18 @@ def without_bias(network):
     return Network.from_bytes(flatbuffer.pack(model))
 
 
-def test_pre_activations_of_a_dense_layer_are_a_product():
+def test_answers_of_a_dense_layer_are_a_product():
     network, images = zoo.load("mlp"), calibration("mlp")
     x = images.reshape(IMAGES, -1) / np.float32(255)
     expected = x @ network.weights["fc1/kernel"].T + network.weights["fc1/bias"]
-    found = pre_activations(network, images, "fc1")
+    found = answers(network, images, "fc1")
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
     assert (found < 0).any()  # before the ReLU
 
 
-def test_pre_activations_of_a_convolution_become_the_next_layers_input():
+def test_answers_of_a_convolution_become_the_next_layers_input():
     network, images = zoo.load("resnet8"), calibration("resnet8", 20)
-    found = pre_activations(network, images, "stage1_block1_conv1")
+    found = answers(network, images, "stage1_block1_conv1")
     assert found.shape == (20, 32, 32, 16) and (found < 0).any()
     after = network.activations(images, "stage1_block1_conv2")
     np.testing.assert_array_equal(np.maximum(found, 0), after)
@@ -62,7 +63,7 @@ def test_pre_activations_of_a_convolution_become_the_next_layers_input():
 
 def test_statistics_over_more_images_than_run_at_once():
     network, images = zoo.load("lenet5"), calibration("lenet5", 1101)
-    outputs = pre_activations(network, images, "conv1").astype(np.float64)
+    outputs = answers(network, images, "conv1").astype(np.float64)
     found = channel_statistics(network, images, "conv1")
     assert found.mean.shape == found.deviation.shape == (20,)
     np.testing.assert_allclose(found.mean, outputs.mean(axis=(0, 1, 2)), atol=1e-6)
@@ -249,6 +250,6 @@ def test_what_is_refused(repair):
     with pytest.raises(ValueError, match="layer fc1 has no bias to correct"):
         repair(bare, quantize_network(bare, 2), images)
     with pytest.raises(NetworkError, match="there is no layer 'fc9'"):
-        pre_activations(network, images, "fc9")
+        channel_statistics(network, images, "fc9")
     with pytest.raises(ValueError, match="pool1 has no weights: choose from conv1"):
-        pre_activations(zoo.load("lenet5"), images, "pool1")
+        channel_statistics(zoo.load("lenet5"), images, "pool1")
