@@ -4,6 +4,7 @@ import warnings
 
 import numpy as np
 import pytest
+from long import quick
 
 from labkit.integer.layers import OPERATORS
 from labkit.integer.litert import LiteRTNetwork
@@ -75,12 +76,16 @@ def convert():
 
 @pytest.mark.parametrize(
     ("make", "ends", "per_channel"),
-    [
-        (residual, "float32", True),
+    quick(
+        [
+            (residual, "float32", True),
+            (residual, "int8", False),
+            (gated, "int8", True),
+            (gated_one_by_one, "float32", False),
+        ],
         (residual, "int8", False),
-        (gated, "int8", True),
         (gated_one_by_one, "float32", False),
-    ],
+    ),
 )
 def test_the_converters_files_equal_the_reference_kernels(
     convert, make, ends, per_channel

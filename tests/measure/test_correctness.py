@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from long import quick
 
 from labkit import measure, zoo
 from labkit.common.split import Split
@@ -115,7 +116,7 @@ def test_a_model_file_is_opened_once(monkeypatch):
     assert opened == [(network.to_bytes(), None, correctness.THREADS)]
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", quick(NETWORKS, "mlp", "lenet5", "resnet8"))
 def test_a_file_is_asked_about_a_cancel_before_each_batch_that_suits_it(name):
     asked = []
 
@@ -127,7 +128,7 @@ def test_a_file_is_asked_about_a_cancel_before_each_batch_that_suits_it(name):
     assert len(asked) == (2 if name == "mlp" else 10)
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", quick(NETWORKS, "mlp", "lenet5", "resnet8"))
 def test_the_last_stage_equals_a_direct_run(name):
     network, test = zoo.load(name), zoo.dataset(name).test.take(1100)
     direct = network.predict(test.images).argmax(axis=1) == test.labels

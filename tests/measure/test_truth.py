@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from long import quick
 
 from labkit import measure, zoo
 from labkit.measure import ledger
@@ -31,7 +32,7 @@ def always(digit, network):
     return {f"{last}/kernel": kernel, f"{last}/bias": bias}
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", quick(NETWORKS, "mlp", "lenet5", "resnet8"))
 def test_figures_follow_the_weights_on_disk(name, tmp_path):
     split = zoo.dataset(name).test.take(250)
     network = zoo.load(name)

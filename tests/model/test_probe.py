@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from long import quick
 
 import labkit
 from labkit import zoo
@@ -16,8 +17,6 @@ from labkit.model.graph import NetworkError
 from labkit.model.network import Network
 from labkit.packed import codec, compressed
 from labkit.packed.bit_packing import CodecError
-
-DAMAGED = 1000
 
 
 def damage(content: bytes, rng: np.random.Generator) -> bytes:
@@ -47,18 +46,19 @@ def damage(content: bytes, rng: np.random.Generator) -> bytes:
     return bytes(changed)
 
 
-def test_a_thousand_damaged_files(tmp_path):
+@pytest.mark.parametrize("count", quick([100, 1000], 100))
+def test_damaged_files(tmp_path, count):
     rng = np.random.default_rng(0)
     content = zoo.load("mlp").remove_units("fc1", range(280)).to_bytes()
     paths = []
-    for k in range(DAMAGED):
+    for k in range(count):
         path = tmp_path / f"damaged-{k}.tflite"
         path.write_bytes(damage(content, rng))
         paths.append(path)
     verdicts = probe.check(paths)
-    assert len(verdicts) == DAMAGED
+    assert len(verdicts) == count
     refused = [verdict for verdict in verdicts if verdict is not None]
-    assert len(refused) > DAMAGED / 2
+    assert len(refused) > count / 2
     assert all(len(verdict) > 10 and "\n" not in verdict for verdict in refused)
     # What passed can be used here, in this process: it gives numbers and stays alive.
     images = zoo.dataset("mlp").test.images[:3]
@@ -133,11 +133,11 @@ def test_a_crash_or_a_hang_is_blamed_on_the_file_at_work(tmp_path, monkeypatch):
     script = tmp_path / "stand_in.py"
     script.write_text(STAND_IN)
     monkeypatch.setattr(probe, "CHILD", [str(script)])
-    monkeypatch.setattr(probe, "SECONDS_A_FILE", 10)
+    monkeypatch.setattr(probe, "SECONDS_A_FILE", 4)
     verdicts = probe.check(["good", "crash", "good", "hang", "killed", "good"])
     assert [k for k, verdict in enumerate(verdicts) if verdict] == [1, 3, 4]
     assert "SIGABRT; its last words: the reason): it is damaged" in verdicts[1]
-    assert verdicts[3] == "it was not done after 10 s of running"
+    assert verdicts[3] == "it was not done after 4 s of running"
     assert "SIGKILL" in verdicts[4] and "memory is short" in verdicts[4]
 
 
