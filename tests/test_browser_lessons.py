@@ -1,4 +1,7 @@
-"""Each lesson opened in a fresh JupyterLab: it runs, and its panels follow the keys."""
+"""Each lesson opened in a fresh JupyterLab: it runs, and its panels follow the keys.
+
+`make test` runs their cells without a browser, and a panel in one (`test_browser.py`).
+"""
 
 import shutil
 
@@ -8,6 +11,7 @@ from chromium import need_chromium
 from bench import browser
 from labkit.zoo.datasets import ROOT
 
+pytestmark = pytest.mark.long
 FOLDER = ROOT / "notebooks"
 LESSONS = sorted(path.stem for path in FOLDER.glob("*.ipynb"))
 # For each panel of a lesson, from the top: a slider, a key, the key that undoes it.
