@@ -97,6 +97,64 @@ class Panel:
         self._guess = _checked_guess(accuracy)
         self._redraw()
 
+    # What a driver without a mouse reads and turns
+
+    def control(self, name: str):
+        """The field of a setting: `value` is to be read and set, as a reader does.
+
+        It has `options`, or `min` and `max`, too: what can be chosen now. Setting
+        `value` starts the worker; `wait` returns what comes of it. Raises ValueError
+        for a setting that does not exist.
+        """
+        if name not in self._fields:
+            raise ValueError(
+                f"there is no setting {name!r}: {', '.join(self._fields)} can be set"
+            )
+        return self._fields[name]
+
+    def button(self, text: str):
+        """The button of that text; `click()` presses it, "Code" has a `value`.
+
+        Raises ValueError for a button that does not exist.
+        """
+        if text not in self._buttons:
+            raise ValueError(
+                f"there is no button {text!r}: {', '.join(self._buttons)} can be used"
+            )
+        return self._buttons[text]
+
+    @property
+    def readout(self) -> str:
+        """The HTML above the picture: how far the panel is, and the result's lines."""
+        return self._report.value
+
+    @property
+    def figure(self):
+        """The picture that `draw` draws on, a `labkit.plots.base.Picture`."""
+        return self._figure
+
+    @property
+    def alt(self) -> str:
+        """What the picture says, for those who do not see it."""
+        return self._figure.alt
+
+    @property
+    def code(self) -> str:
+        """Python text that reproduces the result; empty before the first one."""
+        return self._code.value
+
+    @property
+    def marks(self) -> Marks:
+        """What is drawn beside the present position; there has to be a result."""
+        points = self._present()
+        group = self.lesson.points(self.result)[0].group
+        trail = tuple(self._visited.values())
+        return Marks(
+            trail=tuple(p for p in trail if p.group == group and p not in points),
+            pinned=tuple(p for p in self._pinned if p.group == group),
+            guess=self._guess,
+        )
+
     def _settle(self, claim: Claim):
         """Compute to the end in this thread, and show the last result.
 
@@ -216,7 +274,7 @@ class Panel:
         self._say("")
         self._code = page.code_box()
         self._top = widgets.VBox(
-            [self._row(advanced=False), *self._buttons(), self._report]
+            [self._row(advanced=False), *self._row_of_buttons(), self._report]
         )
 
     def _row(self, advanced: bool) -> widgets.Box:
@@ -225,7 +283,7 @@ class Panel:
         layout = {"width": "100%", "max_width": page.WIDTH, "grid_gap": "0 20px"}
         return widgets.HBox(row, layout={**layout, "flex_flow": "row wrap"})
 
-    def _buttons(self) -> list[widgets.Widget]:
+    def _row_of_buttons(self) -> list[widgets.Widget]:
         """The row of buttons, and what two of them unfold."""
         advanced = self._row(advanced=True)
         press = self._press
@@ -240,6 +298,7 @@ class Panel:
             page.fold("Advanced", "sliders", advanced),
             page.fold("Code", "code", self._code),
         ]
+        self._buttons = {button.description: button for button in row}
         layout = {"margin": "6px 0", "flex_flow": "row wrap"}
         return [widgets.HBox(row, layout=layout), advanced, self._code]
 
@@ -317,21 +376,11 @@ class Panel:
                 self._draw()
 
     def _draw(self) -> None:
-        self.lesson.draw(self._figure, self.result, self._marks())
+        self.lesson.draw(self._figure, self.result, self.marks)
         if self._shown:
             data, metadata = bundle(self._figure.png(), self._figure.alt)
             self._picture.update(data, metadata=metadata, raw=True)
             self._table.update(self._ledger(), raw=True)
-
-    def _marks(self) -> Marks:
-        points = self._present()
-        group = self.lesson.points(self.result)[0].group
-        trail = tuple(self._visited.values())
-        return Marks(
-            trail=tuple(p for p in trail if p.group == group and p not in points),
-            pinned=tuple(p for p in self._pinned if p.group == group),
-            guess=self._guess,
-        )
 
     def _ledger(self) -> dict[str, str]:
         rows, notes = self.lesson.ledger(self.result)
@@ -349,7 +398,13 @@ class Panel:
                 self._say(text, failed=True)
 
     def _ipython_display_(self) -> None:
-        """Show the panel at its first estimate; the cell ends with every figure."""
+        self.show()
+
+    def show(self) -> None:
+        """Put the panel on the page at its first estimate; end with every figure.
+
+        As the last line of a cell does. Raises what `compute` raises.
+        """
         claim, settings = self._worker.claim(), dict(self.settings)
         on_page = False
         try:

@@ -43,7 +43,7 @@ def turn(panel, control, value) -> None:
     """Do what a reader does: change the widget."""
     if control.several and value is None:
         value = tuple(control.choices(panel.settings))
-    panel._fields[control.name].value = value
+    panel.control(control.name).value = value
 
 
 def turns(panel):
@@ -67,7 +67,7 @@ def assert_in_sight(panel, result) -> None:
 
     But one without an error on the few images of a test: log 0 is nowhere.
     """
-    for axes in panel._figure.axes:
+    for axes in panel.figure.axes:
         of_bytes = axes.get_xlabel().startswith("size of the file")
         if of_bytes and axes.get_ylabel().startswith("accuracy"):
             (left, right), (low, high) = axes.get_xlim(), axes.get_ylim()

@@ -72,13 +72,13 @@ def test_every_control_to_its_ends(name, small_test_set):
     panel.set()
     for result in turns(panel):
         assert shown(result) == direct(result.settings)
-        said, page_text = " ".join(lines(result)), panel._report.value
+        said, page_text = " ".join(lines(result)), panel.readout
         for accuracy, _, size in list(shown(result).values())[1:]:
             assert f"{100 * accuracy:.2f} %" in said and f"{size:,}" in page_text
         assert "exact on all" in page_text
         assert "in the graph, no kernel" in said
-        assert "in the graph, no kernel" in panel._figure.alt
-        compile(panel._code.value, "code", "exec")
+        assert "in the graph, no kernel" in panel.alt
+        compile(panel.code, "code", "exec")
         if result.files:
             assert set(result.latency) == {"float32", *result.files}
         assert set(result.files) | set(result.unavailable) == {"static", "dynamic"}
@@ -87,7 +87,7 @@ def test_every_control_to_its_ends(name, small_test_set):
 def test_from_network_to_network(small_test_set):
     panel = activations_panel("mlp", shown="fc2", activation_bits=4)
     for name in ("lenet5", "resnet8", "resnet20", "mlp"):
-        panel._fields["network"].value = name
+        panel.control("network").value = name
         result = panel.wait(WAIT)
         assert result.settings["network"] == name
         assert result.reading.layer in inner_layers(zoo.load(name))

@@ -1,5 +1,6 @@
 """Panels without a browser: every control to its ends, and nothing lost on the way."""
 
+import ast
 import hashlib
 import json
 import shutil
@@ -8,6 +9,7 @@ import sys
 import threading
 import time
 from itertools import islice
+from pathlib import Path
 
 import nbformat
 import numpy as np
@@ -80,8 +82,8 @@ def test_every_control_to_its_ends(name, small_test_set):
         said = "".join(lines(result))
         for accuracy, _ in shown(result).values():
             assert f"{100 * accuracy:.2f} %" in said
-        assert f"{shown(result)['packed'][1]:,}" in panel._report.value
-        assert "exact on all" in panel._report.value
+        assert f"{shown(result)['packed'][1]:,}" in panel.readout
+        assert "exact on all" in panel.readout
 
 
 GRIDS = [
@@ -93,7 +95,7 @@ GRIDS = [
 def test_every_grid_has_its_widths_and_its_ticks(kind, bits, small_test_set):
     panel = quantization_panel("mlp", bits=7)
     turn(panel, panel.lesson.controls[1], kind)
-    assert panel._fields["bits"].value in level_grids.GRIDS[kind].bits
+    assert panel.control("bits").value in level_grids.GRIDS[kind].bits
     result = panel.set(bits=bits)
     assert shown(result) == direct(result.settings)
     assert result.settings["rule"] == "own"
@@ -104,7 +106,7 @@ def test_every_grid_has_its_widths_and_its_ticks(kind, bits, small_test_set):
     assert max(ends) == np.abs(w_hat).max()
     assert coarsest.levels == len(coarsest.values) <= 2**bits
     panel.set(grid="uniform", bits=16)
-    assert panel._fields["bits"].max == 16 and panel.settings["rule"] == "minmax"
+    assert panel.control("bits").max == 16 and panel.settings["rule"] == "minmax"
 
 
 def test_blocks_of_64_cost_less_and_have_no_deployable_file(small_test_set):
@@ -118,12 +120,12 @@ def test_blocks_of_64_cost_less_and_have_no_deployable_file(small_test_set):
 def test_from_network_to_network(small_test_set):
     panel = quantization_panel(NETWORKS[0], layers=("fc1",))
     for name in [*NETWORKS[1:], NETWORKS[0]]:
-        panel._fields["network"].value = name
+        panel.control("network").value = name
         result = panel.wait(WAIT)
         assert result.settings["network"] == name
         assert result.histogram.layer in networks.load(name).kernels
         assert shown(result) == direct(result.settings)
-        assert panel._fields["shown"].options == tuple(
+        assert panel.control("shown").options == tuple(
             (layer, layer) for layer in networks.load(name).kernels
         )
 
@@ -210,7 +212,7 @@ def test_a_setting_that_does_not_fit_is_one_sentence(settings, sentence):
     with pytest.raises(ValueError) as raised:
         panel.set(**settings)
     assert str(raised.value).startswith(sentence)
-    assert panel.settings == before and "ValueError" in panel._report.value
+    assert panel.settings == before and "ValueError" in panel.readout
 
 
 @pytest.mark.parametrize("guess", [-0.1, 1.5, 93])
@@ -232,7 +234,7 @@ def test_the_code_reproduces_the_figures(capsys):
     ):
         result = panel.set(**settings)
         scope = {}
-        exec(panel._code.value, scope)
+        exec(panel.code, scope)
         accuracy, size = shown(result)["packed"]
         assert f"packed: {accuracy:.2%}, {size:,} bytes" in capsys.readouterr().out
         assert scope["compressed"].network.digest == result.compressed.network.digest
@@ -272,11 +274,11 @@ def test_both_files_are_saved_or_none(tmp_path):
     assert sorted(tmp_path.iterdir()) == sorted([packed, deployable])
 
 
-def test_a_button_that_fails_says_so(monkeypatch):
-    panel = quantization_panel("mlp")
-    monkeypatch.setattr(panel, "_save", lambda: 1 / 0)
-    panel._press(lambda: panel._save())(None)
-    assert "ZeroDivisionError" in panel._report.value
+def test_a_button_that_fails_says_so():
+    panel, _ = toy(lambda x, cancelled: iter([x]))
+    panel.button("Save files").click()
+    assert "ValueError: there is nothing to save yet: show the panel" in panel.readout
+    assert 'role="alert"' in panel.readout
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -316,10 +318,10 @@ def test_a_damaged_file_on_disk_is_an_error_in_sight(tmp_path, monkeypatch):
     panel.set()
     monkeypatch.setattr("labkit.zoo.networks.FOLDER", folder)
     (folder / "mlp.tflite").write_bytes(b"not a model")
-    panel._fields["bits"].value = 7
+    panel.control("bits").value = 7
     with pytest.raises(networks.NetworkError, match="truncated or changed"):
         panel.wait(WAIT)
-    assert "NetworkError" in panel._report.value
+    assert "NetworkError" in panel.readout
 
 
 def test_a_run_without_a_front_end_keeps_its_picture():
@@ -415,7 +417,7 @@ def test_a_first_estimate_is_on_the_page_while_the_rest_is_computed(on_page):
         yield x * 10
 
     panel, pictures = toy(compute)
-    panel._ipython_display_()
+    panel.show()
     assert seen == ["controls", "image/png", "text/html"]
     assert on_page[3:] == ["new image/png", "new text/html"]
     assert [result for result, _ in pictures] == [5, 50] and panel.result == 50
@@ -428,9 +430,9 @@ def test_an_error_after_the_first_estimate_is_on_the_page_and_in_the_cell(on_pag
 
     panel, _ = toy(compute)
     with pytest.raises(ArithmeticError, match="too much"):
-        panel._ipython_display_()
+        panel.show()
     assert on_page == ["controls", "image/png", "text/html"]
-    assert "ArithmeticError: too much — at x=5" in panel._report.value
+    assert "ArithmeticError: too much — at x=5" in panel.readout
 
 
 def test_a_panel_prepares_in_a_thread_and_its_error_is_not_lost():
@@ -457,7 +459,7 @@ def test_compute_without_a_front_end():
     assert panel.set(x=7) == 70
     assert [result for result, _ in pictures] == [70]
     assert panel.set() == 70 and panel.settings == {"x": 7}
-    assert panel._fields["x"].value == 7 and panel._code.value == "x = 7"
+    assert panel.control("x").value == 7 and panel.code == "x = 7"
 
 
 def test_set_runs_in_the_thread_that_calls_it():
@@ -469,7 +471,7 @@ def test_set_runs_in_the_thread_that_calls_it():
 
     panel, _ = toy(compute)
     panel.set(x=1)
-    panel._fields["x"].value = 2
+    panel.control("x").value = 2
     panel.wait(WAIT)
     assert seen[0] is threading.current_thread() and seen[1].name == "panel toy"
 
@@ -483,13 +485,13 @@ def test_an_error_reaches_the_driver_and_the_page():
     panel, _ = toy(compute)
     with pytest.raises(ArithmeticError, match="60 <is> too much"):
         panel.set(x=60)
-    assert "ArithmeticError: 60 &lt;is&gt; too much — at x=60" in panel._report.value
-    panel._fields["x"].value = 70
+    assert "ArithmeticError: 60 &lt;is&gt; too much — at x=60" in panel.readout
+    panel.control("x").value = 70
     with pytest.raises(ArithmeticError, match="70 <is> too much"):
         panel.wait(WAIT)
-    assert "at x=70" in panel._report.value and 'role="alert"' in panel._report.value
-    panel._fields["x"].value = 3
-    assert panel.wait(WAIT) == 3 and "drawn 3" in panel._report.value
+    assert "at x=70" in panel.readout and 'role="alert"' in panel.readout
+    panel.control("x").value = 3
+    assert panel.wait(WAIT) == 3 and "drawn 3" in panel.readout
 
 
 def test_the_latest_setting_wins():
@@ -508,15 +510,15 @@ def test_the_latest_setting_wins():
             yield x * 100
 
     panel, pictures = toy(compute)
-    panel._fields["x"].value = 10
+    panel.control("x").value = 10
     assert inside.wait(WAIT)
     for x in range(11, 41):
-        panel._fields["x"].value = x
+        panel.control("x").value = x
     gate.set()
     assert panel.wait(WAIT) == 4000
     assert started == [10, 40]
     assert [result for result, _ in pictures] == [10, 40, 4000]
-    assert "drawn 4000" in panel._report.value
+    assert "drawn 4000" in panel.readout
 
 
 def test_a_new_setting_cancels_the_old_one():
@@ -533,9 +535,9 @@ def test_a_new_setting_cancels_the_old_one():
             yield -x
 
     panel, _ = toy(compute)
-    panel._fields["x"].value = 1
+    panel.control("x").value = 1
     assert seen.wait(WAIT)
-    panel._fields["x"].value = 2
+    panel.control("x").value = 2
     assert panel.wait(WAIT) == -2
     assert ended == [(1, True), (2, False)]
 
@@ -551,7 +553,7 @@ def test_a_slow_worker_never_draws_over_a_newer_set():
         yield x
 
     panel, pictures = toy(compute)
-    panel._fields["x"].value = 1
+    panel.control("x").value = 1
     assert inside.wait(WAIT)
     assert panel.set(x=2) == 2
     gate.set()
@@ -574,7 +576,7 @@ def test_set_is_exact_even_when_a_reader_moves_on():
     driver = threading.Thread(target=lambda: returned.append(panel.set(x=1)))
     driver.start()
     assert inside.wait(WAIT)
-    panel._fields["x"].value = 2
+    panel.control("x").value = 2
     assert panel.wait(WAIT) == 2
     gate.set()
     driver.join(WAIT)
@@ -589,7 +591,7 @@ def test_no_thread_before_the_first_event_and_none_after_the_last():
     panel, _ = toy(lambda x, cancelled: iter([x]))
     panel.set(x=2)
     assert "panel toy" not in names()
-    panel._fields["x"].value = 3
+    panel.control("x").value = 3
     panel.wait(WAIT)
     assert panel.result == 3
 
@@ -643,16 +645,63 @@ def test_a_guess_is_drawn():
 def test_buttons_work_without_a_mouse():
     panel, pictures = toy(lambda x, cancelled: iter([x]))
     panel.set(x=9)
-    row, advanced, code = panel._buttons()
-    pin, reset, _, _, unfold, show_code = row.children
-    pin.click()
+    panel.button("Pin").click()
     assert [p.name for p in pictures[-1][1].pinned] == ["x 9"]
-    reset.click()
+    panel.button("Reset").click()
     assert panel.wait(WAIT) == 5 and pictures[-1][1].pinned == ()
-    for button, content in ((unfold, advanced), (show_code, code)):
-        assert content.layout.display == "none"
-        button.value = True
-        assert content.layout.display is None
+
+
+def test_a_fold_shows_and_hides_its_content():
+    code = page.code_box()
+    button = page.fold("Code", "code", code)
+    for unfolded, display in ((False, "none"), (True, None), (False, "none")):
+        button.value = unfolded
+        assert code.layout.display == display
+
+
+def test_a_driver_asks_by_name_and_is_told_the_names():
+    panel, _ = toy(lambda x, cancelled: iter([x]))
+    with pytest.raises(ValueError, match="there is no setting 'y': x can be set"):
+        panel.control("y")
+    with pytest.raises(ValueError, match="no button 'Cancel': Pin, Reset, Measure"):
+        panel.button("Cancel")
+    assert panel.code == "" and panel.control("x").value == 5
+    panel.set(x=3)
+    assert panel.control("x").value == 3 and panel.code == "x = 3"
+
+
+def private_members(tree):
+    """The private names that a test's code asks of anything but `self`."""
+    return {
+        node.attr
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute)
+        and node.attr.startswith("_")
+        and not (isinstance(node.value, ast.Name) and node.value.id == "self")
+    } | {
+        node.args[1].value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        and getattr(node.func, "attr", getattr(node.func, "id", "")) in BY_NAME
+        and len(node.args) > 1
+        and isinstance(node.args[1], ast.Constant)
+    }
+
+
+BY_NAME = ("setattr", "getattr", "delattr")
+
+
+def test_no_test_touches_a_private_member_of_a_panel():
+    panel, _ = toy(lambda x, cancelled: iter([x]))
+    private = {n for n in dir(panel) if n.startswith("_") and not n.endswith("__")}
+    assert {"_worker", "_show", "_ipython_display_"} <= private
+    code = "panel._worker.claim(); monkeypatch.setattr(panel, '_say', print)"
+    assert private_members(ast.parse(code)) == {"_worker", "_say"}
+    tests = Path(__file__).parents[1]
+    for file in tests.rglob("*.py"):
+        if "labkit.panels" in (text := file.read_text(encoding="utf-8")):
+            found = private_members(ast.parse(text)) & private
+            assert not found, f"{file.name}: {found}"
 
 
 def test_at_most_four_controls_in_sight():

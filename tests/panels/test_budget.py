@@ -67,13 +67,13 @@ def test_every_control_to_its_ends(name, small_sets):
     agrees(panel.set())
     for result in turns(panel):
         agrees(result)
-        assert "exact on all" in panel._report.value
+        assert "exact on all" in panel.readout
 
 
 def test_from_network_to_network(small_sets):
     panel = budget_panel("resnet8", free=("conv1", "fc"))
     for name in ("mlp", "lenet5", "resnet20", "resnet8"):
-        panel._fields["network"].value = name
+        panel.control("network").value = name
         result = panel.wait(WAIT)
         assert result.settings["network"] == name and result.settings["free"] is None
         agrees(result)
@@ -158,14 +158,14 @@ def test_a_setting_that_does_not_fit_is_one_sentence(settings, sentence):
     with pytest.raises(ValueError) as raised:
         panel.set(**settings)
     assert str(raised.value).startswith(sentence)
-    assert panel.settings == before and "ValueError" in panel._report.value
+    assert panel.settings == before and "ValueError" in panel.readout
 
 
 def test_the_code_reproduces_the_figures(capsys):
     panel = budget_panel("mlp")
     for settings in ({"budget": 8.0, "method": "greedy"}, {"free": ("fc1",)}):
         result = panel.set(**settings)
-        exec(panel._code.value, scope := {})
+        exec(panel.code, scope := {})
         said = capsys.readouterr().out
         accuracy, size = result.accuracy.value, result.chosen.compressed.size_bytes
         assert f"packed: {accuracy:.2%}, {size:,} bytes" in said

@@ -59,14 +59,14 @@ def test_every_control_to_its_ends(name, small_test_set):
         w = zoo.load(name).kernels[result.settings["layer"]]
         w_hat = result.compressed.network.kernels[result.settings["layer"]]
         assert f"SQNR {sqnr_db(w, w_hat):.1f} dB" in said
-        assert f"{shown(result)['packed'][1]:,}" in panel._report.value
-        assert "exact on all" in panel._report.value
+        assert f"{shown(result)['packed'][1]:,}" in panel.readout
+        assert "exact on all" in panel.readout
 
 
 def test_from_network_to_network(small_test_set):
     panel = clipping_panel(NETWORKS[0], scope="one", clip=50)
     for name in [*NETWORKS[1:], NETWORKS[0]]:
-        panel._fields["network"].value = name
+        panel.control("network").value = name
         result = panel.wait(WAIT)
         layer = result.settings["layer"]
         assert layer in zoo.load(name).kernels and layer == result.curves.layer
@@ -183,7 +183,7 @@ def test_the_code_reproduces_the_figures(capsys, small_test_set):
     for settings in ({"bits": 3}, {"scope": "one", "layer": "fc2"}):
         result = panel.set(**settings)
         scope = {}
-        exec(panel._code.value, scope)
+        exec(panel.code, scope)
         accuracy, size = shown(result)["packed"]
         printed = capsys.readouterr().out
         assert f"packed: {accuracy:.2%}, {size:,} bytes" in printed

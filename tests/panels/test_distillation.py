@@ -96,7 +96,7 @@ def test_every_control_to_its_ends(fake_training):
         said = "".join(report.lines(result))
         for accuracy, _ in shown(result).values():
             assert f"{100 * accuracy:.2f} %" in said
-        assert f"exact on all {SMALL}" in panel._report.value
+        assert f"exact on all {SMALL}" in panel.readout
 
 
 def test_the_default_trains_nothing(fake_training):
@@ -125,7 +125,7 @@ def test_a_position_visited_twice_trains_once(fake_training):
     assert first.course == again.course
     panel.set(temperature=20, seed=3)
     assert fake_training[-1] == ("mlp", 30, 20, 0.9, 100, 500, 3)
-    assert "Your guess: 90.00 %" in panel._figure.alt
+    assert "Your guess: 90.00 %" in panel.alt
 
 
 def slow_training(log):
@@ -151,16 +151,14 @@ def test_cancel_and_the_latest_setting_wins(monkeypatch):
     monkeypatch.setattr(child, "distillation", slow_training(log))
     panel = distillation_panel("mlp")
     before = panel.set()
-    panel._fields["images"].value = 500
+    panel.control("images").value = 500
     wait_for(lambda: panel.result.course.done)
-    panel._fields["width"].value = 100
+    panel.control("width").value = 100
     wait_for(lambda: log[-1] == "100 begins")
-    buttons = panel._top.children[1].children
-    (cancel,) = [button for button in buttons if button.description == "Cancel"]
-    cancel.click()
+    panel.button("Cancel").click()
     after = panel.wait(WAIT)
     assert log == ["30 begins", "30 ends", "100 begins", "100 ends"]
-    assert panel.settings["images"] == panel._fields["images"].value == 0
+    assert panel.settings["images"] == panel.control("images").value == 0
     assert shown(after) == shown(before)
     assert "panel distillation" not in [t.name for t in threading.enumerate()]
 
@@ -187,10 +185,10 @@ def test_a_training_that_fails_is_in_sight(monkeypatch):
 
     monkeypatch.setattr(child, "distillation", failing)
     panel = distillation_panel("mlp")
-    panel._fields["images"].value = 100
+    panel.control("images").value = 100
     with pytest.raises(child.TrainingError, match="no memory"):
         panel.wait(WAIT)
-    assert "TrainingError: the training failed: no memory" in panel._report.value
+    assert "TrainingError: the training failed: no memory" in panel.readout
 
 
 @pytest.mark.parametrize(
@@ -211,7 +209,7 @@ def test_the_code_reproduces_the_figures(capsys, fake_training):
     panel = distillation_panel("mlp", images=100, seed=2)
     result = panel.set()
     capsys.readouterr()
-    exec(panel._code.value, {})
+    exec(panel.code, {})
     said = capsys.readouterr().out
     for name, kind in (("teacher", "float"), ("alone",) * 2, ("distilled",) * 2):
         assert f"{name}: {shown(result)[kind][0]:.2%}" in said
@@ -282,7 +280,7 @@ def test_the_temperature_panel_says_what_numpy_says():
         p = distill.soften(answer[0], now["temperature"])
         np.testing.assert_allclose(soft.probabilities, p, rtol=1e-3, atol=1e-6)
         wrong = dark_knowledge.nearest_wrong(answer, split.labels[[row]])[0]
-        said = panel._report.value
+        said = panel.readout
         assert soft.nearest == wrong and f"the nearest wrong class {wrong} has" in said
         assert f"entropy {soft.entropy():.3f} nats" in said
         assert f"{100 * soft.probabilities[soft.nearest]:.2f} %" in said
@@ -302,16 +300,16 @@ def test_the_temperature_panel_s_code_and_picture(capsys):
     panel = temperature_panel("mlp", digit=3, place=5, temperature=8)
     soft = panel.set().soft
     capsys.readouterr()
-    exec(panel._code.value, {})
+    exec(panel.code, {})
     said = capsys.readouterr().out
     assert f"image {soft.number}: nearest wrong class {soft.nearest}" in said
     assert f"entropy {soft.entropy():.3f} nats" in said
-    first = panel._figure.png()
-    assert f"T = 8: 0: {100 * soft.probabilities[0]:.1f} %" in panel._figure.alt
+    first = panel.figure.png()
+    assert f"T = 8: 0: {100 * soft.probabilities[0]:.1f} %" in panel.alt
     panel.set(temperature=10)
-    assert panel._figure.png() != first
+    assert panel.figure.png() != first
     panel.set(temperature=8)
-    assert panel._figure.png() == first
+    assert panel.figure.png() == first
     fresh = figure(*temperature.LESSON.size)
     temperature.plot.draw(fresh, panel.result)
     np.testing.assert_array_equal(

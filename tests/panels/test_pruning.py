@@ -24,10 +24,12 @@ from labkit.compress.criteria import (
 from labkit.compress.layer_inputs import input_norms, layer_hessian
 from labkit.compress.repair.batch_norm import reestimate_channels
 from labkit.packed import compressed
-from labkit.panels.pruning.panel import SPARSITIES, compute, pruning_panel
+from labkit.panels.pruning.panel import LESSON, SPARSITIES, compute, pruning_panel
 from labkit.panels.pruning.picture import mask_map
 from labkit.panels.pruning.report import lines
 from labkit.panels.words import CHANNELS
+from labkit.plots.base import figure
+from labkit.plots.plane import Marks
 from labkit.prune import brain_surgeon, masking, scores
 
 NETWORKS = [name for name in zoo.NAMES if (zoo.FOLDER / f"{name}.tflite").exists()]
@@ -121,8 +123,8 @@ def test_every_control_to_its_ends(name, small_test_set):
         said = "".join(lines(result))
         for accuracy, _ in shown(result).values():
             assert f"{100 * accuracy:.2f} %" in said
-        assert f"{shown(result)['packed'][1]:,}" in panel._report.value
-        assert "exact on all" in panel._report.value
+        assert f"{shown(result)['packed'][1]:,}" in panel.readout
+        assert "exact on all" in panel.readout
 
 
 @pytest.mark.parametrize("scope", masking.SCOPES)
@@ -209,7 +211,7 @@ def test_the_surgeon_is_offered_where_it_knows_every_layer(name, monkeypatch):
 def test_from_network_to_network(small_test_set):
     panel = pruning_panel(NETWORKS[0], layers=("fc1",), shown="fc2")
     for name in [*NETWORKS[1:], NETWORKS[0]]:
-        panel._fields["network"].value = name
+        panel.control("network").value = name
         result = panel.wait(WAIT)
         assert result.settings["shown"] in zoo.load(name).kernels
         assert shown(result) == direct(result.settings)
@@ -267,10 +269,10 @@ def test_the_threshold_parts_removed_from_kept(scope):
     ],
 )
 def test_where_no_threshold_parts_them_none_is_drawn(settings, text):
-    panel = pruning_panel("mlp", **settings)
-    panel._show(next(compute(**panel.settings)), panel.settings, panel._worker.claim())
-    assert f"fc1: {panel.result.cut.removed.sum():,} of 235,200" in panel._figure.alt
-    assert text in panel._figure.alt
+    result = next(compute("mlp", **settings))
+    alt = LESSON.draw(figure(*LESSON.size), result, Marks())
+    assert f"fc1: {result.cut.removed.sum():,} of 235,200" in alt
+    assert text in alt
 
 
 def test_pruning_finds_the_border_of_the_image():
@@ -339,7 +341,7 @@ def test_the_code_reproduces_the_figures(criterion, capsys, small_test_set):
     ):
         result = panel.set(**settings)
         scope = {}
-        exec(panel._code.value, scope)
+        exec(panel.code, scope)
         accuracy, size = shown(result)["packed"]
         assert f"packed: {accuracy:.2%}, {size:,} bytes" in capsys.readouterr().out
         assert scope["compressed"].packed == result.compressed.packed

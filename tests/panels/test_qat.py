@@ -2,6 +2,7 @@
 
 import threading
 import time
+from dataclasses import replace
 
 import nbformat
 import psutil
@@ -12,6 +13,7 @@ from nbclient import NotebookClient
 from labkit import measure, zoo
 from labkit.compress.post_training import Setting, round_network
 from labkit.packed import compressed
+from labkit.panels.base import Panel
 from labkit.panels.qat import panel as training
 from labkit.panels.qat import report
 from labkit.panels.qat.panel import STEPS, compute, qat_panel
@@ -85,17 +87,17 @@ def test_every_control_to_its_ends(name, small_test_set, fake_training):
         said = "".join(report.lines(result))
         for accuracy, _ in shown(result).values():
             assert f"{100 * accuracy:.2f} %" in said
-        assert f"{shown(result)['packed'][1]:,}" in panel._report.value
-        assert f"exact on all {SMALL}" in panel._report.value
+        assert f"{shown(result)['packed'][1]:,}" in panel.readout
+        assert f"exact on all {SMALL}" in panel.readout
 
 
 def test_from_network_to_network(small_test_set, fake_training):
     panel = qat_panel("mlp", steps=200)
     for name in ("resnet20", "lenet5", "resnet8"):
-        panel._fields["network"].value = name
+        panel.control("network").value = name
         result = panel.wait(WAIT)
         assert result.settings["steps"] == 0
-        assert [value for _, value in panel._fields["steps"].options] == [*STEPS[name]]
+        assert [value for _, value in panel.control("steps").options] == [*STEPS[name]]
         assert shown(result) == direct(result.settings)
 
 
@@ -109,10 +111,11 @@ def test_the_default_trains_nothing(small_test_set, fake_training):
 
 def test_a_live_training_end_to_end(small_test_set, monkeypatch):
     monkeypatch.setitem(training.STEPS, "mlp", (0, 6))
-    panel = qat_panel("mlp", weights=2, activations=3)
     seen = []
-    monkeypatch.setattr(panel, "_say", lambda state, **_: seen.append(state))
-    panel._fields["steps"].value = 6
+    state = report.state
+    spied = replace(training.LESSON, state=lambda p: seen.append(state(p)) or seen[-1])
+    panel = Panel(spied, network="mlp", weights=2, activations=3)
+    panel.control("steps").value = 6
     result = panel.wait(WAIT)
     assert [step for step, _ in result.course.losses] == [5, 6]
     assert set(shown(result)) == {"float", "packed", "trained"}
@@ -167,11 +170,6 @@ def wait_for(condition):
         time.sleep(0.01)
 
 
-def button(panel, text):
-    (found,) = [b for b in panel._top.children[1].children if b.description == text]
-    return found
-
-
 def test_cancel_ends_the_training_and_leaves_the_rounded_network(
     small_test_set, monkeypatch
 ):
@@ -179,12 +177,12 @@ def test_cancel_ends_the_training_and_leaves_the_rounded_network(
     monkeypatch.setattr(child, "training", slow_training(log))
     panel = qat_panel("mlp")
     before = panel.set()
-    panel._fields["steps"].value = 200
+    panel.control("steps").value = 200
     wait_for(lambda: panel.result.course.done)
-    button(panel, "Cancel").click()
+    panel.button("Cancel").click()
     after = panel.wait(WAIT)
     assert log == ["W4A4 begins", "W4A4 ends"]
-    assert panel.settings["steps"] == panel._fields["steps"].value == 0
+    assert panel.settings["steps"] == panel.control("steps").value == 0
     assert shown(after) == shown(before) and after.course.steps == 0
 
 
@@ -193,9 +191,9 @@ def test_cancel_ends_the_process(small_test_set):
     panel.set()
     mine = psutil.Process()
     before = set(mine.children(recursive=True))
-    panel._fields["steps"].value = 200
+    panel.control("steps").value = 200
     wait_for(lambda: set(mine.children(recursive=True)) - before)
-    button(panel, "Cancel").click()
+    panel.button("Cancel").click()
     assert panel.wait(WAIT).course.steps == 0
     assert set(mine.children(recursive=True)) <= before
 
@@ -205,11 +203,11 @@ def test_the_latest_setting_wins(small_test_set, monkeypatch):
     monkeypatch.setattr(child, "training", slow_training(log))
     panel = qat_panel("mlp", steps=0)
     panel.set()
-    panel._fields["steps"].value = 50
+    panel.control("steps").value = 50
     wait_for(lambda: panel.result.course.done)
-    panel._fields["weights"].value = 2
+    panel.control("weights").value = 2
     wait_for(lambda: log[-1] == "W2A4 begins")
-    panel._fields["steps"].value = 0
+    panel.control("steps").value = 0
     assert panel.wait(WAIT).settings["weights"] == 2
     assert log == ["W4A4 begins", "W4A4 ends", "W2A4 begins", "W2A4 ends"]
 
@@ -250,11 +248,11 @@ def test_a_training_that_fails_is_in_sight(small_test_set, monkeypatch):
 
     monkeypatch.setattr(child, "training", failing)
     panel = qat_panel("mlp")
-    panel._fields["steps"].value = 50
+    panel.control("steps").value = 50
     with pytest.raises(child.TrainingError, match="no memory"):
         panel.wait(WAIT)
-    assert "TrainingError: the training failed: no memory" in panel._report.value
-    panel._fields["steps"].value = 0
+    assert "TrainingError: the training failed: no memory" in panel.readout
+    panel.control("steps").value = 0
     assert "exact" in report.state(panel.wait(WAIT))
 
 
@@ -278,7 +276,7 @@ def test_the_code_reproduces_the_figures(capsys, small_test_set, fake_training):
     for settings in ({"weights": 3}, {"steps": 50, "seed": 2}):
         result = panel.set(**settings)
         capsys.readouterr()
-        exec(panel._code.value, {})
+        exec(panel.code, {})
         said = capsys.readouterr().out
         accuracy, size = shown(result)["packed"]
         assert f"rounded: {accuracy:.2%}, {size:,} bytes" in said
@@ -301,14 +299,19 @@ def test_saved_files_are_the_measured_ones(tmp_path, small_test_set, fake_traini
 
 def test_a_training_in_a_cell_shows_how_far_it_is(small_test_set, fake_training):
     """`set` waits for the end; on the page the picture moves on the way."""
-    panel = qat_panel("mlp")
     drawn = []
-    panel._draw = lambda: drawn.append(panel.result.course.done)
+
+    def draw(_figure, result, _marks):
+        drawn.append(result.course.done)
+        return ""
+
+    panel = Panel(replace(training.LESSON, draw=draw), network="mlp")
     panel.set(steps=50)
     assert drawn == [50]
-    panel._shown = True
+    panel.show()
+    drawn.clear()
     panel.set(steps=100)
-    assert len(drawn) > 2 and drawn[1] == 0 and drawn[-1] == 100
+    assert len(drawn) > 1 and drawn[0] == 0 and drawn[-1] == 100
 
 
 def test_a_run_without_a_front_end_keeps_its_picture():
@@ -333,7 +336,7 @@ def test_a_run_without_a_front_end_keeps_its_picture():
 
 def test_no_thread_is_left(small_test_set, fake_training):
     panel = qat_panel("mlp")
-    panel._fields["steps"].value = 50
+    panel.control("steps").value = 50
     panel.wait(WAIT)
     panel.set(steps=0)
     assert "panel training" not in [thread.name for thread in threading.enumerate()]

@@ -66,8 +66,8 @@ def test_every_control_to_its_ends(small_sets):
         for accuracy, _ in shown(result).values():
             assert f"{100 * accuracy:.2f} %" in said
         assert f"{len(result.low.network):,} bytes" in said
-        assert f"{result.low.network.macs:,} MACs" in panel._report.value
-        assert "exact on all" in panel._report.value
+        assert f"{result.low.network.macs:,} MACs" in panel.readout
+        assert "exact on all" in panel.readout
 
 
 @pytest.mark.parametrize("method", factorized.METHODS)
@@ -110,7 +110,7 @@ def test_what_can_be_chosen_depends_on_the_network_and_the_method():
     assert low_rank.ways("lenet5", "cp") == ("same",)
     assert low_rank.ways("lenet5", "svd") == RANK_RULES
     panel = rank_panel("resnet8", method="cp")
-    panel._fields["network"].value = "mlp"
+    panel.control("network").value = "mlp"
     panel.wait(WAIT)
     assert panel.settings["method"] == "svd"
 
@@ -172,7 +172,7 @@ def test_the_code_reproduces_the_figures(capsys, small_sets):
     ):
         result = panel.set(**settings)
         scope = {}
-        exec(panel._code.value, scope)
+        exec(panel.code, scope)
         accuracy, size = shown(result)["deployable"]
         assert f"{accuracy:.2%}, {size:,} bytes, " in capsys.readouterr().out
         assert scope["low"].digest == result.low.network.digest

@@ -111,7 +111,7 @@ def test_a_network_trained_anew_is_another_network(panel_of, settings, models):
     new = train_anew(models)
     result = panel.set()
     assert result.network == new
-    marks = panel._marks()
+    marks = panel.marks
     panel.pin()
     with nothing_kept():
         fresh = panel_of(NAME, **settings)

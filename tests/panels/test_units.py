@@ -82,8 +82,8 @@ def test_every_control_to_its_ends(name, small_test_set):
         for accuracy, _ in shown(result).values():
             assert f"{100 * accuracy:.2f} %" in said
         assert f"{shown(result)['deployable'][1]:,} bytes" in said
-        assert f"{result.smaller.network.macs:,} MACs" in panel._report.value
-        assert "exact on all" in panel._report.value
+        assert f"{result.smaller.network.macs:,} MACs" in panel.readout
+        assert "exact on all" in panel.readout
 
 
 def test_the_largest_network_at_one_position(small_test_set):
@@ -155,7 +155,7 @@ def test_branches_taken_out_have_no_units_left(small_test_set):
     assert result.widths.left["stage3_block3_conv2"] == 0
     assert result.widths.left["stage1_block1_conv2"] == 16
     assert "branches left: 1" in lines(result)[0]
-    assert "stage1_block2_conv1" not in panel._fields["layers"].value
+    assert "stage1_block2_conv1" not in panel.control("layers").value
 
 
 def test_the_channels_left_get_their_mean_and_deviation_back(small_test_set):
@@ -187,7 +187,7 @@ def test_a_first_estimate_comes_before_everything_slow(name):
 def test_from_network_to_network(small_test_set):
     panel = units_panel(NETWORKS[0], layers=("fc1",))
     for name in [*NETWORKS[1:], NETWORKS[0]]:
-        panel._fields["network"].value = name
+        panel.control("network").value = name
         result = panel.wait(WAIT)
         assert shown(result) == direct(result.settings)
 
@@ -217,7 +217,7 @@ def test_the_code_reproduces_the_figures(capsys, small_test_set):
     ):
         result = panel.set(**settings)
         scope = {}
-        exec(panel._code.value, scope)
+        exec(panel.code, scope)
         accuracy, size = shown(result)["deployable"]
         assert f"{accuracy:.2%}, {size:,} bytes, " in capsys.readouterr().out
         assert scope["small"].digest == result.smaller.network.digest
