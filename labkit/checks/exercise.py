@@ -38,6 +38,8 @@ class Exercise:
     value is right, where more than one is; without it a value is right that is close
     to the reference's. rtol, atol: how close, as in `np.isclose`. raises: exception ->
     what it means here, said of an answer that raises it and is no known mistake's.
+    error: its name, and (result, *arguments) -> it; where the least one is asked for,
+    it is shown instead of the results.
     """
 
     name: str
@@ -50,6 +52,7 @@ class Exercise:
     rtol: float = 1e-5
     atol: float = 1e-9
     raises: Mapping[type[Exception], str] = field(default_factory=dict)
+    error: tuple[str, Callable[..., float]] | None = None
 
     def __post_init__(self):
         object.__setattr__(self, "__doc__", f"Check {self.asks}")
@@ -119,7 +122,13 @@ class Exercise:
         value = self._value(result, self.calls[k])
         if isinstance(value, Wrong):
             return f"{str(value).removesuffix('.')} (in {self._call(k)})."
-        gives, right = side_by_side(result, self.reference(*self.calls[k]))
+        right = self.reference(*self.calls[k])
+        if self.error:
+            name, error = self.error
+            errors = (error(each, *self.calls[k]) for each in (result, right))
+            found, least = side_by_side(*errors)
+            return f"{self._call(k)} gives {name} of {found}; the least is {least}."
+        gives, right = side_by_side(result, right)
         expected = "one right answer is" if self.accepts else "expected is"
         return f"{self._call(k)} gives {gives}; {expected} {right}."
 

@@ -126,6 +126,14 @@ def test_more_than_one_right_value():
     assert "one right answer is [2.0, 6.0]" in even(lambda x: 0.5 * x).message
 
 
+def test_an_error_is_shown_where_the_least_is_asked_for():
+    near = double(error=("a distance from 2 x", lambda y, x: abs(y - 2 * x).max()))
+    message = near(lambda x: 5 * x).message
+    assert message == "double([1.0, 3.0]) gives a distance from 2 x of 9.0; " + (
+        "the least is 0.0."
+    )
+
+
 def test_what_is_shown_of_two_results_differs():
     near = np.array([0.0123, 1.0]), np.array([0.0123000001, 1.0])
     assert len(set(side_by_side(*near))) == 2
