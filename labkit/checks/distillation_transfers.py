@@ -156,7 +156,7 @@ def _feature_calls() -> list[tuple[np.ndarray]]:
 
 check_attention_maps = Exercise(
     name="attention_maps",
-    asks="""`fn(features) -> maps`: (n, height, width, channels) to (n, places).
+    asks="""`fn(features) -> maps`: (n, height, width, channels) to (n, pixels).
 
     A map is the sum over the channels of the squares, flat, of length 1.
     """,
@@ -181,7 +181,7 @@ check_attention_maps = Exercise(
             _over(lambda maps: maps.max(axis=1, keepdims=True))
         ),
         "One length for all images: each map has its own": _over(np.linalg.norm),
-        "Your length runs over the images: take it over the places": (
+        "Your length runs over the images: take it over the pixels of each": (
             _over(lambda maps: np.linalg.norm(maps, axis=0))
         ),
         "That is the square of the length: take its root before you divide": (
