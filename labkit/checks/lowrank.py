@@ -62,6 +62,11 @@ def _product(result, w, rank) -> np.ndarray:
     return second @ first / np.linalg.norm(w, 2)
 
 
+def _distance(result, w, rank) -> float:
+    first, second = pair(result, w, rank)
+    return float(np.square(second @ first - w).sum())
+
+
 def _is_nearest(value, w, rank) -> bool:
     """Two factors are right whose product is; there are many."""
     return np.allclose(value, _product(_factors(_same)(w, rank), w, rank), atol=1e-6)
@@ -90,6 +95,7 @@ check_low_rank_factors = Exercise(
     calls=_matrix_calls(),
     form=_product,
     accepts=_is_nearest,
+    error=("a squared distance from W", _distance),
     atol=1e-6,
     mistakes={
         "Numpy's third result is V^T already: its rows are the directions. You take "
