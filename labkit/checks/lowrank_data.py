@@ -1,4 +1,4 @@
-"""Exercises of notebook 05: factors that look at data, and a convolution in two."""
+"""Exercises of notebooks 05, 05b: factors for given inputs, a convolution in two."""
 
 from collections.abc import Callable
 
@@ -36,17 +36,15 @@ def _pseudo_inverse(matrix: np.ndarray) -> np.ndarray:
 
 
 def _wrong_side(w, x, rank):
-    """C^(1/2) W, where the shapes let it be; elsewhere the right answer."""
-    if w.shape[0] != w.shape[1]:
-        return _projected(w, x, rank)
-    first, second = _svd_factors(_root(x) @ w, rank)
-    return first, _pseudo_inverse(_root(x)) @ second
-
-
-def _wrong_side_alone(w, x, rank):
     """C^(1/2) W, which raises where the shapes do not let it be."""
     first, second = _svd_factors(_root(x) @ w, rank)
     return first, _pseudo_inverse(_root(x)) @ second
+
+
+def _wrong_side_if_square(w, x, rank):
+    """C^(1/2) W where the shapes let it be, elsewhere the right answer."""
+    square = w.shape[0] == w.shape[1]
+    return (_wrong_side if square else _projected)(w, x, rank)
 
 
 def _not_undone(w, x, rank):
@@ -76,18 +74,22 @@ def _responses(result, w, x, rank) -> np.ndarray:
     return x @ (second @ first).T / np.abs(x @ w.T).max()
 
 
-def _error(responses, w, x) -> float:
+def _squared_error(responses, w, x) -> float:
     """The mean squared error of responses that are divided as in `_responses`."""
     right = x @ w.T
     apart = responses * np.abs(right).max() - right
     return float(np.square(apart).sum(axis=1).mean())
 
 
+def _error(result, w, x, rank) -> float:
+    return _squared_error(_responses(result, w, x, rank), w, x)
+
+
 def _is_least(value, w, x, rank) -> bool:
     """Two factors are right whose error on x is the least one; there are many."""
-    least = _error(_responses(_projected(w, x, rank), w, x, rank), w, x)
+    least = _error(_projected(w, x, rank), w, x, rank)
     scale = np.square(x @ w.T).sum(axis=1).mean()
-    return _error(value, w, x) <= least * (1 + 1e-6) + 1e-9 * scale
+    return _squared_error(value, w, x) <= least * (1 + 1e-6) + 1e-9 * scale
 
 
 def _data_calls() -> list[tuple[np.ndarray, np.ndarray, int]]:
@@ -119,6 +121,7 @@ check_data_aware_factors = Exercise(
     calls=_data_calls(),
     form=_responses,
     accepts=_is_least,
+    error=("a mean squared error", _error),
     rtol=0,
     atol=1e-6,
     mistakes={
@@ -126,7 +129,7 @@ check_data_aware_factors = Exercise(
             lambda w, x, rank: _svd_factors(w, rank)
         ),
         "The whitening is on the wrong side: the inputs meet W from the right, so it "
-        "is W C^(1/2), not C^(1/2) W": (_wrong_side, _wrong_side_alone),
+        "is W C^(1/2), not C^(1/2) W": (_wrong_side, _wrong_side_if_square),
         "You truncate W C^(1/2) and never undo C^(1/2): multiply by its inverse, or "
         "project the responses": _not_undone,
         "You whiten with the inverse: truncate W C^(1/2), then multiply by C^(-1/2)": (
@@ -179,12 +182,6 @@ def _padded_twice(image, down, across):
     return image
 
 
-def _added(image, down, across):
-    k = len(down) // 2
-    columns = _correlated(np.pad(image, ((k, k), (0, 0))), down[:, None])
-    return columns + _correlated(np.pad(image, ((0, 0), (k, k))), across[None])
-
-
 def _column_alone(image, down, across):
     k = len(down) // 2
     return _correlated(np.pad(image, ((k, k), (0, 0))), down[:, None])
@@ -193,6 +190,10 @@ def _column_alone(image, down, across):
 def _row_alone(image, down, across):
     k = len(across) // 2
     return _correlated(np.pad(image, ((0, 0), (k, k))), across[None])
+
+
+def _added(*call):
+    return _column_alone(*call) + _row_alone(*call)
 
 
 def _same_size(result, image, down, across) -> np.ndarray:
