@@ -1,13 +1,12 @@
-"""What every check shares: call the learner's function safely, say what is wrong.
+"""What judging an answer takes: call it safely, read its numbers, show what differs.
 
-A check is a list of cases. A case calls the function through `answer` and raises
-`Wrong` with one sentence that names the mistake. `verdict` runs the cases and stops
-at the first `Wrong`. A stub that still raises NotImplementedError is "not yet", not
-an error, so that a notebook runs to its last cell. In a graded cell write
-`assert check_…(fn)`: a verdict is true only when every case passed.
+`answer` calls the learner's function and raises `Wrong` with one sentence for the
+learner. A stub that still raises NotImplementedError is "not yet", not an error, so
+that a notebook runs to its last cell. In a graded cell write `assert check_…(fn)`: a
+verdict is true only when every call gave the right value.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass, field
 
@@ -41,25 +40,6 @@ class Verdict:
 
     def __repr__(self) -> str:
         return f"{self.name}: {self.state}. {self.message}"
-
-
-def verdict(name: str, fn: Callable, cases: Iterable[Callable]) -> Verdict:
-    """Run the cases on `fn` in order and say what the first wrong one found."""
-    if not callable(fn):
-        text = f"Pass the function itself, not the {type(fn).__name__} it returns."
-        return Verdict(name, "wrong", text)
-    count = 0
-    for case in cases:
-        try:
-            case(fn)
-        except NotYet:
-            stub = getattr(fn, "__name__", "the function")
-            text = f"Write {stub}, then run its cell and this one again."
-            return Verdict(name, "not yet", text)
-        except Wrong as wrong:
-            return Verdict(name, "wrong", str(wrong))
-        count += 1
-    return Verdict(name, "passed", f"All {count} cases are right.")
 
 
 def answer(fn: Callable, *arguments):
@@ -102,20 +82,6 @@ def numbers(result, what: str) -> np.ndarray:
     if not np.isfinite(array).all():
         raise Wrong(f"Return {what}: some of yours are infinite or not a number.")
     return array
-
-
-def named(known: dict, found, otherwise: str, call: str) -> str:
-    """The sentence of the first known mistake that gives what was found.
-
-    known: sentence -> what that mistake gives. otherwise: said where none of them does.
-    call: how the function was called.
-    """
-    for sentence, wrong in known.items():
-        if np.shape(wrong) == np.shape(found) and np.allclose(
-            found, wrong, rtol=1e-5, atol=1e-9
-        ):
-            return f"{sentence} ({call})."
-    return f"{otherwise} ({call})."
 
 
 def plain(result) -> np.ndarray | tuple | None:

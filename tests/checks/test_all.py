@@ -6,6 +6,7 @@ import pkgutil
 import pytest
 
 from labkit import checks
+from labkit.checks.exercise import Exercise
 
 ALL = [getattr(checks, name) for name in checks.__all__ if name.startswith("check_")]
 
@@ -19,13 +20,19 @@ def test_every_check_can_be_imported_from_one_place():
     assert names == {name for name in checks.__all__ if name.startswith("check_")}
 
 
+def test_every_check_is_a_declared_exercise():
+    assert all(isinstance(check, Exercise) for check in ALL)
+
+
 @pytest.mark.parametrize("check", ALL)
 def test_a_stub_is_not_yet_done_and_a_number_is_wrong(check):
     def exercise(*given):
         raise NotImplementedError
 
-    assert check(exercise).state == "not yet"
-    assert check(3).state == "wrong"
+    verdict = check(exercise)
+    assert verdict.state == "not yet" and not verdict
+    assert repr(verdict).startswith(verdict.name)
+    assert check(3).state == "wrong" and "function itself" in check(3).message
 
 
 @pytest.mark.parametrize("check", ALL)
@@ -36,9 +43,11 @@ def test_answers_of_the_wrong_kind_are_wrong(check, answer):
 
 
 @pytest.mark.parametrize("check", ALL)
-def test_an_error_inside_is_said_and_not_raised(check):
+def test_an_error_inside_is_said_with_its_call_and_not_raised(check):
     def exercise(*given):
         return {}["missing"]
 
     verdict = check(exercise)
-    assert verdict.state == "wrong" and "KeyError" in str(verdict)
+    assert verdict.state == "wrong" and "KeyError: 'missing'" in str(verdict)
+    assert "called with" in str(verdict)
+    assert "TypeError" in str(check(lambda: 1))
