@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from long import quick
 
 from labkit import zoo
 from labkit.compress import activations
@@ -68,7 +69,7 @@ def test_kept_layers_have_eight_bits():
     assert {name: grid.bits for name, grid in grids.items()} == {"fc2": 4, "fc3": 8}
 
 
-@pytest.mark.parametrize("name", ["lenet5", "resnet8"])
+@pytest.mark.parametrize("name", quick(["lenet5", "resnet8"], "lenet5"))
 def test_eight_bits_in_the_graph_cost_what_the_deployed_file_costs(name):
     """The second implementation: ai_edge_quantizer's static 8-bit file."""
     network, dataset = zoo.load(name), zoo.dataset(name)
@@ -99,7 +100,7 @@ def test_bad_input_is_named():
         calibrate(network, images, 8, kept=["fc9"])
 
 
-@pytest.mark.parametrize("name", zoo.NAMES)
+@pytest.mark.parametrize("name", quick(zoo.NAMES, "mlp", "lenet5", "resnet8"))
 def test_one_run_for_all_layers_reads_what_each_layer_reads(name, monkeypatch):
     network, images = zoo.load(name), zoo.dataset(name).calibration.images[:7]
     together = dict(activations.layer_inputs(network, images))

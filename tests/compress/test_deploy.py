@@ -9,6 +9,7 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 from ai_edge_quantizer import quantizer
+from long import quick
 
 from experiments.quantize.feedback import whole_inverse
 from labkit import zoo
@@ -41,7 +42,7 @@ def exists(network, bits, mode, granularity):
     return bits != 2 or (mode == "dynamic" and kinds(network) == {"FULLY_CONNECTED"})
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", quick(NETWORKS, "mlp", "lenet5", "resnet8"))
 @pytest.mark.parametrize(("bits", "mode", "granularity"), SETTINGS)
 def test_a_file_that_computes_what_it_stores_or_a_reason(name, bits, mode, granularity):
     network = zoo.load(name)
@@ -103,7 +104,7 @@ def test_ranges_of_the_float_network_clip(monkeypatch):
     assert error(deploy._quantized(network.to_bytes(), setting, pixels)) < 0.03
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", quick(NETWORKS, "mlp", "lenet5", "resnet8"))
 @pytest.mark.parametrize("bits", [8, 4])
 def test_activations_of_16_bits(name, bits):
     """Next to nothing but the weights is rounded then."""
@@ -341,7 +342,7 @@ def test_gptq_keeps_the_scales_and_halves_the_layers_error():
     assert fed < nearest / 2
 
 
-@pytest.mark.parametrize("bits", [4, 2])
+@pytest.mark.parametrize("bits", quick([4, 2], 4))
 def test_gptq_feeds_back_with_the_whole_inverse(bits):
     """What labkit.compress.deploy_recipes says of it. Should this fail,
     ai_edge_quantizer mended it."""

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from long import quick
 
 from labkit import zoo
 from labkit.compress.post_training import (
@@ -23,7 +24,7 @@ def rounded(name, setting, images=20):
     return round_network(zoo.load(name), calibration, Setting.named(setting))
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", quick(NETWORKS, "mlp", "lenet5", "resnet8"))
 def test_the_packed_file_is_the_network(name):
     result = rounded(name, "W4A3")
     assert unpack(result.packed).to_bytes() == result.network.to_bytes()
@@ -36,7 +37,7 @@ def test_the_packed_file_is_the_network(name):
         assert opened.quantized[layer].bits == tensor.bits
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", quick(NETWORKS, "mlp", "lenet5", "resnet8"))
 def test_first_and_last_layer_keep_8_bits(name):
     network = zoo.load(name)
     bits = {layer: q.bits for layer, q in rounded(name, "W2A2").quantized.items()}

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 from integer_graphs import Builder
+from long import quick
 
 from labkit import zoo
 from labkit.compress.quantized import quantize_network
@@ -61,7 +62,7 @@ def relu6(network, *layers):
     return with_activation(network, layers, schema.ActivationFunctionType.RELU6)
 
 
-@pytest.mark.parametrize("name", zoo.NAMES)
+@pytest.mark.parametrize("name", quick(zoo.NAMES, "mlp", "lenet5", "resnet8"))
 def test_the_pairs_of_the_labs_networks(name):
     expected = tuple(Pair(*text.split("-")) for text in PAIRS[name].split())
     network = zoo.load(name)
@@ -75,7 +76,7 @@ def channel_ranges(network, pair):
     return equalization._ranges(network, network.weights, pair)
 
 
-@pytest.mark.parametrize("name", zoo.NAMES)
+@pytest.mark.parametrize("name", quick(zoo.NAMES, "mlp", "lenet5", "resnet8"))
 def test_the_same_function_with_equal_ranges(name):
     network = zoo.load(name)
     equal = equalize(network)

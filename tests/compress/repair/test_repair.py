@@ -142,7 +142,8 @@ def test_batch_norm_on_other_grids(grid, bits, granularity):
 
 
 @pytest.mark.parametrize(
-    ("name", "sparsity", "gained"), [("resnet8", 0.5, 0.1), ("lenet5", 0.85, 0.3)]
+    ("name", "sparsity", "gained"),
+    quick([("resnet8", 0.5, 0.1), ("lenet5", 0.85, 0.3)], ("lenet5", 0.85, 0.3)),
 )
 def test_batch_norm_after_pruning(name, sparsity, gained):
     network = zoo.load(name)
@@ -201,7 +202,7 @@ def test_gains_reach_every_block_of_a_channel():
     np.testing.assert_allclose(decoded, tensor.decode() * gain[:, None], rtol=1e-6)
 
 
-@pytest.mark.parametrize("name", ["mlp", "resnet8"])
+@pytest.mark.parametrize("name", quick(["mlp", "resnet8"], "mlp"))
 def test_pruned_channels_get_their_mean_and_deviation_back(name):
     network, images = zoo.load(name), zoo.dataset(name).calibration.images[:60]
     sizes = {layer: np.abs(w) for layer, w in network.kernels.items()}
