@@ -4,6 +4,7 @@ import sys
 
 import pytest
 
+from labkit.plots import figure
 from labkit.zoo.datasets import ROOT
 
 sys.path.insert(0, str(ROOT / "notebooks"))
@@ -31,6 +32,21 @@ def recorded(tmp_path):
         return {source.stem: figures.record(source)}
 
     return run
+
+
+def test_the_numbers_of_a_text_and_of_a_picture():
+    assert figures.numbers("97.5 % of 1,024 images") == [97.5, 1024.0]
+    picture = figure(2, 1)
+    picture.add_subplot().plot([0, 1, 2], [5, 6, 7])
+    assert figures.arrays_of(picture)["axes 0 line 0"] == [0, 5, 1, 6, 2, 7]
+
+
+def test_what_two_equal_runs_print_otherwise_is_no_figure():
+    before, again = said(printed=[97.5, 0.1]), said(printed=[97.5, 0.2])
+    assert figures.differences(before, again, said(printed=[97.5, 0.7])) == []
+    assert figures.differences(before, again, said(printed=[97.6, 0.1])) == [
+        "07_try, cell 1, printed: 97.5, now 97.6"
+    ]
 
 
 @pytest.mark.long
