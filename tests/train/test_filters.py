@@ -37,14 +37,13 @@ def test_the_smaller_model_is_the_file_without_the_filters(name):
     assert widths == {name: len(file.kernels[name]) for name in removed}
 
 
-@pytest.mark.long
-def test_it_trains_from_there_and_keeps_its_widths(tmp_path, monkeypatch):
+def test_it_trains_from_there_and_keeps_its_widths(eager, tmp_path, monkeypatch):
     recipe = replace(
         filters.RECIPES["resnet8"], epochs=1, warmup_epochs=0, mixed_precision=False
     )
     monkeypatch.setitem(filters.RECIPES, "resnet8", recipe)
     dataset = datasets.Dataset("cifar10")
-    dataset.__dict__["train"] = datasets.load_images("cifar10").train.take(128)
+    dataset.__dict__["train"] = datasets.load_images("cifar10").train.take(32)
     dataset.__dict__["validation"] = datasets.load_images("cifar10").validation.take(
         100
     )

@@ -56,8 +56,7 @@ def test_weights_that_do_not_fit_are_named():
         resize_dense(zoo.load("lenet5"), weights)
 
 
-def test_two_students_are_trained_side_by_side():
-    pytest.importorskip("keras", reason="the extra `train` is not installed")
+def test_two_students_are_trained_side_by_side(in_this_process):
     seen = []
     content = child.result(
         child.distillation("mlp", 20, 4, 0.9, images=300, steps=200), seen.append
@@ -75,6 +74,7 @@ def test_two_students_are_trained_side_by_side():
     assert (kernels[0] != kernels[1]).any()
 
 
+@pytest.mark.long
 def test_a_distillation_is_cancelled():
     pytest.importorskip("keras", reason="the extra `train` is not installed")
     seen = []

@@ -57,10 +57,8 @@ def test_a_time_that_is_none_is_refused():
             child.result(child.training("mlp", "W4A4", 5, seconds=seconds))
 
 
-@pytest.mark.long
-def test_a_training_with_a_time_is_the_one_of_as_many_steps():
+def test_a_training_with_a_time_is_the_one_of_as_many_steps(in_this_process, eager):
     """It ends far below its steps, and its file is that of the steps that it took."""
-    pytest.importorskip("keras", reason="the extra `train` is not installed")
     kernels = zoo.load("mlp").kernels
     kept = masks({name: np.abs(kernel) for name, kernel in kernels.items()}, 0.9)
     seen = []
@@ -72,8 +70,7 @@ def test_a_training_with_a_time_is_the_one_of_as_many_steps():
     assert child.result(child.fine_tuning("mlp", kept, taken)) == timed
 
 
-def test_both_students_take_as_many_steps():
-    pytest.importorskip("keras", reason="the extra `train` is not installed")
+def test_both_students_take_as_many_steps(in_this_process):
     seen = []
     how = {"width": 10, "temperature": 4, "alpha": 0.9, "images": 100}
     child.result(

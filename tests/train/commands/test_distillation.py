@@ -21,7 +21,7 @@ from labkit.train.commands import distillation  # noqa: E402
 
 
 @pytest.fixture
-def small(monkeypatch, tmp_path):
+def small(monkeypatch, tmp_path, eager):
     dataset = few_digits(256)
     monkeypatch.setattr(datasets, "load_images", lambda name, full=False: dataset)
     recipe = replace(distilling.STUDENT_RECIPES["mlp"], epochs=2, warmup_epochs=0)
@@ -52,14 +52,11 @@ def test_a_student_is_put_in_place(small):
 
 @pytest.mark.parametrize(
     ("options", "name", "alpha"),
-    quick(
-        [
-            (["--seed", "1"], "mlp-from-mlp-seed1.json", 0.9),
-            (["--alone"], "mlp-alone-seed0.json", 0.0),
-            (["--seed", "1", "--epochs", "1"], "mlp-from-mlp-1-epochs-seed1.json", 0.9),
-        ],
+    [
+        (["--seed", "1"], "mlp-from-mlp-seed1.json", 0.9),
         (["--alone"], "mlp-alone-seed0.json", 0.0),
-    ),
+        (["--seed", "1", "--epochs", "1"], "mlp-from-mlp-1-epochs-seed1.json", 0.9),
+    ],
 )
 def test_another_seed_and_a_student_alone_leave_records_only(
     small, options, name, alpha
@@ -101,7 +98,6 @@ def test_a_run_told_otherwise_is_refused(small, monkeypatch):
         distilling.run("mlp", "mlp", 0.5, small / "run", 0)
 
 
-@pytest.mark.long
 def test_an_interrupted_training_goes_on(small, monkeypatch):
     def trained(folder):
         model, log = distilling.run("mlp", "mlp", 0.9, small / folder, 0)
@@ -131,12 +127,19 @@ def test_a_teacher_of_other_inputs_is_one_sentence(small):
         distilling.run("mlp", "lenet5", 0.9, small, 0)
 
 
+@pytest.mark.parametrize("images", quick([1000, 10_000], 1000))
 @pytest.mark.parametrize("title", zoo.DISTILLED.names())
-def test_a_committed_student_reaches_what_its_record_says(title):
+def test_a_committed_student_errs_where_its_record_says(title, images):
     record, network = zoo.DISTILLED.record(title), zoo.DISTILLED.load(title)
     assert record["teacher_sha256"] == zoo.load(record["teacher"]).digest
-    assert_reaches(record, network)
-    test = zoo.dataset(record["name"]).test
+    test = zoo.dataset(record["name"]).test.take(images)
     right = accuracy(network, test)
     wrong = set(test.index[~right.correct].tolist())
-    assert len(wrong ^ set(record["wrong"])) <= 5
+    recorded = set(record["wrong"]) & set(test.index.tolist())
+    assert len(wrong ^ recorded) <= 5 * images // 10_000 + 1
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("title", zoo.DISTILLED.names())
+def test_a_committed_student_reaches_what_its_record_says(title):
+    assert_reaches(zoo.DISTILLED.record(title), zoo.DISTILLED.load(title))
