@@ -1,4 +1,4 @@
-"""Masked trainings of some seconds, in a child process."""
+"""Masked trainings of some seconds, some of them in a child process."""
 
 import sys
 from pathlib import Path
@@ -23,11 +23,13 @@ def magnitude_masks(name, sparsity):
     return masks({layer: np.abs(kernel) for layer, kernel in kernels.items()}, sparsity)
 
 
-MENDED = [("mlp", 0.9, 60), ("resnet8", 0.5, 20)]
-
-
-@pytest.mark.parametrize(("name", "sparsity", "steps"), quick(MENDED, MENDED[0]))
-def test_fine_tuning_keeps_the_masks_and_mends_the_network(name, sparsity, steps):
+@pytest.mark.parametrize(
+    ("name", "sparsity", "steps"),
+    quick([("mlp", 0.9, 60), ("resnet8", 0.5, 20)], ("mlp", 0.9, 60)),
+)
+def test_fine_tuning_keeps_the_masks_and_mends_the_network(
+    in_this_process, eager, name, sparsity, steps
+):
     kept, seen = magnitude_masks(name, sparsity), []
     network, split = zoo.load(name), zoo.dataset(name).validation.take(500)
     packed = child.result(child.fine_tuning(name, kept, steps), seen.append)
@@ -40,29 +42,28 @@ def test_fine_tuning_keeps_the_masks_and_mends_the_network(name, sparsity, steps
     assert len(packed) < (1.1 - sparsity) * len(network)
 
 
-@pytest.mark.long
-def test_layers_without_a_mask_keep_all_their_weights():
+def test_layers_without_a_mask_keep_all_their_weights(in_this_process, eager):
     kept = {"fc1": magnitude_masks("mlp", 0.9)["fc1"]}
     trained = unpack(child.result(child.fine_tuning("mlp", kept, 5)))
     zeros = {name: int((w == 0).sum()) for name, w in trained.kernels.items()}
     assert zeros == {"fc1": removed_count(0.9, 235_200), "fc2": 0, "fc3": 0}
 
 
-def test_pruning_removes_what_it_says():
-    packed = child.result(child.pruning("mlp", 0.9, 40, "iterative", "layer"))
+def test_pruning_removes_what_it_says(in_this_process, eager):
+    packed = child.result(child.pruning("mlp", 0.9, 10, "iterative", "layer"))
     for kernel in unpack(packed).kernels.values():
         assert (kernel == 0).sum() == removed_count(0.9, kernel.size)
 
 
-@pytest.mark.parametrize("steps", quick([1, 2], 1))
-def test_the_shortest_pruning_removes_all_that_it_says(steps):
+@pytest.mark.parametrize("steps", [1, 2])
+def test_the_shortest_pruning_removes_all_that_it_says(in_this_process, eager, steps):
     kernels = unpack(child.result(child.pruning("mlp", 0.9, steps))).kernels
     weights = sum(kernel.size for kernel in kernels.values())
     zeros = sum(int((kernel == 0).sum()) for kernel in kernels.values())
     assert zeros == removed_count(0.9, weights)
 
 
-def test_a_mask_of_another_shape_is_named():
+def test_a_mask_of_another_shape_is_named(in_this_process):
     with pytest.raises(child.TrainingError, match="the mask of fc1 is bool"):
         child.result(child.fine_tuning("mlp", {"fc1": np.ones((3, 3), bool)}, 5))
 
@@ -135,6 +136,7 @@ def test_the_end_of_a_child_is_told(code, words):
 
 
 def test_a_pruning_is_cancelled():
+    """In a child process, where it begins before it is ended."""
     seen = []
     rows = child.pruning("mlp", 0.9, 10**6, cancelled=lambda: len(seen) > 1)
     assert child.result(rows, seen.append) is None and 2 <= len(seen) < 10

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from check_asserts import assert_reaches
 from long import quick
 
 from labkit import zoo
@@ -75,7 +76,7 @@ def split():
 @pytest.mark.parametrize(
     "name", quick(["mlp", "lenet5", "resnet8", "resnet20"], "lenet5")
 )
-def test_the_file_computes_what_the_model_computes(name):
+def test_the_file_computes_what_the_model_computes(eager, name):
     recipe = qat.RECIPES[name]
     model = qat.start(name, qat.Setting(4, 4), replace(recipe, mixed_precision=False))
     network, packed = quantized.as_file(name, model)
@@ -89,7 +90,7 @@ def test_the_file_computes_what_the_model_computes(name):
     assert np.mean(logits.argmax(1) == expected.argmax(1)) >= 0.97
 
 
-def test_codes_are_what_the_setting_says():
+def test_codes_are_what_the_setting_says(eager):
     model = qat.start("lenet5", qat.Setting(2, 4), qat.RECIPES["lenet5"])
     network, packed = quantized.as_file("lenet5", model)
     levels = {
@@ -116,8 +117,7 @@ def test_folding_batch_norm_leaves_the_codes_alone():
         quantized.rescaled(folded + np.float32([[0, 0.2, 0], [0, 0, 0]]), q, bits=3)
 
 
-@pytest.mark.long
-def test_a_checkpoint_keeps_the_scales(tmp_path):
+def test_a_checkpoint_keeps_the_scales(eager, tmp_path):
     recipe = qat.RECIPES["lenet5"]
     model = qat.start("lenet5", qat.Setting(2, 4), recipe)
     fit.compile_by(recipe, model, 10)
@@ -154,7 +154,7 @@ def test_a_setting_that_is_none_is_refused(name):
         qat.Setting.named(name)
 
 
-def test_a_live_training_reports_and_mends(split):
+def test_a_live_training_reports_and_mends(in_this_process, split):
     seen = []
     untrained = quantized.as_file(
         "mlp", qat.start("mlp", qat.Setting(2, 2), qat.RECIPES["mlp"])
@@ -166,6 +166,7 @@ def test_a_live_training_reports_and_mends(split):
     assert trained > 0.95
 
 
+@pytest.mark.long
 def test_a_live_training_is_cancelled():
     seen = []
     done = child.train_quantized(
@@ -174,7 +175,7 @@ def test_a_live_training_is_cancelled():
     assert done is None and 2 <= len(seen) < 10
 
 
-def test_a_live_training_that_fails_says_why():
+def test_a_live_training_that_fails_says_why(in_this_process):
     with pytest.raises(
         child.TrainingError, match="training failed.*no setting|invalid"
     ):
@@ -184,7 +185,6 @@ def test_a_live_training_that_fails_says_why():
 
 
 TRAINED = [tuple(name.rsplit("-", 1)) for name in zoo.quantized_names()]
-SMALL = [pair for pair in TRAINED if pair[0] == "lenet5"]
 
 
 def test_the_settings_of_the_lesson_are_there():
@@ -193,11 +193,11 @@ def test_the_settings_of_the_lesson_are_there():
     assert set(TRAINED) >= wanted | {("resnet20", "W4A4")}
 
 
-@pytest.mark.parametrize(("name", "setting"), quick(TRAINED, *SMALL))
-def test_a_committed_network_reaches_what_its_record_says(name, setting):
+@pytest.mark.parametrize("images", quick([500, None], 500))
+@pytest.mark.parametrize(("name", "setting"), TRAINED)
+def test_a_committed_network_reaches_what_its_record_says(name, setting, images):
     record = zoo.quantized_record(name, setting)
     packed = zoo.load_packed(name, setting)
     assert record["size_bytes"] == len(packed)
     assert record["starts_from"] == zoo.load(name).digest
-    found = accuracy(unpack(packed), zoo.dataset(name).validation).value
-    assert found == pytest.approx(record["validation_accuracy"], abs=2e-3)
+    assert_reaches(record, unpack(packed), images)

@@ -17,11 +17,11 @@ from labkit.train.recipes import RECIPES  # noqa: E402
 
 
 @pytest.fixture
-def small(monkeypatch):
-    """The mlp's recipe with 3 epochs on 600 training images."""
-    monkeypatch.setitem(RECIPES, "mlp", replace(RECIPES["mlp"], epochs=3))
+def small(monkeypatch, eager):
+    """The mlp's recipe with 2 epochs on 256 training images."""
+    monkeypatch.setitem(RECIPES, "mlp", replace(RECIPES["mlp"], epochs=2))
     dataset = datasets.Dataset("mnist")
-    dataset.__dict__["train"] = datasets.load_images("mnist").train.take(600)
+    dataset.__dict__["train"] = datasets.load_images("mnist").train.take(256)
     dataset.__dict__["validation"] = datasets.load_images("mnist").validation.take(200)
     monkeypatch.setattr(datasets, "load_images", lambda name, full=False: dataset)
 
@@ -46,7 +46,7 @@ def test_an_interrupted_run_goes_on_to_the_same_end(small, tmp_path, monkeypatch
     monkeypatch.setattr(fit, "write_whole", write)
     resumed, resumed_log = fit.run("mlp", 1, tmp_path / "parts")
     np.testing.assert_allclose(weights(resumed), weights(whole), atol=1e-5)
-    assert len(log["epochs"]) == len(resumed_log["epochs"]) == 3
+    assert len(log["epochs"]) == len(resumed_log["epochs"]) == 2
     other_seed, _ = fit.run("mlp", 2, tmp_path / "other")
     assert np.abs(weights(other_seed) - weights(whole)).max() > 0.01
 
@@ -94,7 +94,6 @@ def test_a_network_s_three_files_are_put_in_place_together(
         assert (tmp_path / name).read_bytes() == before[name]
 
 
-@pytest.mark.long
 def test_a_finished_run_is_not_trained_further(small, tmp_path):
     first, log = fit.run("mlp", 1, tmp_path)
     again, again_log = fit.run("mlp", 1, tmp_path)
@@ -102,7 +101,6 @@ def test_a_finished_run_is_not_trained_further(small, tmp_path):
     assert again_log == log
 
 
-@pytest.mark.long
 def test_a_recipe_starts_from_the_weights_of_the_one_before(
     small, tmp_path, monkeypatch
 ):
