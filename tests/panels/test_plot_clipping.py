@@ -10,7 +10,7 @@ from matplotlib.image import imread
 
 from labkit.panels.clipping import plot
 from labkit.panels.clipping.plot import OPTIMUM, Choice, ClipPoint, Curves, Errors, loss
-from labkit.plots.base import figure
+from labkit.plots.base import BLUE, GREY, figure
 from labkit.plots.histogram import Grid, Histogram
 from labkit.plots.plane import Marks
 
@@ -47,40 +47,58 @@ def drawn(shown, marks=None, picture=None):
     return imread(io.BytesIO(picture.png()))
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"points": (FLOAT, replace(PACKED, share=0.5))},
-        {"points": (FLOAT, replace(PACKED, accuracy=0.9))},
-        {"points": (FLOAT, replace(PACKED, low=0.8))},
-        {"points": (FLOAT, replace(PACKED, exact=False))},
-        {"points": (replace(FLOAT, accuracy=0.99), PACKED)},
-        {"errors": Errors(0.05, 0.03)},
-        {"errors": Errors(0.02, 0.06)},
-        {"curves": replace(CURVES, errors=ERRORS[::-1])},
-        {"curves": replace(CURVES, choices=CHOICES[:-1])},
-        {"curves": replace(CURVES, choices=(*CHOICES[:-1], Choice("x", 0.8, 9.5)))},
-        {"curves": replace(CURVES, choices=(*CHOICES[:-1], Choice("x", 1.02, 9.4)))},
-    ],
-)
-def test_every_number_moves_pixels(change):
-    assert (drawn(result()) != drawn(result(**change))).any()
-
-
 BEFORE = replace(PACKED, share=0.8, accuracy=0.8)
 
 
-@pytest.mark.parametrize(
-    "marks", [Marks(trail=(BEFORE,)), Marks(pinned=(BEFORE,)), Marks(guess=0.5)]
-)
-def test_every_mark_is_drawn(marks):
-    assert (drawn(result()) != drawn(result(), marks)).any()
-
-
 def test_a_position_of_another_series_has_another_colour():
-    other = replace(BEFORE, series="3 bits")
-    one, two = (drawn(result(), Marks(trail=(point,))) for point in (BEFORE, other))
-    assert (one != two).any()
+    picture = figure(8.6, 5)
+    marks = Marks(trail=(BEFORE, replace(BEFORE, share=0.7, series="3 bits")))
+    plot.draw(picture, result(), marks)
+    pale = [line for line in picture.axes[3].lines if line.get_alpha() == 0.35]
+    colours = {
+        line.get_xdata()[0]: line.get_color() for line in pale if len(line.get_xdata())
+    }
+    assert colours == {0.8: BLUE, 0.7: GREY}
+
+
+@pytest.mark.parametrize("errors", [HERE, Errors(0.05, 0.06)])
+def test_the_errors_are_drawn_at_the_clip(errors):
+    picture = figure(8.6, 5)
+    here = replace(PACKED, share=0.5)
+    plot.draw(picture, result((FLOAT, here), errors=errors))
+    axes = picture.axes[0]
+    curves = [line for line in axes.lines if len(line.get_xdata()) > 2]
+    dots = [line for line in axes.lines if len(line.get_xdata()) == 1]
+    assert [line.get_label() for line in curves] == list(errors.parts)
+    for k, (name, value) in enumerate(errors.parts.items()):
+        x, y = (np.array([e.parts[name] for e in ERRORS]), np.array(CLIPS))
+        np.testing.assert_allclose(curves[k].get_ydata(), x[x > 0])
+        np.testing.assert_allclose(curves[k].get_xdata(), y[x > 0])
+        assert dots[k].get_xydata().tolist() == [[0.5, value]]
+        assert dots[k].get_color() == curves[k].get_color()
+    for axes in (picture.axes[0], picture.axes[1], picture.axes[3]):
+        assert any(
+            line.get_color() == GREY and list(line.get_xdata()) == [0.5, 0.5]
+            for line in axes.lines
+        )
+
+
+def test_every_rule_is_drawn_at_its_clip():
+    picture = figure(8.6, 5)
+    for choices in (CHOICES, (*CHOICES[:-1], Choice("x", 0.8, 9.4))):
+        plot.draw(picture, result(curves=replace(CURVES, choices=choices)))
+        axes = picture.axes[1]
+        dots = [line for line in axes.lines if line.get_marker() in "*D"]
+        rows = range(len(choices))[::-1]
+        assert [line.get_xydata().tolist() for line in dots] == [
+            [[choice.share, row]] for choice, row in zip(choices, rows, strict=True)
+        ]
+        assert [text.get_text() for text in axes.texts] == [
+            f"{choice.sqnr_db:.1f} dB" for choice in choices
+        ]
+        assert [text.get_text() for text in axes.get_yticklabels()] == [
+            choice.name for choice in choices
+        ]
 
 
 def test_a_reused_frame_gives_the_pixels_of_a_new_figure():

@@ -34,34 +34,44 @@ def drawn(shown, marks=None, picture=None):
 
 
 @pytest.mark.parametrize(
-    "change",
+    "cut",
     [
-        {"points": (FLOAT, replace(PACKED, size_bytes=30_000), ZEROS)},
-        {"points": (FLOAT, PACKED, replace(ZEROS, accuracy=0.9))},
-        {"points": (FLOAT, replace(PACKED, exact=False), ZEROS)},
-        {"cut": replace(CUT, counts=COUNTS[::-1] + 1)},
-        {"cut": replace(CUT, removed=COUNTS)},
-        {"cut": replace(CUT, threshold=0.3)},
-        {"cut": replace(CUT, threshold=None)},
-        {"cut": replace(CUT, layer="fc2")},
-        {"mask_map": replace(MAP, kept=KEPT[::-1])},
-        {"mask_map": replace(MAP, kept=KEPT[:2])},
-        {"mask_map": replace(MAP, text="others")},
-        {"mask_map": replace(MAP, square="another")},
+        CUT,
+        replace(CUT, counts=COUNTS[::-1] + 1, threshold=0.3),
+        replace(CUT, removed=COUNTS, threshold=None, layer="fc2"),
     ],
 )
-def test_every_number_moves_pixels(change):
-    assert (drawn(result()) != drawn(result(**change))).any()
+def test_a_cut_is_drawn_at_its_figures(cut):
+    picture = figure(8.6, 4.8)
+    plot.draw(picture, result())
+    plot.draw(picture, result(cut=cut))
+    axes = picture.axes[1]
+    every, removed = (bars.get_data() for bars in axes.patches)
+    np.testing.assert_array_equal(every.values, np.maximum(cut.counts, plot.FLOOR))
+    np.testing.assert_array_equal(removed.values, np.maximum(cut.removed, plot.FLOOR))
+    np.testing.assert_array_equal(every.edges, EDGES)
+    at = [line.get_xdata()[0] for line in axes.lines]
+    assert at == ([] if cut.threshold is None else [-cut.threshold, cut.threshold])
+    assert axes.texts[-1].get_text().startswith(f"{cut.layer}: {cut.removed.sum()} of")
 
 
-BEFORE = replace(PACKED, accuracy=0.8)
-
-
-@pytest.mark.parametrize(
-    "marks", [Marks(trail=(BEFORE,)), Marks(pinned=(BEFORE,)), Marks(guess=0.5)]
-)
-def test_every_mark_is_drawn(marks):
-    assert (drawn(result()) != drawn(result(), marks)).any()
+def test_a_mask_is_drawn_darker_where_it_keeps_more():
+    gap = KEPT.copy()
+    gap[:, 1] = np.nan
+    picture = figure(8.6, 4.8)
+    for kept, text in ((KEPT, "a"), (KEPT[::-1], "b"), (KEPT[:2], "c"), (gap, "d")):
+        shown = replace(MAP, kept=kept, text=text, square=f"square {text}")
+        plot.draw(picture, result(mask_map=shown))
+        axes = picture.axes[2]
+        (image,) = axes.images
+        np.testing.assert_array_equal(image.get_array().filled(np.nan), kept)
+        shades = image.to_rgba(image.get_array())
+        grey = shades[..., :3].mean(axis=-1)
+        assert (grey[np.nanargmin(kept) // 4, 0] >= grey).mean() > 0.9 or text == "d"
+        assert image.get_clim() == (0, shown.darkest)
+        assert axes.texts[-1].get_text().startswith(f"{text};\nsquare {text}, darkest")
+    assert (shades[:, 1, 3] == 0).all() or (shades[:, 1, :3] == 1).all()  # the gap
+    assert shown.darkest == 0.5 and replace(MAP, kept=0 * KEPT).darkest == 1
 
 
 def test_a_frame_that_is_kept_shows_the_same_picture():
@@ -111,14 +121,6 @@ def test_squares_are_squares_and_stay_in_their_box(shape):
     assert bottom >= -1e-9 and top <= height + 1e-9
     inches = axes.get_window_extent().size / picture.dpi
     np.testing.assert_allclose(inches, plot.MAP_BOX, atol=0.01)
-
-
-def test_a_gap_between_kernels_is_white():
-    gap = KEPT.copy()
-    gap[:, 1] = np.nan
-    shown = replace(MAP, kept=gap)
-    assert shown.darkest == 0.5 and replace(MAP, kept=0 * KEPT).darkest == 1
-    assert (drawn(result(mask_map=shown)) != drawn(result())).any()
 
 
 def test_no_name_of_a_size_touches_another():

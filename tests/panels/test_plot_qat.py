@@ -34,19 +34,31 @@ def drawn(shown, marks=None, picture=None):
 
 
 @pytest.mark.parametrize(
-    "change",
+    "course",
     [
-        {"points": (FLOAT, ROUNDED, TRAINED)},
-        {"points": (FLOAT, replace(ROUNDED, accuracy=0.3))},
-        {"course": replace(COURSE, done=20)},
-        {"course": replace(COURSE, losses=((5, 1.4), (10, 0.5)))},
-        {"course": replace(COURSE, levels=LEVELS | {"rounded": 2.0})},
-        {"course": replace(COURSE, steps=50)},
-        {"course": Course(0, levels=LEVELS)},
+        COURSE,
+        replace(COURSE, done=20, losses=((5, 1.4), (10, 0.5))),
+        replace(COURSE, steps=50, levels=LEVELS | {"rounded": 2.0}),
+        Course(0, levels=LEVELS),
     ],
 )
-def test_every_number_moves_pixels(change):
-    assert (drawn(result()) != drawn(result(**change))).any()
+def test_a_course_is_drawn_at_its_figures(course):
+    picture = figure(8.6, 3.4)
+    plot.draw(picture, result())
+    alt = plot.draw(picture, result(course))
+    axes = picture.axes[1]
+    (bar,) = axes.patches
+    assert bar.get_x() + bar.get_width() == course.done
+    levels = [line for line in axes.lines if list(line.get_xdata()) == [0, 1]]
+    assert [line.get_ydata()[0] for line in levels] == [
+        course.levels[name] for name in plot.LEVELS
+    ]
+    falling = [line for line in axes.lines if line.get_marker() == "^"]
+    assert [line.get_xydata().tolist() for line in falling] == (
+        [[list(row) for row in course.losses]] if course.losses else []
+    )
+    assert axes.get_xlim() == (0, 1.04 * course.steps or 1)
+    assert axes.texts[-1].get_text() == plot.title(course) in alt
 
 
 def test_a_reused_frame_gives_the_pixels_of_a_new_figure():
