@@ -41,7 +41,7 @@ class Panel:
     def __init__(self, lesson: Lesson, guess: float | None = None, **settings):
         self.lesson = lesson
         self.result = None
-        self._guess = _checked_guess(guess)
+        self._guess = _checked_guess(guess, lesson)
         self._start = complete(lesson.controls, settings, {})
         self.settings = dict(self._start)
         if lesson.prepare:
@@ -94,7 +94,7 @@ class Panel:
 
     @guess.setter
     def guess(self, accuracy: float | None) -> None:
-        self._guess = _checked_guess(accuracy)
+        self._guess = _checked_guess(accuracy, self.lesson)
         self._redraw()
 
     # What a driver without a mouse reads and turns
@@ -425,7 +425,35 @@ class Panel:
         self._shown = True
 
 
-def _checked_guess(accuracy: float | None) -> float | None:
+def constructor(lesson: Lesson) -> Callable[..., Panel]:
+    """The function that makes a lesson's panel, to stand as the last line of a cell.
+
+    It is called by its module's folder, such as `clipping_panel`, and takes the first
+    setting (the network) by position or by name.
+    """
+    first = lesson.controls[0]
+
+    def make(
+        network: str | None = None, guess: float | None = None, **settings
+    ) -> Panel:
+        chosen = {} if network is None else {first.name: network}
+        return Panel(lesson, guess, **chosen, **settings)
+
+    make.__module__ = lesson.compute.__module__
+    make.__name__ = make.__qualname__ = f"{make.__module__.split('.')[-2]}_panel"
+    names = ", ".join(control.name for control in lesson.controls[1:])
+    make.__doc__ = (
+        f"The panel of {lesson.title}, to stand as the last line of a cell.\n\n"
+        f"network: a name of the zoo, {first.initial({})!r} if left out. guess: the "
+        "accuracy that the reader predicts,\n0 to 1. settings: as for `compute`; those "
+        f"left out begin at their defaults:\n{names}.\n"
+    )
+    return make
+
+
+def _checked_guess(accuracy: float | None, lesson: Lesson) -> float | None:
+    if accuracy is not None and not lesson.guessed:
+        raise ValueError(f"the {lesson.title} panel measures nothing to guess")
     if accuracy is not None and not 0 <= accuracy <= 1:
         raise ValueError(f"the guess is {accuracy}: give an accuracy from 0 to 1")
     return accuracy

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from labkit.measure.ledger import Row
+from labkit.panels import words
 from labkit.panels.controls import Control, Settings
 from labkit.plots.plane import Point
 
@@ -21,7 +22,8 @@ class Lesson:
     bytes, what "Save" writes. code: settings -> Python text that reproduces them.
     prepare: settings -> anything; it reads what `compute` will need (and keep), in a
     thread beside the panel's own start. cancel: settings that end what takes long; with
-    them the panel has a button "Cancel".
+    them the panel has a button "Cancel". size: of the picture, in inches. guessed:
+    whether there is an accuracy to guess.
     """
 
     title: str
@@ -37,13 +39,17 @@ class Lesson:
     prepare: Callable[[Settings], object] | None = None
     cancel: Settings = field(default_factory=dict)
     size: tuple[float, float] = (8.6, 3.4)
+    guessed: bool = True
 
 
 def told_by(report) -> dict[str, Callable]:
-    """The functions of a Lesson that its report module has, by their names there."""
+    """The functions of a Lesson that its report module has, by their names there.
+
+    A report without a `state` of its own has the one of `words`.
+    """
     return {
         "lines": report.lines,
-        "state": report.state,
+        "state": getattr(report, "state", words.state),
         "ledger": report.rows,
         "files": report.files,
         "code": report.code,

@@ -68,6 +68,42 @@ def progress(n: int, total: int, complete: bool) -> str:
     return exact if complete else f"{exact}; the other columns follow…"
 
 
+def state(position) -> str:
+    """How far the measurement of a position is, where a report says nothing else."""
+    return progress(position.accuracy.n, position.total, position.latency is not None)
+
+
+def file_line(position, name: str, size_bytes: int, packed: str = "packed in ") -> str:
+    """The first line of a readout: a setting's accuracy, its file, how much smaller.
+
+    name: the position in words. packed: "" for a file that runs as it is.
+    """
+    full = len(position.network)
+    return (
+        f"{position.settings['network']}, {name}: {measured(position.accuracy)}, "
+        f"{packed}{size_bytes:,} bytes, {full / size_bytes:.2f}× smaller"
+    )
+
+
+def packed_rows(position, compressed, stage: str) -> tuple[list[Row], list[str]]:
+    """The ledger of a float32 and a packed file, and why columns disagree."""
+    found = {
+        "float32": ledger.network_row(position.network),
+        "packed": ledger.compressed_row(compressed, stage),
+    }
+    table = filled(found, position)
+    return table, ledger.explain(table)
+
+
+def layers_part(layers: tuple[str, ...] | None) -> str:
+    """What a file's name says of the chosen layers; nothing where it is all of them.
+
+    >>> layers_part(None), layers_part(("fc1",))
+    ('', '-1layers')
+    """
+    return "" if layers is None else f"-{len(layers)}layers"
+
+
 def of_asked(steps: int, asked: int) -> str:
     """Why a live training took fewer steps than were asked for; nothing if it did not.
 

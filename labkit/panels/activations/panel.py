@@ -29,7 +29,7 @@ from labkit.panels import measuring
 from labkit.panels.activations import plot, readings, report
 from labkit.panels.activations.plot import Reading
 from labkit.panels.activations.readings import FLOAT_BITS
-from labkit.panels.base import Panel
+from labkit.panels.base import constructor
 from labkit.panels.controls import Control, Settings
 from labkit.panels.one_by_one import images_for, one_by_one
 from labkit.panels.positions import NetworkPosition, stages, test_images
@@ -253,13 +253,4 @@ LESSON = Lesson(
     prepare=test_images,
 )
 
-
-def activations_panel(
-    network: str = "resnet8", guess: float | None = None, **settings
-) -> Panel:
-    """The panel, to stand as the last line of a cell.
-
-    network: a name of the zoo. guess: the accuracy that the reader predicts, 0 to 1.
-    settings: as for `compute`; those left out begin at their defaults.
-    """
-    return Panel(LESSON, guess, network=network, **settings)
+activations_panel = constructor(LESSON)

@@ -26,7 +26,7 @@ from labkit.measure.correctness import BATCH, THREADS, Accuracy
 from labkit.measure.timing import Latency
 from labkit.model.network import Network
 from labkit.panels import measuring
-from labkit.panels.base import Panel
+from labkit.panels.base import constructor
 from labkit.panels.budget import plot, report
 from labkit.panels.controls import Control, Settings
 from labkit.panels.positions import NetworkPosition, layer_names, stages, test_images
@@ -262,13 +262,4 @@ LESSON = Lesson(
     size=(8.6, 4.6),
 )
 
-
-def budget_panel(
-    network: str = "resnet8", guess: float | None = None, **settings
-) -> Panel:
-    """The panel, to stand as the last line of a cell.
-
-    network: a name of the zoo. guess: the accuracy that the reader predicts, 0 to 1.
-    settings: as for `compute`; those left out begin at their defaults.
-    """
-    return Panel(LESSON, guess, network=network, **settings)
+budget_panel = constructor(LESSON)

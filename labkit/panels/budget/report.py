@@ -1,10 +1,11 @@
 """What the budget panel says of a position: readout, ledger, files, code."""
 
-from labkit import measure
-from labkit.measure import ledger
 from labkit.panels.controls import Settings
-from labkit.panels.words import change, filled, measured, progress
-from labkit.plots.base import percent
+from labkit.panels.words import (
+    beside_float,
+    measured,
+    packed_rows,
+)
 
 SAME_BITS = "The lab's deployable files have the same bits in every layer."
 
@@ -32,13 +33,11 @@ def _layers(count: int) -> str:
 def lines(position) -> list[str]:
     """The readout: accuracy and bytes, the paired test, the loss."""
     size, full = position.chosen.compressed.size_bytes, len(position.network)
-    paired = measure.compare(position.base_accuracy, position.accuracy)
     return [
         f"{position.settings['network']}, {name(position.settings)}: "
         f"{measured(position.accuracy)}, packed in {size:,} of "
         f"{position.budget_bytes:,} bytes, {full / size:.2f}× smaller",
-        f"float32: {percent(position.base_accuracy.value)}; on the same images "
-        f"{change(paired)}",
+        beside_float(position),
         _loss_line(position),
     ]
 
@@ -68,21 +67,11 @@ def nats(increase: float) -> str:
     return f"{increase:+.4f}".replace("-", "−")
 
 
-def state(position) -> str:
-    """How far the measurement is."""
-    return progress(position.accuracy.n, position.total, position.latency is not None)
-
-
 def rows(position) -> tuple[list, list[str]]:
     """The ledger: float32 and packed file, and why columns disagree."""
-    found = {
-        "float32": ledger.network_row(position.network),
-        "packed": ledger.compressed_row(
-            position.chosen.compressed, "packed, mixed bits"
-        ),
-    }
-    table = filled(found, position)
-    return [*table, ("deployable", SAME_BITS)], ledger.explain(table)
+    packed = position.chosen.compressed
+    table, notes = packed_rows(position, packed, "packed, mixed bits")
+    return [*table, ("deployable", SAME_BITS)], notes
 
 
 def files(position) -> dict[str, bytes]:

@@ -21,7 +21,7 @@ from labkit.measure.correctness import Accuracy
 from labkit.measure.timing import Latency
 from labkit.packed.compressed import Compressed
 from labkit.panels import measuring
-from labkit.panels.base import Panel
+from labkit.panels.base import constructor
 from labkit.panels.clipping import curves as clip_curves
 from labkit.panels.clipping import plot, report
 from labkit.panels.clipping.plot import ClipPoint, Curves, Errors
@@ -153,13 +153,4 @@ LESSON = Lesson(
     size=(8.6, 5.0),
 )
 
-
-def clipping_panel(
-    network: str = "mlp", guess: float | None = None, **settings
-) -> Panel:
-    """The panel, to stand as the last line of a cell.
-
-    network: a name of the zoo. guess: the accuracy that the reader predicts, 0 to 1.
-    settings: as for `compute`; those left out begin at their defaults.
-    """
-    return Panel(LESSON, guess, network=network, **settings)
+clipping_panel = constructor(LESSON)

@@ -1,9 +1,12 @@
 """What the clip panel says of a position: readout, ledger, files, code."""
 
-from labkit.measure import ledger
 from labkit.panels.clipping.plot import loss
 from labkit.panels.controls import Settings
-from labkit.panels.words import beside_float, filled, measured, progress
+from labkit.panels.words import (
+    beside_float,
+    file_line,
+    packed_rows,
+)
 
 SCOPE_TEXTS = {"all": "all layers", "one": "only this layer"}
 
@@ -29,11 +32,9 @@ def name(settings: Settings) -> str:
 
 def lines(position) -> list[str]:
     """The readout: accuracy and bytes, the paired test, the layer's errors."""
-    size, full = position.compressed.size_bytes, len(position.network)
+    size = position.compressed.size_bytes
     return [
-        f"{position.settings['network']}, {name(position.settings)}: "
-        f"{measured(position.accuracy)}, packed in {size:,} bytes, "
-        f"{full / size:.2f}× smaller",
+        file_line(position, name(position.settings), size),
         beside_float(position),
         _layer_line(position),
     ]
@@ -50,20 +51,10 @@ def _layer_line(position) -> str:
     )
 
 
-def state(position) -> str:
-    """How far the measurement is."""
-    return progress(position.accuracy.n, position.total, position.latency is not None)
-
-
 def rows(position) -> tuple[list, list[str]]:
     """The ledger: float32 and packed file, and why columns disagree."""
     packed = f"packed, {position.settings['bits']} bits"
-    found = {
-        "float32": ledger.network_row(position.network),
-        "packed": ledger.compressed_row(position.compressed, packed),
-    }
-    table = filled(found, position)
-    return table, ledger.explain(table)
+    return packed_rows(position, position.compressed, packed)
 
 
 def files(position) -> dict[str, bytes]:

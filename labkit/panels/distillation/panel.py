@@ -19,7 +19,7 @@ from labkit.measure.correctness import Accuracy
 from labkit.measure.timing import Latency
 from labkit.model.network import Network
 from labkit.panels import measuring
-from labkit.panels.base import Panel
+from labkit.panels.base import constructor
 from labkit.panels.controls import Control
 from labkit.panels.distillation import plot, report
 from labkit.panels.distillation.plot import Course
@@ -175,13 +175,4 @@ LESSON = Lesson(
     cancel={"images": 0},
 )
 
-
-def distillation_panel(
-    network: str = "lenet5", guess: float | None = None, **settings
-) -> Panel:
-    """The panel, to stand as the last line of a cell.
-
-    network: the teacher. guess: the accuracy that the reader predicts, 0 to 1.
-    settings: as for `compute`; those left out begin at their defaults.
-    """
-    return Panel(LESSON, guess, network=network, **settings)
+distillation_panel = constructor(LESSON)

@@ -40,7 +40,7 @@ from labkit.model.network import Network
 from labkit.packed.compressed import Compressed
 from labkit.packed.storages import STORAGES
 from labkit.panels import measuring
-from labkit.panels.base import Panel
+from labkit.panels.base import constructor
 from labkit.panels.controls import Control, Settings
 from labkit.panels.positions import (
     NetworkPosition,
@@ -255,13 +255,4 @@ LESSON = Lesson(
     size=(8.6, 4.8),
 )
 
-
-def pruning_panel(
-    network: str = "mlp", guess: float | None = None, **settings
-) -> Panel:
-    """The panel, to stand as the last line of a cell.
-
-    network: a name of the zoo. guess: the accuracy that the reader predicts, 0 to 1.
-    settings: as for `compute`; those left out begin at their defaults.
-    """
-    return Panel(LESSON, guess, network=network, **settings)
+pruning_panel = constructor(LESSON)

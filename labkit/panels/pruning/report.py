@@ -11,10 +11,10 @@ from labkit.panels.words import (
     beside_float,
     beside_float_time,
     chosen_layers,
+    file_line,
     filled,
     fraction_text,
-    measured,
-    progress,
+    layers_part,
 )
 from labkit.prune.masking import SCOPES
 from labkit.prune.scores import CRITERIA
@@ -73,11 +73,9 @@ def name(settings: Settings) -> str:
 
 def lines(position) -> list[str]:
     """The readout: accuracy and bytes, the paired test, weights left and latency."""
-    size, full = position.compressed.size_bytes, len(position.network)
+    size = position.compressed.size_bytes
     return [
-        f"{position.settings['network']}, {name(position.settings)}: "
-        f"{measured(position.accuracy)}, packed in {size:,} bytes, "
-        f"{full / size:.2f}× smaller",
+        file_line(position, name(position.settings), size),
         beside_float(position),
         f"{_left(position)}; {_with_zeros(position)}",
     ]
@@ -101,11 +99,6 @@ def _with_zeros(position) -> str:
     return f"{text}, {beside_float_time(position, 'zeros')}"
 
 
-def state(position) -> str:
-    """How far the measurement is."""
-    return progress(position.accuracy.n, position.total, position.latency is not None)
-
-
 def rows(position) -> tuple[list, list[str]]:
     """The ledger: float32, pruned with zeros, packed, and why columns disagree."""
     storage = position.settings["storage"]
@@ -123,7 +116,7 @@ def rows(position) -> tuple[list, list[str]]:
 def files(position) -> dict[str, bytes]:
     """The packed file, and the one with zeros in it."""
     now = position.settings
-    part = "" if now["layers"] is None else f"-{len(now['layers'])}layers"
+    part = layers_part(now["layers"])
     channels = "" if now["channels"] == AS_THEY_ARE else "-channels"
     start = (
         f"{now['network']}-{now['criterion']}-{now['scope']}"

@@ -25,7 +25,7 @@ from labkit.model.network import Network
 from labkit.packed import compressed
 from labkit.packed.compressed import Compressed
 from labkit.panels import measuring
-from labkit.panels.base import Panel
+from labkit.panels.base import constructor
 from labkit.panels.controls import Control
 from labkit.panels.positions import FIRST, STAGES, NetworkPosition, test_images
 from labkit.panels.qat import plot, report
@@ -216,13 +216,4 @@ LESSON = Lesson(
     cancel={"steps": 0},
 )
 
-
-def qat_panel(
-    network: str = "resnet8", guess: float | None = None, **settings
-) -> Panel:
-    """The panel, to stand as the last line of a cell.
-
-    network: a name of the zoo. guess: the accuracy that the reader predicts, 0 to 1.
-    settings: as for `compute`; those left out begin at their defaults.
-    """
-    return Panel(LESSON, guess, network=network, **settings)
+qat_panel = constructor(LESSON)

@@ -21,7 +21,7 @@ from labkit.measure.quick import is_quick
 from labkit.measure.timing import Latency
 from labkit.packed.compressed import Compressed
 from labkit.panels import measuring
-from labkit.panels.base import Panel
+from labkit.panels.base import constructor
 from labkit.panels.controls import Control, Settings
 from labkit.panels.histogram import histogram
 from labkit.panels.positions import (
@@ -239,13 +239,4 @@ LESSON = Lesson(
     prepare=test_images,
 )
 
-
-def quantization_panel(
-    network: str = "mlp", guess: float | None = None, **settings
-) -> Panel:
-    """The panel, to stand as the last line of a cell.
-
-    network: a name of the zoo. guess: the accuracy that the reader predicts, 0 to 1.
-    settings: as for `compute`; those left out begin at their defaults.
-    """
-    return Panel(LESSON, guess, network=network, **settings)
+quantization_panel = constructor(LESSON)

@@ -8,9 +8,10 @@ from labkit.panels.words import (
     beside_float_time,
     change,
     chosen_layers,
+    file_line,
     filled,
+    layers_part,
     measured,
-    progress,
 )
 from labkit.plots.base import percent
 from labkit.quantize.granularity import BLOCK
@@ -70,12 +71,10 @@ def not_deployable(settings: Settings) -> str | None:
 
 def lines(position) -> list[str]:
     """The readout: accuracy and bytes, the paired test, the deployable file."""
-    size, full = position.compressed.size_bytes, len(position.network)
+    size = position.compressed.size_bytes
     paired = measure.compare(position.base_accuracy, position.accuracy)
     return [
-        f"{position.settings['network']}, {name(position.settings)}: "
-        f"{measured(position.accuracy)}, packed in {size:,} bytes, "
-        f"{full / size:.2f}× smaller",
+        file_line(position, name(position.settings), size),
         f"float32: {percent(position.base_accuracy.value)}; same images: "
         f"{change(paired)}",
         _deployed_line(position),
@@ -102,11 +101,6 @@ def _kind(deployed) -> str:
     return f"{deployed.mode.replace('_', '-')}, min–max"
 
 
-def state(position) -> str:
-    """How far the measurement is."""
-    return progress(position.accuracy.n, position.total, position.latency is not None)
-
-
 def rows(position) -> tuple[list, list[str]]:
     """The ledger: float32, packed and deployable file, and why columns disagree."""
     packed = f"packed, {position.settings['bits']} bits"
@@ -131,7 +125,7 @@ def files(position) -> dict[str, bytes]:
     now = position.settings
     block = str(now["block"]) if now["granularity"] == "block" else ""
     start = f"{now['network']}-{now['bits']}bit-{now['granularity']}{block}"
-    part = "" if now["layers"] is None else f"-{len(now['layers'])}layers"
+    part = layers_part(now["layers"])
     levels = now["rule"] if now["grid"] == UNIFORM else now["grid"]
     found = {f"{start}-{levels}{part}.packed": position.compressed.packed}
     if position.deployed is not None:

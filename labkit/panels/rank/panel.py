@@ -24,7 +24,7 @@ from labkit.compress.budget.low_rank import IMAGE_COUNTS, LowRank
 from labkit.compress.budget.rank_costs import UNITS
 from labkit.compress.budget.ranks import RANK_CHOICES
 from labkit.model.network import Network
-from labkit.panels.base import Panel
+from labkit.panels.base import constructor
 from labkit.panels.controls import Control, Settings
 from labkit.panels.positions import (
     SmallerPosition,
@@ -177,11 +177,4 @@ LESSON = Lesson(
     size=(8.6, 4.8),
 )
 
-
-def rank_panel(network: str = "mlp", guess: float | None = None, **settings) -> Panel:
-    """The panel, to stand as the last line of a cell.
-
-    network: a name of the zoo. guess: the accuracy that the reader predicts, 0 to 1.
-    settings: as for `compute`; those left out begin at their defaults.
-    """
-    return Panel(LESSON, guess, network=network, **settings)
+rank_panel = constructor(LESSON)

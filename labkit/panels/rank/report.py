@@ -11,8 +11,8 @@ from labkit.panels.words import (
     beside_float,
     chosen_layers,
     fraction_text,
+    layers_part,
     measured,
-    progress,
     smaller_costs,
     smaller_rows,
 )
@@ -64,11 +64,6 @@ def lines(position) -> list[str]:
     ]
 
 
-def state(position) -> str:
-    """How far the measurement is."""
-    return progress(position.accuracy.n, position.total, position.latency is not None)
-
-
 def rows(position) -> tuple[list, list[str]]:
     """The ledger: float32 and the factorized file, and why columns disagree."""
     return smaller_rows(position, "low rank")
@@ -77,7 +72,7 @@ def rows(position) -> tuple[list, list[str]]:
 def files(position) -> dict[str, bytes]:
     """The factorized file."""
     now = position.settings
-    part = "" if now["layers"] is None else f"-{len(now['layers'])}layers"
+    part = layers_part(now["layers"])
     start = f"{now['network']}-rank-{now['method']}-{now['by']}"
     file = f"{start}-{100 * now['share']:.3g}{part}.tflite"
     return {file: position.small.to_bytes()}

@@ -22,7 +22,7 @@ from labkit.measure.correctness import Accuracy
 from labkit.measure.timing import Latency
 from labkit.model.network import Network
 from labkit.panels import measuring
-from labkit.panels.base import Panel
+from labkit.panels.base import constructor
 from labkit.panels.controls import Control, Settings
 from labkit.panels.positions import NetworkPosition
 from labkit.panels.spec import Lesson, told_by
@@ -137,13 +137,7 @@ LESSON = Lesson(
     **told_by(report),
     prepare=_prepare,
     size=(8.6, 3.0),
+    guessed=False,
 )
 
-
-def temperature_panel(network: str = "lenet5", **settings) -> Panel:
-    """The panel, to stand as the last line of a cell.
-
-    network: the teacher, "mlp" or "lenet5". settings: as for `compute`; those left out
-    begin at their defaults.
-    """
-    return Panel(LESSON, None, network=network, **settings)
+temperature_panel = constructor(LESSON)

@@ -19,7 +19,7 @@ from labkit import zoo
 from labkit.compress.budget import units
 from labkit.compress.budget.units import SCOPES, UnitPruned
 from labkit.model.network import Network
-from labkit.panels.base import Panel
+from labkit.panels.base import constructor
 from labkit.panels.controls import Control, Settings
 from labkit.panels.positions import SmallerPosition, test_images, to_the_end
 from labkit.panels.spec import Lesson, told_by
@@ -149,11 +149,4 @@ LESSON = Lesson(
     size=(8.6, 4.8),
 )
 
-
-def units_panel(network: str = "mlp", guess: float | None = None, **settings) -> Panel:
-    """The panel, to stand as the last line of a cell.
-
-    network: a name of the zoo. guess: the accuracy that the reader predicts, 0 to 1.
-    settings: as for `compute`; those left out begin at their defaults.
-    """
-    return Panel(LESSON, guess, network=network, **settings)
+units_panel = constructor(LESSON)

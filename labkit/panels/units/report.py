@@ -6,9 +6,9 @@ from labkit.panels.words import (
     AS_THEY_ARE,
     beside_float,
     chosen_layers,
+    file_line,
     fraction_text,
-    measured,
-    progress,
+    layers_part,
     smaller_costs,
     smaller_rows,
 )
@@ -45,18 +45,11 @@ def name(settings: Settings) -> str:
 
 def lines(position) -> list[str]:
     """The readout: accuracy and bytes, the paired test, MACs and latency."""
-    size, full = len(position.small), len(position.network)
     return [
-        f"{position.settings['network']}, {name(position.settings)}: "
-        f"{measured(position.accuracy)}, {size:,} bytes, {full / size:.2f}× smaller",
+        file_line(position, name(position.settings), len(position.small), packed=""),
         beside_float(position),
         smaller_costs(position),
     ]
-
-
-def state(position) -> str:
-    """How far the measurement is."""
-    return progress(position.accuracy.n, position.total, position.latency is not None)
 
 
 def rows(position) -> tuple[list, list[str]]:
@@ -67,7 +60,7 @@ def rows(position) -> tuple[list, list[str]]:
 def files(position) -> dict[str, bytes]:
     """The smaller file."""
     now = position.settings
-    part = "" if now["layers"] is None else f"-{len(now['layers'])}layers"
+    part = layers_part(now["layers"])
     part += "" if now["blocks"] is None else f"-{len(now['blocks'])}branches"
     part += "" if now["channels"] == AS_THEY_ARE else "-channels"
     start = f"{now['network']}-units-{now['criterion']}-{now['scope']}"
