@@ -32,11 +32,13 @@ def few_images(monkeypatch, n: int, *parts: str) -> None:
 
 
 def ends(control, before):
-    """The least, the first and the greatest value of a control."""
+    """The least and the greatest value of a control, but the one that it has."""
     choices = control.choices(before)
     if control.several:
-        return [(), None, choices[:1]] if choices else [None]
-    return dict.fromkeys((choices[0], control.initial(before), choices[-1]))
+        found = [(), None, tuple(choices[:1])] if choices else []
+    else:
+        found = dict.fromkeys((choices[0], choices[-1]))
+    return [value for value in found if value != before[control.name]]
 
 
 def turn(panel, control, value) -> None:

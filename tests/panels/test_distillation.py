@@ -1,27 +1,27 @@
 """The distillation panels: figures, progress, cancel; a teacher's real outputs."""
 
-import io
 import threading
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from drive_controls import WAIT, few_images, nothing_kept, turns
-from matplotlib.image import imread
+from drive_controls import WAIT, few_images, nothing_kept
+from fake_trainings import fake_distillation
+from matplotlib.colors import to_hex
 
-from labkit import distill, measure, zoo
+from labkit import zoo
 from labkit.distill import dark_knowledge
-from labkit.model.resize import resize_dense
 from labkit.panels.distillation import panel, report
 from labkit.panels.distillation.panel import compute, distillation_panel
 from labkit.panels.distillation.plot import Course, title
 from labkit.panels.temperature import panel as temperature
-from labkit.panels.temperature.panel import PLACES, answers, ranked, temperature_panel
-from labkit.plots.base import figure
+from labkit.panels.temperature.panel import PLACES, answers, ranked
+from labkit.plots.base import BLUE, GREY, VERMILLION, figure
+from labkit.plots.plane import KINDS, Marks
 from labkit.train import child
 
 SMALL = 200
-MLP = zoo.load("mlp")
 
 
 @pytest.fixture(autouse=True)
@@ -31,72 +31,13 @@ def small_test_set(monkeypatch):
         yield
 
 
-def student_arrays(width, seed):
-    rng, found = np.random.default_rng(seed), {}
-    widths = (784, width, width, 10)
-    for k in (1, 2, 3):
-        found[f"fc{k}/kernel"] = rng.normal(0, 0.2, (widths[k], widths[k - 1]))
-        found[f"fc{k}/bias"] = np.zeros(widths[k])
-    return found
-
-
 @pytest.fixture
 def fake_training(monkeypatch):
-    """Trainings that take no time and give random students; their log."""
-    asked = []
-
-    def quick(
-        teacher,
-        width,
-        temperature,
-        alpha,
-        images,
-        steps,
-        seed,
-        cancelled=None,
-        seconds=None,
-    ):
-        asked.append((teacher, width, temperature, alpha, images, steps, seed))
-        content, arrays = io.BytesIO(), {}
-        for k, student in enumerate(("alone", "distilled")):
-            for step in (100, steps):
-                yield child.Progress(step, steps, 1 / step, student=student)
-            found = student_arrays(width, [seed, k])
-            arrays |= {f"{student}/{name}": a for name, a in found.items()}
-        np.savez(content, **arrays)
-        yield child.Progress(steps, steps, 0.0, content.getvalue(), "distilled")
-
-    monkeypatch.setattr(child, "distillation", quick)
-    return asked
+    return fake_distillation(monkeypatch)
 
 
 def shown(result):
     return {p.kind: (p.accuracy, p.size_bytes) for p in result.points}
-
-
-def direct(settings):
-    """The figures of a setting without the panel."""
-    data = zoo.dataset(settings["network"])
-    networks = {"float": zoo.load(settings["network"])}
-    if settings["images"]:
-        for k, student in enumerate(("alone", "distilled")):
-            arrays = student_arrays(settings["width"], [settings["seed"], k])
-            networks[student] = resize_dense(MLP, arrays)
-    return {
-        kind: (measure.accuracy(network, data.test).value, len(network))
-        for kind, network in networks.items()
-    }
-
-
-def test_every_control_to_its_ends(fake_training):
-    panel = distillation_panel("mlp", images=100)
-    panel.set()
-    for result in turns(panel):
-        assert shown(result) == direct(result.settings)
-        said = "".join(report.lines(result))
-        for accuracy, _ in shown(result).values():
-            assert f"{100 * accuracy:.2f} %" in said
-        assert f"exact on all {SMALL}" in panel.readout
 
 
 def test_the_default_trains_nothing(fake_training):
@@ -191,20 +132,6 @@ def test_a_training_that_fails_is_in_sight(monkeypatch):
     assert "TrainingError: the training failed: no memory" in panel.readout
 
 
-@pytest.mark.parametrize(
-    ("settings", "sentence"),
-    [
-        ({"width": 50}, "width is 50: choose one of 10, 30, 100, 300"),
-        ({"alpha": 2}, "alpha is 2: choose one of 0.25"),
-        ({"network": "resnet8"}, "network is 'resnet8': choose one of 'lenet5', 'mlp'"),
-    ],
-)
-def test_a_setting_that_does_not_fit_is_one_sentence(settings, sentence):
-    with pytest.raises(ValueError) as raised:
-        distillation_panel(**settings)
-    assert str(raised.value).startswith(sentence)
-
-
 def test_the_code_reproduces_the_figures(capsys, fake_training):
     panel = distillation_panel("mlp", images=100, seed=2)
     result = panel.set()
@@ -216,47 +143,22 @@ def test_the_code_reproduces_the_figures(capsys, fake_training):
     assert fake_training == [("mlp", 30, 4, 0.9, 100, 500, 2)] * 2
 
 
-def test_saved_files_are_the_measured_ones(tmp_path, fake_training):
-    panel = distillation_panel("mlp", images=100)
-    result = panel.set()
-    paths = panel.save(tmp_path)
-    assert [path.name for path in paths] == [
-        "student30-100images-seed0-alone.tflite",
-        "student30-100images-seed0-T4-alpha0.9-from-mlp.tflite",
-    ]
-    for path, network in zip(paths, result.students.values(), strict=True):
-        assert path.read_bytes() == network.to_bytes()
-    rows, _ = report.rows(result)
-    stages = [row.stage for row in rows]
-    assert stages == ["teacher mlp", "student, alone", "student, distilled"]
-    assert all(row.latency and row.deflated_bytes for row in rows)
-
-
-def test_every_number_of_the_course_moves_pixels(fake_training):
-    *_, result = compute("mlp", images=100)
-
-    def drawn(course):
-        picture = figure(8.6, 3.4)
-        shown = panel.Position(
-            result.settings,
-            result.network,
-            result.total,
-            course,
-            result.students,
-            result.accuracies,
-        )
-        panel.plot.draw(picture, shown)
-        return imread(io.BytesIO(picture.png()))
-
-    course = Course(500).after("alone", 100, 0.5)
-    first = drawn(course)
-    for other in (
-        Course(400, course.losses),
-        Course(500).after("alone", 100, 0.7),
-        Course(500).after("distilled", 100, 0.5),
-        course.after("alone", 200, 0.4),
-    ):
-        assert (drawn(other) != first).any()
+@pytest.mark.parametrize("student", ["alone", "distilled"])
+def test_a_course_is_drawn_at_its_figures(student, fake_training):
+    """Its losses in the student's colour, the bar at the foot, then the title."""
+    picture, base = figure(*panel.LESSON.size), next(compute("mlp"))
+    for course in (Course(500), Course(400).after(student, 100, 0.5)):
+        course = course.after(student, 200, 0.4)
+        alt = panel.LESSON.draw(picture, replace(base, course=course), Marks())
+        axes = picture.axes[1]
+        (line,) = [line for line in axes.lines if len(line.get_xdata())]
+        assert [(x, y) for x, y in line.get_xydata()] == list(course.losses[student])
+        assert to_hex(line.get_color()).upper() == KINDS[student][0]
+        (bar,) = axes.patches
+        assert bar.get_x() + bar.get_width() == course.done / 2
+        assert axes.get_xlim() == (0, 1.04 * course.steps)
+        assert axes.texts[-1].get_text() == title(course) in alt
+        assert f"{student}: loss 0.4 at step 200" in alt
 
 
 # The temperature panel
@@ -266,24 +168,6 @@ def test_every_number_of_the_course_moves_pixels(fake_training):
 def test_a_place_without_an_image_is_refused(place):
     with pytest.raises(ValueError, match=f"place is {place}: give 1 to .* 4s at hand"):
         next(temperature.compute("mlp", place=place))
-
-
-def test_the_temperature_panel_says_what_numpy_says():
-    panel = temperature_panel("mlp", digit=7)
-    panel.set()
-    split, logits = zoo.dataset("mlp").validation, zoo.load("mlp")
-    for result in turns(panel):
-        soft, now = result.soft, result.settings
-        row = int(np.flatnonzero(split.index == soft.number)[0])
-        assert split.labels[row] == soft.label == now["digit"]
-        answer = logits.predict(split.images[[row]])
-        p = distill.soften(answer[0], now["temperature"])
-        np.testing.assert_allclose(soft.probabilities, p, rtol=1e-3, atol=1e-6)
-        wrong = dark_knowledge.nearest_wrong(answer, split.labels[[row]])[0]
-        said = panel.readout
-        assert soft.nearest == wrong and f"the nearest wrong class {wrong} has" in said
-        assert f"entropy {soft.entropy():.3f} nats" in said
-        assert f"{100 * soft.probabilities[soft.nearest]:.2f} %" in said
 
 
 def test_the_first_image_tells_most_and_is_told_right():
@@ -296,43 +180,21 @@ def test_the_first_image_tells_most_and_is_told_right():
         assert (logits[order].argmax(axis=1) == digit).all()
 
 
-def test_the_temperature_panel_s_code_and_picture(capsys):
-    panel = temperature_panel("mlp", digit=3, place=5, temperature=8)
-    soft = panel.set().soft
-    capsys.readouterr()
-    exec(panel.code, {})
-    said = capsys.readouterr().out
-    assert f"image {soft.number}: nearest wrong class {soft.nearest}" in said
-    assert f"entropy {soft.entropy():.3f} nats" in said
-    first = panel.figure.png()
-    assert f"T = 8: 0: {100 * soft.probabilities[0]:.1f} %" in panel.alt
-    panel.set(temperature=10)
-    assert panel.figure.png() != first
-    panel.set(temperature=8)
-    assert panel.figure.png() == first
-    fresh = figure(*temperature.LESSON.size)
-    temperature.plot.draw(fresh, panel.result)
-    np.testing.assert_array_equal(
-        imread(io.BytesIO(fresh.png())), imread(io.BytesIO(first))
-    )
-
-
-def test_a_run_in_a_cell_keeps_its_picture_without_tensorflow():
-    import nbformat
-    from nbclient import NotebookClient
-
-    notebook = nbformat.v4.new_notebook()
-    notebook.cells = [
-        nbformat.v4.new_code_cell(source)
-        for source in (
-            "from labkit.panels import distillation_panel, temperature_panel",
-            "temperature_panel('mlp', temperature=4)",
-            "distillation_panel('mlp')",
-            "import sys\nprint('keras' in sys.modules)",
-        )
-    ]
-    NotebookClient(notebook, timeout=WAIT, kernel_name="python3").execute()
-    for cell, part in zip(notebook.cells[1:3], ("T = 4", "no training"), strict=True):
-        (picture,) = [o for o in cell.outputs if "image/png" in o.get("data", {})]
-        assert part in picture.metadata["image/png"]["alt"]
-    assert notebook.cells[3].outputs[-1].text.strip() == "False"
+def test_the_temperature_picture_has_the_teacher_s_probabilities():
+    """On a kept frame: one bar a class, and the curves' marks at this temperature."""
+    lesson = temperature.LESSON
+    picture = figure(*lesson.size)
+    for t in (10, 8):
+        result = next(temperature.compute("mlp", temperature=t, digit=3, place=5))
+        alt = lesson.draw(picture, result, Marks())
+        p = result.soft.probabilities
+        assert f"T = {t}: 0: {100 * p[0]:.1f} %" in alt
+        (axes,) = [axes for axes in picture.axes if len(axes.patches) == 10]
+        bars = [bar.get_height() for bar in axes.patches]
+        np.testing.assert_allclose(bars, p, rtol=1e-9)
+        colours = [to_hex(bar.get_facecolor()).upper() for bar in axes.patches]
+        assert colours[3] == BLUE and colours[result.soft.nearest] == VERMILLION
+        assert set(colours) == {BLUE, VERMILLION, GREY}
+        assert [text.get_text() for text in axes.texts[-11:-1]] == [
+            f"{100 * one:.1f}" for one in p
+        ]

@@ -4,23 +4,22 @@ import threading
 import time
 from dataclasses import replace
 
-import nbformat
 import psutil
 import pytest
-from drive_controls import TURNED, WAIT, few_images, nothing_kept, turns
-from nbclient import NotebookClient
+from drive_controls import WAIT, few_images, nothing_kept
+from fake_trainings import fake_quantized_training
+from recomputed.qat import CALIBRATION
 
 from labkit import measure, zoo
-from labkit.compress.post_training import Setting, round_network
 from labkit.packed import compressed
 from labkit.panels.base import Panel
 from labkit.panels.qat import panel as training
 from labkit.panels.qat import report
-from labkit.panels.qat.panel import STEPS, compute, qat_panel
+from labkit.panels.qat.panel import compute, qat_panel
 from labkit.train import child
 
 NETWORKS = zoo.NAMES
-SMALL, FEW = 200, 20
+SMALL = 200
 
 
 @pytest.fixture
@@ -28,7 +27,7 @@ def small_test_set(monkeypatch):
     """The first images of each set: a large network's 10,000 take seconds."""
     few_images(monkeypatch, SMALL, "test")
     for module in (training, report):
-        monkeypatch.setattr(module, "CALIBRATION_IMAGES", FEW)
+        monkeypatch.setattr(module, "CALIBRATION_IMAGES", CALIBRATION)
 
 
 @pytest.fixture(autouse=True)
@@ -40,65 +39,11 @@ def own_trainings():
 
 @pytest.fixture
 def fake_training(monkeypatch):
-    """Trainings that take no time and give the network at 8 bits; their log."""
-    asked = []
-
-    def quick(name, setting, steps, seed, cancelled, seconds):
-        asked.append((name, setting, steps, seed))
-        for step in (5, steps):
-            yield child.Progress(step, steps, 1 / step)
-        images = zoo.dataset(name).calibration.take(FEW)
-        eight = training._rounded(zoo.load(name), images, Setting(8, 8)).packed
-        yield child.Progress(steps, steps, 1 / steps, eight)
-
-    monkeypatch.setattr(child, "training", quick)
-    return asked
-
-
-def direct(settings):
-    """The figures of a setting without the panel: kind -> (accuracy, bytes)."""
-    name, data = settings["network"], zoo.dataset(settings["network"])
-    images = data.calibration.images[:FEW]
-    setting = Setting(settings["weights"], settings["activations"])
-    network = zoo.load(name)
-    rounded = round_network(network, images, setting)
-    files = {
-        "float": (network, len(network.to_bytes())),
-        "packed": (compressed.unpack(rounded.packed), len(rounded.packed)),
-    }
-    if settings["steps"]:
-        packed = child.train_quantized(
-            name, str(setting), settings["steps"], settings["seed"]
-        )
-        files["trained"] = compressed.unpack(packed), len(packed)
-    return {k: (measure.accuracy(n, data.test).value, b) for k, (n, b) in files.items()}
+    return fake_quantized_training(monkeypatch)
 
 
 def shown(result):
     return {p.kind: (p.accuracy, p.size_bytes) for p in result.points}
-
-
-@pytest.mark.parametrize("name", TURNED)
-def test_every_control_to_its_ends(name, small_test_set, fake_training):
-    panel = qat_panel(name)
-    panel.set()
-    for result in turns(panel):
-        assert shown(result) == direct(result.settings)
-        said = "".join(report.lines(result))
-        for accuracy, _ in shown(result).values():
-            assert f"{100 * accuracy:.2f} %" in said
-        assert f"{shown(result)['packed'][1]:,}" in panel.readout
-        assert f"exact on all {SMALL}" in panel.readout
-
-
-def test_from_network_to_network(small_test_set, fake_training):
-    panel = qat_panel("mlp", steps=200)
-    for name in ("resnet20", "lenet5", "resnet8"):
-        panel.control("network").value = name
-        result = panel.wait(WAIT)
-        assert result.settings["steps"] == 0
-        assert [value for _, value in panel.control("steps").options] == [*STEPS[name]]
-        assert shown(result) == direct(result.settings)
 
 
 def test_the_default_trains_nothing(small_test_set, fake_training):
@@ -110,17 +55,18 @@ def test_the_default_trains_nothing(small_test_set, fake_training):
 
 
 def test_a_live_training_end_to_end(small_test_set, monkeypatch):
-    monkeypatch.setitem(training.STEPS, "mlp", (0, 6))
+    """One tiny step moves next to nothing: it starts where rounding ended."""
+    monkeypatch.setitem(training.STEPS, "mlp", (0, 1))
     seen = []
     state = report.state
     spied = replace(training.LESSON, state=lambda p: seen.append(state(p)) or seen[-1])
-    panel = Panel(spied, network="mlp", weights=2, activations=3)
-    panel.control("steps").value = 6
+    panel = Panel(spied, network="mlp", weights=3, activations=8)
+    panel.control("steps").value = 1
     result = panel.wait(WAIT)
-    assert [step for step, _ in result.course.losses] == [5, 6]
+    assert [step for step, _ in result.course.losses] == [1]
     assert set(shown(result)) == {"float", "packed", "trained"}
     bits = {k: q.bits for k, q in result.trained.quantized.items()}
-    assert bits == {"fc1": 8, "fc2": 2, "fc3": 8}
+    assert bits == {"fc1": 8, "fc2": 3, "fc3": 8}
     network = compressed.unpack(result.trained.packed)
     assert network.digest == result.trained.network.digest
     found = measure.accuracy(network, zoo.dataset("mlp").test).value
@@ -128,15 +74,9 @@ def test_a_live_training_end_to_end(small_test_set, monkeypatch):
     assert any("starting Keras" in state for state in seen)
     assert seen[-1] == f"exact on all {SMALL} test images"
     rows, notes = report.rows(result)
-    assert [row.stage for row in rows] == ["float32", "W2A3, rounded", "W2A3, trained"]
+    assert [row.stage for row in rows] == ["float32", "W3A8, rounded", "W3A8, trained"]
     assert len({row.parameters for row in rows}) == 1 and notes
     assert all(row.latency and row.deflated_bytes for row in rows)
-
-
-def test_a_training_starts_where_rounding_ended(small_test_set, monkeypatch):
-    """One tiny step moves next to nothing: the network is still the rounded one."""
-    monkeypatch.setitem(training.STEPS, "mlp", (0, 1))
-    result = qat_panel("mlp", weights=3, activations=8, steps=1).set()
     before, after = result.rounded.quantized["fc2"], result.trained.quantized["fc2"]
     assert (after.q == before.q).mean() > 0.97
     assert after.scale == pytest.approx(before.scale, rel=0.05)
@@ -256,47 +196,6 @@ def test_a_training_that_fails_is_in_sight(small_test_set, monkeypatch):
     assert "exact" in report.state(panel.wait(WAIT))
 
 
-@pytest.mark.parametrize(
-    ("settings", "sentence"),
-    [
-        ({"weights": 1}, "weights is 1: give a whole number from 2 to 8"),
-        ({"activations": 16}, "activations is 16: give a whole number from 2 to 8"),
-        ({"steps": 7}, "steps is 7: choose one of 0, 20, 40, 80"),
-        ({"network": "vgg"}, "network is 'vgg': choose one of 'mlp'"),
-    ],
-)
-def test_a_setting_that_does_not_fit_is_one_sentence(settings, sentence):
-    with pytest.raises(ValueError) as raised:
-        qat_panel(**settings)
-    assert str(raised.value).startswith(sentence)
-
-
-def test_the_code_reproduces_the_figures(capsys, small_test_set, fake_training):
-    panel = qat_panel("lenet5")
-    for settings in ({"weights": 3}, {"steps": 50, "seed": 2}):
-        result = panel.set(**settings)
-        capsys.readouterr()
-        exec(panel.code, {})
-        said = capsys.readouterr().out
-        accuracy, size = shown(result)["packed"]
-        assert f"rounded: {accuracy:.2%}, {size:,} bytes" in said
-    accuracy, size = shown(result)["trained"]
-    assert f"trained: {accuracy:.2%}, {size:,} bytes" in said
-    assert fake_training[-1] == ("lenet5", "W3A4", 50, 2)
-
-
-def test_saved_files_are_the_measured_ones(tmp_path, small_test_set, fake_training):
-    panel = qat_panel("mlp", weights=3)
-    result = panel.set()
-    (only,) = panel.save(tmp_path)
-    assert only.name == "mlp-W3A4-rounded.packed"
-    assert compressed.unpack(only.read_bytes()).digest == result.rounded.network.digest
-    result = panel.set(steps=50)
-    _, trained = panel.save(tmp_path)
-    assert trained.name == "mlp-W3A4-50steps-seed0.packed"
-    assert trained.read_bytes() == result.trained.packed
-
-
 def test_a_training_in_a_cell_shows_how_far_it_is(small_test_set, fake_training):
     """`set` waits for the end; on the page the picture moves on the way."""
     drawn = []
@@ -312,26 +211,6 @@ def test_a_training_in_a_cell_shows_how_far_it_is(small_test_set, fake_training)
     drawn.clear()
     panel.set(steps=100)
     assert len(drawn) > 1 and drawn[0] == 0 and drawn[-1] == 100
-
-
-def test_a_run_without_a_front_end_keeps_its_picture():
-    notebook = nbformat.v4.new_notebook()
-    notebook.cells = [
-        nbformat.v4.new_code_cell(source)
-        for source in (
-            "from labkit.panels import qat_panel",
-            "panel = qat_panel('mlp', weights=2)\npanel",
-            "import sys\nsize = panel.result.rounded.size_bytes",
-            "print(size, 'keras' in sys.modules)",
-        )
-    ]
-    NotebookClient(notebook, timeout=WAIT, kernel_name="python3").execute()
-    outputs = notebook.cells[1].outputs
-    (picture,) = [o for o in outputs if "image/png" in o.get("data", {})]
-    size, keras = notebook.cells[3].outputs[-1].text.split()
-    alt = picture.metadata["image/png"]["alt"]
-    assert f"{int(size):,} bytes" in alt and "no training" in alt
-    assert keras == "False"
 
 
 def test_no_thread_is_left(small_test_set, fake_training):
