@@ -127,7 +127,7 @@ def _limits_row(name: str, rounds: int) -> list[str]:
 
 def positions(size: Size) -> str:
     """A slider position per network: first estimate, with its picture, exact."""
-    from labkit.panels.quantization.panel import compute
+    from labkit.panels.quantization.panel import LESSON
     from labkit.panels.quantization.plot import draw
     from labkit.plots.base import figure
     from labkit.plots.plane import Marks
@@ -143,7 +143,8 @@ def positions(size: Size) -> str:
 
         def with_picture(name=name, picture=picture, settings=settings):
             bits, granularity = next(settings)
-            first = next(compute(network=name, bits=bits, granularity=granularity))
+            chosen = {"bits": bits, "granularity": granularity}
+            first = next(LESSON.positions(network=name, **chosen))
             draw(picture, first, Marks())
             picture.png()
 

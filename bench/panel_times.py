@@ -103,7 +103,7 @@ def timed(lesson, settings: dict, picture) -> tuple[tuple[float, float], ...]:
     first, exact = None, None
     with recorded() as files:
         start = time.perf_counter()
-        for result in lesson.compute(**settings):
+        for result in lesson.positions(**settings):
             if first is None:
                 lesson.draw(picture, result, Marks())
                 picture.png()

@@ -1,6 +1,6 @@
 """The one Panel class: controls, a picture, a ledger, and nothing that computes.
 
-A lesson gives `compute(cancelled=…, **settings)`, which yields better and better
+A lesson gives `compute(settings, cancelled)`, which yields better and better
 results, and `draw(figure, result, marks)`. Only this file, `fields` and `page` know
 widgets. JupyterLab runs a widget's callback in a thread of its own, at the same time as
 a cell, so a callback does no more than wake the panel's worker.
@@ -43,7 +43,7 @@ class Panel:
         self.result = None
         self._guess = _checked_guess(guess, lesson)
         self._start = complete(lesson.controls, settings, {})
-        self.settings = dict(self._start)
+        self.settings = self._start
         if lesson.prepare:
             Thread(target=self._prepare, daemon=True).start()
         self._visited: dict[tuple, Point] = {}
@@ -161,9 +161,9 @@ class Panel:
         What may take long shows how far it is, too.
         """
         self._error = None
-        settings = dict(self.settings)
+        settings = self.settings
         on_the_way = self._shown and bool(self.lesson.cancel)
-        for result in paced(self.lesson.compute(cancelled=never, **settings)):
+        for result in paced(self.lesson.compute(settings, never)):
             if on_the_way:
                 self._show(result, settings, claim)
         if not on_the_way:
@@ -235,7 +235,7 @@ class Panel:
                 self._fail(error, now, self._worker.claim())
 
     def _go(self) -> None:
-        settings = dict(self.settings)
+        settings = self.settings
         self._say("computing…")
         self._worker.submit(lambda claim: self._work(settings, claim))
 
@@ -255,7 +255,7 @@ class Panel:
         def cancelled() -> bool:
             return not first and claim()
 
-        for result in paced(self.lesson.compute(cancelled=cancelled, **settings)):
+        for result in paced(self.lesson.compute(settings, cancelled)):
             if cancelled():
                 return
             self._show(result, settings, claim)
@@ -405,10 +405,10 @@ class Panel:
 
         As the last line of a cell does. Raises what `compute` raises.
         """
-        claim, settings = self._worker.claim(), dict(self.settings)
+        claim, settings = self._worker.claim(), self.settings
         on_page = False
         try:
-            for result in paced(self.lesson.compute(cancelled=never, **settings)):
+            for result in paced(self.lesson.compute(settings, never)):
                 self._show(result, settings, claim)
                 if not on_page:
                     self._put_on_page()
@@ -445,7 +445,7 @@ def constructor(lesson: Lesson) -> Callable[..., Panel]:
     make.__doc__ = (
         f"The panel of {lesson.title}, to stand as the last line of a cell.\n\n"
         f"network: a name of the zoo, {first.initial({})!r} if left out. guess: the "
-        "accuracy that the reader predicts,\n0 to 1. settings: as for `compute`; those "
+        "accuracy that the reader predicts,\n0 to 1. settings: by name; those "
         f"left out begin at their defaults:\n{names}.\n"
     )
     return make

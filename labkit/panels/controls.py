@@ -2,16 +2,17 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
-Settings = dict[str, Any]
+Settings = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class Control:
     """One setting of a panel.
 
-    name: the argument of `compute`. label: what the reader sees. values: a range of
+    name: the setting's. label: what the reader sees. values: a range of
     whole numbers (a slider), a tuple (a menu), or a function from the settings of the
     controls before it to one of these. default: the first value, or a function like
     `values`; left out, the first of the values. several: any number of the values, as
@@ -84,6 +85,12 @@ def complete(
 ) -> Settings:
     """Every setting checked: `wanted` first, then what holds `now`, then the default.
 
+    Nobody can change what is returned.
+
+    >>> bits = Control("bits", "Bits", range(2, 9), default=4)
+    >>> dict(complete((bits,), {}, {})), dict(complete((bits,), {"bits": 3}, {}))
+    ({'bits': 4}, {'bits': 3})
+
     What holds now is kept only where it can still be chosen (another network has other
     layers). Raises ValueError for a setting that no control has, or a value that its
     control does not take.
@@ -94,10 +101,10 @@ def complete(
             raise ValueError(
                 f"there is no setting {name!r}: {', '.join(names)} can be set"
             )
-    settings: Settings = {}
+    settings: dict[str, Any] = {}
     for control in controls:
         settings[control.name] = _value(control, wanted, now, settings)
-    return settings
+    return MappingProxyType(settings)
 
 
 def _value(control: Control, wanted: Settings, now: Settings, before: Settings) -> Any:

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 
 from labkit.measure.ledger import Row
 from labkit.panels import words
-from labkit.panels.controls import Control, Settings
+from labkit.panels.controls import Control, Settings, complete
+from labkit.panels.worker import Cancelled, never
 from labkit.plots.plane import Point
 
 
@@ -14,8 +15,9 @@ class Lesson:
     """What a panel shows. Nothing in it knows widgets or threads.
 
     title: the panel's name. controls: what can be set, in the order they depend on each
-    other. compute: settings -> an iterator of results, the last one exact; it takes
-    `cancelled`, asks it often, and ends once it says True. draw: (figure, result,
+    other. compute: (settings, cancelled) -> an iterator of results, the last one exact;
+    settings: one value for each control, by name, as `controls.complete` gives them;
+    it asks `cancelled()` often, and ends once that says True. draw: (figure, result,
     marks) -> alt text. The other functions take a result: points -> what is on the
     plane; lines -> the readout, at most three lines; state -> how far it is; ledger ->
     rows (a Row, or a file's name and why it is missing) and notes; files -> name ->
@@ -40,6 +42,13 @@ class Lesson:
     cancel: Settings = field(default_factory=dict)
     size: tuple[float, float] = (8.6, 3.4)
     guessed: bool = True
+
+    def positions(self, cancelled: Cancelled = never, **wanted) -> Iterator:
+        """What `compute` yields at a setting; what is left out is at its default.
+
+        Raises ValueError for a setting that does not fit, and what `compute` raises.
+        """
+        return self.compute(complete(self.controls, wanted, {}), cancelled)
 
 
 def told_by(report) -> dict[str, Callable]:

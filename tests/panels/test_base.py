@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from labkit.common.file_errors import FileError
 from labkit.panels import base, measuring, page
 from labkit.panels.base import Panel
 from labkit.panels.controls import Control
-from labkit.panels.quantization.panel import compute, quantization_panel
+from labkit.panels.quantization.panel import LESSON, quantization_panel
 from labkit.panels.quantization.report import lines
 from labkit.panels.spec import Lesson
 from labkit.panels.worker import LatestWins
@@ -121,9 +122,24 @@ def test_nothing_runs_twice(monkeypatch):
 @pytest.mark.parametrize("name", quick(NETWORKS, "mlp"))
 def test_why_there_is_no_deployable_file(name, small_test_set):
     for settings in ({"bits": 5}, {"layers": ()}):
-        *_, result = compute(network=name, **settings)
+        *_, result = LESSON.positions(network=name, **settings)
         assert result.unavailable in lines(result)[-1]
         assert "deployable" not in shown(result)
+
+
+def test_settings_cannot_be_changed_from_outside():
+    seen = []
+    panel, _ = toy(lambda x, cancelled: iter([x]))
+    panel.set(x=3)
+    with pytest.raises(TypeError, match="does not support item assignment"):
+        panel.settings["x"] = 4
+    lesson = replace(
+        panel.lesson, compute=lambda settings, cancelled: seen.append(settings) or [1]
+    )
+    assert list(lesson.positions()) == [1] and list(lesson.positions(x=7)) == [1]
+    assert [dict(settings) for settings in seen] == [{"x": 5}, {"x": 7}]
+    with pytest.raises(ValueError, match="x is 101: give a whole number from 0 to 100"):
+        lesson.positions(x=101)
 
 
 def test_a_constructor_is_named_and_says_what_it_takes():
@@ -225,10 +241,10 @@ def test_nothing_heavy_is_imported_before_it_is_needed():
     code = """
 import sys
 heavy = {"matplotlib", "ai_edge_quantizer", "scipy", "tensorflow"}
-from labkit.panels.quantization.panel import compute
-next(compute())
+from labkit.panels.quantization.panel import LESSON
+next(LESSON.positions())
 print(sorted(heavy & set(sys.modules)))
-*_, result = compute()
+*_, result = LESSON.positions()
 print(sorted(heavy & set(sys.modules) - {"scipy"}), result.deployed.size_bytes > 0)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
@@ -254,7 +270,7 @@ def toy(compute, **extra):
     lesson = Lesson(
         title="toy",
         controls=(Control("x", "X", range(101), default=5), *extra.get("controls", ())),
-        compute=compute,
+        compute=lambda settings, cancelled: compute(**settings, cancelled=cancelled),
         draw=draw,
         points=points,
         lines=lambda value: [f"x is {value}"],
@@ -587,6 +603,6 @@ def test_the_ledger_table():
     assert f"{result.compressed.size_bytes:,}" in html and "a &lt; b" in html
     assert result.unavailable.rstrip(".") in html
     assert page.PENDING not in html and notes
-    first = next(compute(network="mlp", bits=5))
+    first = next(LESSON.positions(network="mlp", bits=5))
     rows, notes = quantization_panel("mlp").lesson.ledger(first)
     assert page.PENDING in page.ledger_html(rows, notes)

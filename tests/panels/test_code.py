@@ -171,7 +171,7 @@ def files(value) -> set[bytes]:
 
 def run(panel, settings, capsys):
     """The panel's last position, the code's variables and what it printed."""
-    *_, position = lesson(panel).compute(**chosen(panel, settings))
+    *_, position = lesson(panel).positions(**settings)
     capsys.readouterr()
     scope = {"__name__": "copied"}
     exec(lesson(panel).code(position.settings), scope)

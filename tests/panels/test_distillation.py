@@ -13,7 +13,7 @@ from matplotlib.colors import to_hex
 from labkit import zoo
 from labkit.distill import dark_knowledge
 from labkit.panels.distillation import panel, report
-from labkit.panels.distillation.panel import compute, distillation_panel
+from labkit.panels.distillation.panel import distillation_panel
 from labkit.panels.distillation.plot import Course, title
 from labkit.panels.temperature import panel as temperature
 from labkit.panels.temperature.panel import PLACES, answers, ranked
@@ -52,7 +52,8 @@ def test_the_default_trains_nothing(fake_training):
 
 
 def test_progress_in_states(fake_training):
-    states = [report.state(p) for p in compute("mlp", images=500)]
+    positions = panel.LESSON.positions(network="mlp", images=500)
+    states = [report.state(p) for p in positions]
     for text in ("starting TensorFlow", "600 of 2 x 500 steps; Cancel", "exact"):
         assert any(text in state for state in states), text
 
@@ -146,7 +147,8 @@ def test_the_code_reproduces_the_figures(capsys, fake_training):
 @pytest.mark.parametrize("student", ["alone", "distilled"])
 def test_a_course_is_drawn_at_its_figures(student, fake_training):
     """Its losses in the student's colour, the bar at the foot, then the title."""
-    picture, base = figure(*panel.LESSON.size), next(compute("mlp"))
+    picture = figure(*panel.LESSON.size)
+    base = next(panel.LESSON.positions(network="mlp"))
     for course in (Course(500), Course(400).after(student, 100, 0.5)):
         course = course.after(student, 200, 0.4)
         alt = panel.LESSON.draw(picture, replace(base, course=course), Marks())
@@ -167,7 +169,7 @@ def test_a_course_is_drawn_at_its_figures(student, fake_training):
 @pytest.mark.parametrize("place", [0, 10**6])
 def test_a_place_without_an_image_is_refused(place):
     with pytest.raises(ValueError, match=f"place is {place}: give 1 to .* 4s at hand"):
-        next(temperature.compute("mlp", place=place))
+        next(temperature.compute({"network": "mlp", "digit": 4, "place": place}))
 
 
 def test_the_first_image_tells_most_and_is_told_right():
@@ -185,7 +187,7 @@ def test_the_temperature_picture_has_the_teacher_s_probabilities():
     lesson = temperature.LESSON
     picture = figure(*lesson.size)
     for t in (10, 8):
-        result = next(temperature.compute("mlp", temperature=t, digit=3, place=5))
+        result = next(lesson.positions(network="mlp", temperature=t, digit=3, place=5))
         alt = lesson.draw(picture, result, Marks())
         p = result.soft.probabilities
         assert f"T = {t}: 0: {100 * p[0]:.1f} %" in alt

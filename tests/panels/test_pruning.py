@@ -17,7 +17,7 @@ from labkit.compress.criteria import (
     criterion_scores,
 )
 from labkit.packed import compressed
-from labkit.panels.pruning.panel import LESSON, SPARSITIES, compute, pruning_panel
+from labkit.panels.pruning.panel import LESSON, SPARSITIES, pruning_panel
 from labkit.panels.pruning.picture import mask_map
 from labkit.panels.pruning.report import lines
 from labkit.panels.words import CHANNELS
@@ -95,8 +95,8 @@ def test_the_surgeon_s_long_ranking_can_be_cancelled(monkeypatch):
         lambda w, h: calls.append(len(w)) or np.ones(w.shape),
     )
     CACHE.clear()
-    settings = {"criterion": SURGEON, "layers": ("fc2",)}
-    positions = compute("mlp", cancelled=lambda: len(calls) == 2, **settings)
+    settings = {"network": "mlp", "criterion": SURGEON, "layers": ("fc2",)}
+    positions = LESSON.positions(cancelled=lambda: len(calls) == 2, **settings)
     assert list(positions) == [] and calls == [25, 25]
     CACHE.clear()
 
@@ -138,7 +138,7 @@ def test_the_slider_has_small_steps_where_networks_break():
 def test_the_threshold_parts_removed_from_kept(scope):
     for layer, w in zoo.load("lenet5").kernels.items():
         settings = {"scope": scope, "shown": layer, "sparsity": 0.68}
-        result = next(compute(network="lenet5", **settings))
+        result = next(LESSON.positions(network="lenet5", **settings))
         kept, cut = result.masks[layer], result.cut
         assert (np.abs(w[kept]) >= cut.threshold).all()
         assert (np.abs(w[~kept]) < cut.threshold).all()
@@ -156,14 +156,14 @@ def test_the_threshold_parts_removed_from_kept(scope):
     ],
 )
 def test_where_no_threshold_parts_them_none_is_drawn(settings, text):
-    result = next(compute("mlp", **settings))
+    result = next(LESSON.positions(network="mlp", **settings))
     alt = LESSON.draw(figure(*LESSON.size), result, Marks())
     assert f"fc1: {result.cut.removed.sum():,} of 235,200" in alt
     assert text in alt
 
 
 def test_pruning_finds_the_border_of_the_image():
-    kept = next(compute(network="mlp", sparsity=0.9)).mask_map.kept
+    kept = next(LESSON.positions(network="mlp", sparsity=0.9)).mask_map.kept
     assert kept.shape == (28, 28)
     border = np.concatenate([kept[0], kept[-1], kept[:, 0], kept[:, -1]])
     corner, middle = kept[:4, :4].mean(), kept[10:18, 10:18].mean()

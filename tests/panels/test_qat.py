@@ -15,7 +15,7 @@ from labkit.packed import compressed
 from labkit.panels.base import Panel
 from labkit.panels.qat import panel as training
 from labkit.panels.qat import report
-from labkit.panels.qat.panel import compute, qat_panel
+from labkit.panels.qat.panel import qat_panel
 from labkit.train import child
 
 NETWORKS = zoo.NAMES
@@ -47,7 +47,7 @@ def shown(result):
 
 
 def test_the_default_trains_nothing(small_test_set, fake_training):
-    *_, result = compute()
+    *_, result = training.LESSON.positions()
     assert set(shown(result)) == {"float", "packed"} and not fake_training
     assert result.settings["network"] == "resnet8"
     assert "not trained: choose steps" in report.lines(result)[-1]
@@ -83,7 +83,8 @@ def test_a_live_training_end_to_end(small_test_set, monkeypatch):
 
 
 def test_progress_in_states(small_test_set, fake_training):
-    states = [report.state(p) for p in compute("mlp", 4, 4, steps=50)]
+    positions = training.LESSON.positions(network="mlp", steps=50)
+    states = [report.state(p) for p in positions]
     for text in ("starting Keras", "step 5 of 50; Cancel", "writing the file", "exact"):
         assert any(text in state for state in states), text
     order = [i for i, state in enumerate(states) if "exact" in state]

@@ -10,7 +10,7 @@ from labkit.compress import factorized
 from labkit.compress.budget import low_rank
 from labkit.compress.budget.ranks import RANK_RULES
 from labkit.lowrank.parts import multiplied_back
-from labkit.panels.rank.panel import compute, rank_panel
+from labkit.panels.rank.panel import LESSON, rank_panel
 from labkit.panels.rank.report import lines
 
 SMALL = 300
@@ -29,7 +29,8 @@ def shown(result):
 @pytest.mark.parametrize("method", factorized.METHODS)
 def test_convolutions_by_every_method(method, small_sets):
     by = "same" if method == "cp" else "product"
-    positions = compute("lenet5", method, 0.3, by, images=50)
+    settings = {"method": method, "share": 0.3, "by": by, "images": 100}
+    positions = LESSON.positions(network="lenet5", **settings)
     exact = next(p for p in positions if p.accuracy and p.accuracy.n == SMALL)
     assert shown(exact) == direct(exact.settings)
 
@@ -37,7 +38,7 @@ def test_convolutions_by_every_method(method, small_sets):
 @pytest.mark.parametrize("method", factorized.METHODS)
 @pytest.mark.parametrize("name", quick(["resnet8", "resnet20"], "resnet8"))
 def test_residual_networks_by_every_method(name, method, small_sets):
-    result = next(compute(name, method, share=0.1, images=20))
+    result = next(LESSON.positions(network=name, method=method, share=0.1, images=20))
     low = result.low
     assert low.network.macs < 0.2 * result.network.macs
     assert set(low.parts) == set(factorized.factorizable_layers(result.network))

@@ -91,40 +91,22 @@ class Position(NetworkPosition):
         return replace(self, accuracies={**self.accuracies, kind: accuracy})
 
 
-def compute(
-    network: str = "resnet8",
-    bits: int = 8,
-    activation_bits: int = 8,
-    images: int = 50,
-    rule: str = "minmax",
-    ends: str = "rounded",
-    shown: str | None = None,
-    cancelled: Cancelled = never,
-) -> Iterator[Position]:
+def compute(settings: Settings, cancelled: Cancelled = never) -> Iterator[Position]:
     """Better and better measurements of one setting; the last has every figure.
 
-    network: a name of the zoo. bits: of the weights, 2 to 8, or 32 for float32, min-max
-    and one scale a channel. activation_bits: 2 to 8, or 16. images: how many training
-    images calibrate. rule: of the activations' ranges in the graph, one of
-    `activations.RULES`; the files' is min-max. ends: the first and the last layer are
-    "rounded" like the others, or "kept" at 8 bits. shown: the layer in the histogram,
-    the last if left out.
+    Of the settings: bits are those of the weights, 2 to 8, or 32 for float32, min-max
+    and one scale a channel. images: how many training images calibrate. rule: of the
+    activations' ranges in the graph; the files' is min-max. ends: the first and the
+    last layer are "rounded" like the others, or "kept" at 8 bits. shown: the layer in
+    the histogram.
     """
+    network = settings["network"]
     base, split = zoo.load(network), zoo.dataset(network).test
-    shown = shown or inner_layers(base)[-1]
-    settings = {
-        "network": network,
-        "bits": bits,
-        "activation_bits": activation_bits,
-        "images": images,
-        "rule": rule,
-        "ends": ends,
-        "shown": shown,
-    }
     with LOCK:
-        how = bits, activation_bits, images, rule, ends == "kept"
-        graph = readings.rounded(network, *how)
-        reading = readings.reading(network, graph.network, shown)
+        names = ("bits", "activation_bits", "images", "rule")
+        how = (settings[name] for name in names)
+        graph = readings.rounded(network, *how, settings["ends"] == "kept")
+        reading = readings.reading(network, graph.network, settings["shown"])
     position = Position(settings, base, len(split), graph, reading)
     for change in _steps(position, split, cancelled):
         position = change(position)

@@ -118,37 +118,26 @@ class Position(NetworkPosition):
         )
 
 
-def compute(
-    network: str = "resnet8",
-    granularity: str = "channel",
-    free: tuple[str, ...] | None = None,
-    budget: float = START,
-    method: str = "exact",
-    cancelled: Cancelled = never,
-) -> Iterator[Position]:
+def compute(settings: Settings, cancelled: Cancelled = never) -> Iterator[Position]:
     """Better and better measurements of one setting; the last has every figure.
 
-    network: a name of the zoo. granularity: of the file; the map's losses are those of
-    one scale a channel. free: the layers whose bits are chosen, None for all; the rest
-    keep 8. budget: the file's bytes, in per cent of the float32 file's. method: a name
-    of `bits.METHODS`.
+    Of the settings: granularity is the file's; the map's losses are those of one scale
+    a channel. free: the layers whose bits are chosen, None for all; the rest keep 8.
+    budget: the file's bytes, in per cent of the float32 file's. method: a name of
+    `bits.METHODS`.
     """
-    settings = {
-        "network": network,
-        "granularity": granularity,
-        "free": free,
-        "budget": budget,
-        "method": method,
-    }
-    base, split = zoo.load(network), zoo.dataset(network).test
+    name = settings["network"]
+    base, split = zoo.load(name), zoo.dataset(name).test
     with LOCK:
         measured = sensitivity.committed_sensitivity(base, RULE)
         offered = {
-            name: _offered(base, measured, name, granularity, free)
-            for name in planning.METHODS
+            method: _offered(
+                base, measured, method, settings["granularity"], settings["free"]
+            )
+            for method in planning.METHODS
         }
         chosen = planning.mixed_precision(
-            base, offered[method], budget_bytes(base, budget)
+            base, offered[settings["method"]], budget_bytes(base, settings["budget"])
         )
     runs = planning.committed_runs(base)
     position = Position(settings, base, len(split), offered, chosen, runs)
@@ -156,8 +145,8 @@ def compute(
     for found in measuring.together(both, split, stages(base), cancelled):
         position = replace(position, **found)
         yield position
-    for loss in _loss(chosen.compressed.network, network, cancelled):
-        increase = loss - offered[method].found.base.loss
+    for loss in _loss(chosen.compressed.network, settings["network"], cancelled):
+        increase = loss - offered[settings["method"]].found.base.loss
         position = replace(position, loss=increase)
         yield position
     if not cancelled():

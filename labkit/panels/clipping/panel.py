@@ -25,7 +25,7 @@ from labkit.panels.base import constructor
 from labkit.panels.clipping import curves as clip_curves
 from labkit.panels.clipping import plot, report
 from labkit.panels.clipping.plot import ClipPoint, Curves, Errors
-from labkit.panels.controls import Control
+from labkit.panels.controls import Control, Settings
 from labkit.panels.histogram import histogram
 from labkit.panels.positions import (
     NetworkPosition,
@@ -80,35 +80,22 @@ class Position(NetworkPosition):
         )
 
 
-def compute(
-    network: str = "mlp",
-    bits: int = 4,
-    clip: int = 100,
-    layer: str | None = None,
-    scope: str = "all",
-    cancelled: Cancelled = never,
-) -> Iterator[Position]:
+def compute(settings: Settings, cancelled: Cancelled = never) -> Iterator[Position]:
     """Better and better measurements of one setting; the last has every figure.
 
-    network: a name of the zoo. bits: 2 to 8. clip: where the grid ends, in per cent of
-    each layer's largest weight, 1 to 100. layer: the one in sight, the largest if left
-    out. scope: "all" layers are rounded, or only "one", that layer.
+    Of the settings: clip is where the grid ends, in per cent of each layer's largest
+    weight. layer: the one in sight. scope: "all" layers are rounded, or only "one",
+    that layer.
     """
-    base, split = zoo.load(network), zoo.dataset(network).test
-    layer = layer or largest_layer({"network": network})
-    settings = {
-        "network": network,
-        "bits": bits,
-        "clip": clip,
-        "layer": layer,
-        "scope": scope,
-    }
+    name = settings["network"]
+    base, split = zoo.load(name), zoo.dataset(name).test
+    layer, clip = settings["layer"], settings["clip"] / 100
     with LOCK:
-        chosen = None if scope == "all" else (layer,)
-        compressed = clip_network(base, bits, clip / 100, chosen)
+        chosen = None if settings["scope"] == "all" else (layer,)
+        compressed = clip_network(base, settings["bits"], clip, chosen)
         bars = histogram(base, compressed, layer)
-        beyond = clip_curves.layer_weights(base, layer).beyond(clip / 100)
-        curves = clip_curves.curves(base, layer, bits)
+        beyond = clip_curves.layer_weights(base, layer).beyond(clip)
+        curves = clip_curves.curves(base, layer, settings["bits"])
     bars = replace(bars, clipped=beyond)
     position = Position(settings, base, len(split), compressed, bars, curves)
     yield from to_the_end(position, compressed.network, _slow_figures, cancelled)

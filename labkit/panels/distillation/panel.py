@@ -20,7 +20,7 @@ from labkit.measure.timing import Latency
 from labkit.model.network import Network
 from labkit.panels import measuring
 from labkit.panels.base import constructor
-from labkit.panels.controls import Control
+from labkit.panels.controls import Control, Settings
 from labkit.panels.distillation import plot, report
 from labkit.panels.distillation.plot import Course
 from labkit.panels.positions import FIRST, NetworkPosition, stages, test_images
@@ -64,38 +64,23 @@ class Position(NetworkPosition):
         return tuple(found)
 
 
-def compute(
-    network: str = "lenet5",
-    width: int = 30,
-    temperature: float = 4,
-    alpha: float = 0.9,
-    images: int = 0,
-    seed: int = 0,
-    cancelled: Cancelled = never,
-) -> Iterator[Position]:
+def compute(settings: Settings, cancelled: Cancelled = never) -> Iterator[Position]:
     """Better and better measurements of one setting; the last has every figure.
 
-    network: the teacher, "mlp" or "lenet5". width: of the student's two hidden layers.
-    temperature, alpha: as in `labkit.distill.loss`. images: training images, at most
-    5,000; 0 trains nothing. seed: of both trainings. Raises live.TrainingError where
-    the training fails.
+    Of the settings: network is the teacher. width: of the student's two hidden layers.
+    temperature, alpha: as in `labkit.distill.loss`. images: training images; 0 trains
+    nothing. seed: of both trainings. Raises child.TrainingError where the training
+    fails.
     """
-    settings = {
-        "network": network,
-        "width": width,
-        "temperature": temperature,
-        "alpha": alpha,
-        "images": images,
-        "seed": seed,
-    }
-    teacher, split = zoo.load(network), zoo.dataset(network).test
-    course = Course(report.STEPS if images else 0)
+    name = settings["network"]
+    teacher, split = zoo.load(name), zoo.dataset(name).test
+    course = Course(report.STEPS if settings["images"] else 0)
     position = Position(settings, teacher, len(split), course)
-    first = (FIRST,) if images else stages(teacher)
+    first = (FIRST,) if settings["images"] else stages(teacher)
     for news in _measured(position, split, first, cancelled):
         position = replace(position, **news)
         yield position
-    if images:
+    if settings["images"]:
         for news in _training(position, cancelled):
             position = replace(position, **news)
             yield position

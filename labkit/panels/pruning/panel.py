@@ -52,7 +52,7 @@ from labkit.panels.positions import (
 from labkit.panels.pruning import picture, plot, report
 from labkit.panels.pruning.plot import Cut, MaskMap
 from labkit.panels.spec import Lesson, told_by
-from labkit.panels.words import AS_THEY_ARE, CHANNELS, RE_ESTIMATED, fraction_text
+from labkit.panels.words import CHANNELS, RE_ESTIMATED, fraction_text
 from labkit.panels.worker import Cancelled, never
 from labkit.plots.plane import Point
 from labkit.plots.showing import LOCK
@@ -101,41 +101,19 @@ class Position(NetworkPosition):
         )
 
 
-def compute(
-    network: str = "mlp",
-    criterion: str = "magnitude",
-    sparsity: float = 0.8,
-    scope: str = "layer",
-    layers: tuple[str, ...] | None = None,
-    shown: str | None = None,
-    storage: str = "bitmap",
-    channels: str = AS_THEY_ARE,
-    seed: int = 0,
-    cancelled: Cancelled = never,
-) -> Iterator[Position]:
+def compute(settings: Settings, cancelled: Cancelled = never) -> Iterator[Position]:
     """Better and better measurements of one setting; the last has every figure.
 
-    network: a name of the zoo. criterion: one of
-    `labkit.prune.CRITERIA`. sparsity: of the layers that are pruned, 0
-    to 1. scope: as for `labkit.prune.masks`. layers: those to prune, None for
-    all. shown: the layer in sight, the largest if left out. storage: of
-    the packed file, as for `pruned.prune_network`. channels: whether each channel gets
-    its mean and deviation back. seed: of the random criterion.
+    Of the settings: criterion is one of `labkit.prune.CRITERIA`. sparsity: of the
+    layers that are pruned, 0 to 1. scope: as for `labkit.prune.masks`. layers: those to
+    prune, None for all. shown: the layer in sight. storage: of the packed file, as for
+    `pruned.prune_network`. channels: whether each channel gets its mean and deviation
+    back. seed: of the random criterion.
     """
-    settings = {
-        "network": network,
-        "criterion": criterion,
-        "sparsity": sparsity,
-        "scope": scope,
-        "layers": layers,
-        "shown": shown or largest_layer({"network": network}),
-        "storage": storage,
-        "channels": channels,
-        "seed": seed,
-    }
-    base, split = zoo.load(network), zoo.dataset(network).test
-    if criterion == SURGEON:
-        for _ in surgeon_steps(network, layers):
+    name = settings["network"]
+    base, split = zoo.load(name), zoo.dataset(name).test
+    if settings["criterion"] == SURGEON:
+        for _ in surgeon_steps(name, settings["layers"]):
             if cancelled():
                 return
     with LOCK:

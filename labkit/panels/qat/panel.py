@@ -26,7 +26,7 @@ from labkit.packed import compressed
 from labkit.packed.compressed import Compressed
 from labkit.panels import measuring
 from labkit.panels.base import constructor
-from labkit.panels.controls import Control
+from labkit.panels.controls import Control, Settings
 from labkit.panels.positions import FIRST, STAGES, NetworkPosition, test_images
 from labkit.panels.qat import plot, report
 from labkit.panels.qat.plot import Course
@@ -86,42 +86,31 @@ class Position(NetworkPosition):
         )
 
 
-def compute(
-    network: str = "resnet8",
-    weights: int = 4,
-    activations: int = 4,
-    steps: int = 0,
-    seed: int = 0,
-    cancelled: Cancelled = never,
-) -> Iterator[Position]:
+def compute(settings: Settings, cancelled: Cancelled = never) -> Iterator[Position]:
     """Better and better measurements of one setting; the last has every figure.
 
-    network: a name of the zoo. weights, activations: bits, 2 to 8. steps: batches of
-    128 images to train on, fewer where live.SECONDS are short for them, 0 for rounding
-    alone. seed: of the training. Raises live.TrainingError where the training fails.
+    Of the settings: weights and activations are bits. steps: batches of 128 images to
+    train on, fewer where child.SECONDS are short for them, 0 for rounding alone. seed:
+    of the training. Raises child.TrainingError where the training fails.
     """
-    settings = {
-        "network": network,
-        "weights": weights,
-        "activations": activations,
-        "steps": steps,
-        "seed": seed,
-    }
-    base, split = zoo.load(network), zoo.dataset(network).test
-    seen = zoo.dataset(network).calibration
+    name = settings["network"]
+    base, split = zoo.load(name), zoo.dataset(name).test
+    seen = zoo.dataset(name).calibration
     with LOCK:
         rounding = seen.take(CALIBRATION_IMAGES)
-        rounded = _rounded(base, rounding, Setting(weights, activations))
+        bits = Setting(settings["weights"], settings["activations"])
+        rounded = _rounded(base, rounding, bits)
     levels = {
         "float32": _loss(base, seen.take(LOSS_IMAGES)),
         "rounded": _loss(rounded.network, seen.take(LOSS_IMAGES)),
     }
-    course = Course(steps, levels=levels)
+    course = Course(settings["steps"], levels=levels)
     position = Position(settings, base, len(split), rounded, course)
-    for news in _compared(position, split, (FIRST,) if steps else STAGES, cancelled):
+    first = (FIRST,) if settings["steps"] else STAGES
+    for news in _compared(position, split, first, cancelled):
         position = replace(position, **news)
         yield position
-    if steps:
+    if settings["steps"]:
         for news in _training(position, cancelled):
             position = replace(position, **news)
             yield position

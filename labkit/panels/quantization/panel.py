@@ -37,7 +37,7 @@ from labkit.panels.worker import Cancelled, never
 from labkit.plots.histogram import Histogram
 from labkit.plots.plane import Point
 from labkit.plots.showing import LOCK
-from labkit.quantize.granularity import BLOCK, BLOCKS, GRANULARITIES
+from labkit.quantize.granularity import BLOCKS, GRANULARITIES
 from labkit.quantize.level_grids import GRIDS
 from labkit.quantize.range_rules import RANGES
 
@@ -81,48 +81,26 @@ class Position(NetworkPosition):
         return tuple(self.point(kind, name, *figures) for kind, *figures in files)
 
 
-def compute(
-    network: str = "mlp",
-    bits: int = 4,
-    granularity: str = "channel",
-    rule: str = "minmax",
-    layers: tuple[str, ...] | None = None,
-    shown: str | None = None,
-    mode: str = "dynamic",
-    grid: str = UNIFORM,
-    block: int = BLOCK,
-    cancelled: Cancelled = never,
-) -> Iterator[Position]:
+def compute(settings: Settings, cancelled: Cancelled = never) -> Iterator[Position]:
     """Better and better measurements of one setting; the last has every figure.
 
-    network: a name of the zoo. bits, granularity, rule, layers, grid, block: as for
-    `compress.quantize_network`; rule counts on even steps only. shown: the layer in the
-    histogram, the largest if left out. mode: of the deployable file, as for
-    `deploy.deployable`.
+    Of the settings: bits, granularity, layers, grid, block are as for
+    `compress.quantize_network`; so is rule, on even steps only. shown: the layer in the
+    histogram. mode: of the deployable file, as for `deploy.deployable`.
     """
-    settings = {
-        "network": network,
-        "bits": bits,
-        "granularity": granularity,
-        "rule": rule,
-        "layers": layers,
-        "shown": shown,
-        "mode": mode,
-        "grid": grid,
-        "block": block,
-    }
-    base, split = zoo.load(network), zoo.dataset(network).test
+    name = settings["network"]
+    base, split = zoo.load(name), zoo.dataset(name).test
     with LOCK:
         compressed = compress.quantize_network(
             base,
-            bits,
-            granularity,
+            settings["bits"],
+            settings["granularity"],
             report.rule(settings),
-            layers,
-            grid=grid,
-            block=block,
+            settings["layers"],
+            grid=settings["grid"],
+            block=settings["block"],
         )
-        bars = histogram(base, compressed, shown or largest_layer(settings))
+        bars = histogram(base, compressed, settings["shown"])
     position = Position(settings, base, len(split), compressed, bars)
     packed = _packed(position, split, stages(base), cancelled)
     deployed = _deployed(position, split, stages(base), cancelled)

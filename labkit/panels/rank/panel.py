@@ -73,43 +73,23 @@ class Position(SmallerPosition):
         )
 
 
-def compute(
-    network: str = "mlp",
-    method: str = "svd",
-    share: float = 0.5,
-    by: str = "same",
-    layers: tuple[str, ...] | None = None,
-    shown: str | None = None,
-    unit: str = "macs",
-    images: int | None = None,
-    cancelled: Cancelled = never,
-) -> Iterator[Position]:
+def compute(settings: Settings, cancelled: Cancelled = never) -> Iterator[Position]:
     """Better and better measurements of one setting; the last has every figure.
 
-    network: a name of the zoo. method: one of `labkit.compress.factorized.METHODS`.
-    share, by, layers, unit: as for `labkit.compress.plan_ranks`. shown: the layer in
-    sight, the largest if left out. images: how many calibration images the methods that
-    look at data observe, IMAGES' number if left out.
+    Of the settings: method is one of `labkit.compress.factorized.METHODS`. share, by,
+    layers, unit: as for `labkit.compress.plan_ranks`. shown: the layer in sight.
+    images: how many calibration images the methods that look at data observe.
     """
-    settings = {
-        "network": network,
-        "method": method,
-        "share": share,
-        "by": by,
-        "layers": layers,
-        "shown": shown or largest_layer({"network": network}),
-        "unit": unit,
-        "images": images or IMAGES[network],
-    }
-    base, split = zoo.load(network), zoo.dataset(network).test
+    name = settings["network"]
+    base, split = zoo.load(name), zoo.dataset(name).test
     with LOCK:
         low = low_rank.low_rank_network(
-            network,
-            method,
-            share,
-            by,
-            layers=layers,
-            unit=unit,
+            settings["network"],
+            settings["method"],
+            settings["share"],
+            settings["by"],
+            layers=settings["layers"],
+            unit=settings["unit"],
             images=settings["images"],
         )
         position = Position(
@@ -117,7 +97,7 @@ def compute(
             base,
             len(split),
             low,
-            picture.spectrum(base, settings["shown"], method, low),
+            picture.spectrum(base, settings["shown"], settings["method"], low),
             picture.filters(base, low),
         )
     yield from to_the_end(position, position.small, Position.slow_figures, cancelled)

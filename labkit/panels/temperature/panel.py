@@ -56,20 +56,15 @@ class Position(NetworkPosition):
         return (self.point("float", "float32", self.accuracy, size),)
 
 
-def compute(
-    network: str = "lenet5",
-    temperature: float = 1,
-    digit: int = 4,
-    place: int = 1,
-    cancelled: Cancelled = never,
-) -> Iterator[Position]:
+def compute(settings: Settings, cancelled: Cancelled = never) -> Iterator[Position]:
     """The answer to an image, then with the ledger's slow columns.
 
-    network: "mlp" or "lenet5". digit: the label. place: 1 for the image of this digit
-    whose soft target tells most. Raises ValueError for a place without an image.
+    Of the settings: digit is the label. place: 1 for the image of this digit whose soft
+    target tells most. Raises ValueError for a place without an image.
     """
-    split = zoo.dataset(network).validation
-    logits = answers(network)
+    split = zoo.dataset(settings["network"]).validation
+    logits = answers(settings["network"])
+    digit, place = settings["digit"], settings["place"]
     mine = ranked(logits, split.labels, digit)
     if not 1 <= place <= len(mine):
         raise ValueError(
@@ -81,16 +76,10 @@ def compute(
         int(split.index[chosen]),
         digit,
         logits[chosen],
-        temperature,
+        settings["temperature"],
     )
-    settings = {
-        "network": network,
-        "temperature": temperature,
-        "digit": digit,
-        "place": place,
-    }
     right = Accuracy(logits.argmax(axis=1) == split.labels, split.index)
-    teacher = zoo.load(network)
+    teacher = zoo.load(settings["network"])
     position = Position(settings, teacher, len(split), soft, right)
     yield position
     if not cancelled():

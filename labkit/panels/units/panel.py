@@ -24,7 +24,7 @@ from labkit.panels.controls import Control, Settings
 from labkit.panels.positions import SmallerPosition, test_images, to_the_end
 from labkit.panels.spec import Lesson, told_by
 from labkit.panels.units import plot, report
-from labkit.panels.words import AS_THEY_ARE, CHANNELS, RE_ESTIMATED, fraction_text
+from labkit.panels.words import CHANNELS, RE_ESTIMATED, fraction_text
 from labkit.panels.worker import Cancelled, never
 from labkit.plots.plane import Point
 from labkit.plots.showing import LOCK
@@ -67,42 +67,25 @@ class Position(SmallerPosition):
         return plot.Widths(before, {name: left.get(name, 0) for name in before})
 
 
-def compute(
-    network: str = "mlp",
-    criterion: str = "norm",
-    fraction: float = 0.5,
-    scope: str = "layer",
-    blocks: tuple[str, ...] | None = None,
-    layers: tuple[str, ...] | None = None,
-    channels: str = AS_THEY_ARE,
-    cancelled: Cancelled = never,
-) -> Iterator[Position]:
+def compute(settings: Settings, cancelled: Cancelled = never) -> Iterator[Position]:
     """Better and better measurements of one setting; the last has every figure.
 
-    network: a name of the zoo. criterion, scope: of `unit_choice`. fraction: of the
+    Of the settings: criterion and scope are those of `budget.units`. fraction: of the
     units to remove, 0 to 1. blocks: the residual additions whose branches stay, None
     for all. layers: bundles to take units from, None for all. channels: whether each
     channel left gets its mean and deviation back.
     """
-    settings = {
-        "network": network,
-        "criterion": criterion,
-        "fraction": fraction,
-        "scope": scope,
-        "blocks": blocks,
-        "layers": layers,
-        "channels": channels,
-    }
-    base, split = zoo.load(network), zoo.dataset(network).test
+    name = settings["network"]
+    base, split = zoo.load(name), zoo.dataset(name).test
     with LOCK:
         smaller = units.prune_units(
-            network,
-            criterion,
-            fraction,
-            scope,
-            layers=layers,
-            blocks=blocks,
-            repaired=channels == RE_ESTIMATED,
+            settings["network"],
+            settings["criterion"],
+            settings["fraction"],
+            settings["scope"],
+            layers=settings["layers"],
+            blocks=settings["blocks"],
+            repaired=settings["channels"] == RE_ESTIMATED,
         )
     position = Position(settings, base, len(split), smaller)
     yield from to_the_end(position, position.small, Position.slow_figures, cancelled)
