@@ -23,7 +23,7 @@ from labkit.panels.pruning.report import lines
 from labkit.panels.words import CHANNELS
 from labkit.plots.base import figure
 from labkit.plots.plane import Marks
-from labkit.prune import brain_surgeon, masking
+from labkit.prune import brain_surgeon, masking, scores
 
 NETWORKS = [name for name in zoo.NAMES if (zoo.FOLDER / f"{name}.tflite").exists()]
 SMALL = 300
@@ -73,13 +73,17 @@ def test_the_surgeon_removes_and_makes_up_for_it(small_test_set, tmp_path):
     assert not any("ompensated" in note for note in panel.lesson.ledger(by_size)[1])
 
 
+def surgeon_is(monkeypatch, compute):
+    """Have the registry's surgeon compute something else, with nothing kept."""
+    row = replace(scores.CRITERIA[SURGEON], compute=compute)
+    monkeypatch.setitem(scores.CRITERIA, SURGEON, row)
+    CACHE.clear()
+
+
 def test_the_surgeon_is_asked_for_the_chosen_layers_alone(monkeypatch):
     asked = []
     whole = brain_surgeon.surgeon
-    monkeypatch.setattr(
-        "labkit.compress.criteria.surgeon",
-        lambda w, h: asked.append(w.shape) or whole(w, h),
-    )
+    surgeon_is(monkeypatch, lambda w, h: asked.append(w.shape) or whole(w, h))
     found = criterion_scores("lenet5", SURGEON, layers=("conv1", "fc2"))
     assert list(found) == ["conv1", "fc2"] and found["conv1"].shape == (20, 5, 5, 1)
     assert set(asked) <= {(20, 25), (10, 500)}
@@ -90,10 +94,7 @@ def test_the_surgeon_is_asked_for_the_chosen_layers_alone(monkeypatch):
 
 def test_the_surgeon_s_long_ranking_can_be_cancelled(monkeypatch):
     calls = []
-    monkeypatch.setattr(
-        "labkit.compress.criteria.surgeon",
-        lambda w, h: calls.append(len(w)) or np.ones(w.shape),
-    )
+    surgeon_is(monkeypatch, lambda w, h: calls.append(len(w)) or np.ones(w.shape))
     CACHE.clear()
     settings = {"network": "mlp", "criterion": SURGEON, "layers": ("fc2",)}
     positions = LESSON.positions(cancelled=lambda: len(calls) == 2, **settings)
