@@ -18,7 +18,7 @@ _FILES = {
     "knapsack": "Frontier exact greedy",
     "memory": "return_large_blocks",
     "reading": "read_arrays read_file read_json",
-    "registry": "Row chosen markdown registry",
+    "registries": "Row chosen markdown registry",
     "split": "Split",
 }
 __getattr__, __dir__, __all__ = door(__name__, _FILES)

@@ -11,7 +11,7 @@ from math import prod
 
 import numpy as np
 
-from labkit.common.registry import Row, chosen, registry
+from labkit.common.registries import Row, chosen, registry
 from labkit.model.fake_quant import ActivationGrid
 from labkit.model.network import Network
 from labkit.quantize.range_rules import RANGES

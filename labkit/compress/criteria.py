@@ -13,7 +13,7 @@ import numpy as np
 
 from labkit import zoo
 from labkit.common.cache import cached
-from labkit.common.registry import Row, chosen
+from labkit.common.registries import Row, chosen
 from labkit.common.split import Split
 from labkit.compress.layer_inputs import input_norms, layer_hessian
 from labkit.model.network import Network

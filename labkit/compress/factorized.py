@@ -22,7 +22,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from labkit.common.cache import cached
-from labkit.common.registry import Row, chosen, registry
+from labkit.common.registries import Row, chosen, registry
 from labkit.compress.responses import Observed
 from labkit.lowrank import convolution, data_aware
 from labkit.lowrank.cp_als import cp

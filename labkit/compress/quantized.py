@@ -12,7 +12,7 @@ from types import MappingProxyType
 import numpy as np
 
 from labkit.common.cache import cached
-from labkit.common.registry import Row, chosen
+from labkit.common.registries import Row, chosen
 from labkit.model.network import Network
 from labkit.packed import codec
 from labkit.packed.compressed import Compressed, pack

@@ -12,7 +12,7 @@ from math import prod
 
 import numpy as np
 
-from labkit.common.registry import Row, chosen, registry
+from labkit.common.registries import Row, chosen, registry
 from labkit.packed.bit_packing import (
     CodecError,
     pack_bits,

@@ -11,7 +11,7 @@ import numpy as np
 
 from labkit.common import arguments
 from labkit.common.arguments import fraction, whole
-from labkit.common.registry import Row, chosen, registry
+from labkit.common.registries import Row, chosen, registry
 
 SCOPES = registry(
     Row("layer", "per layer", "Each layer loses its lowest scores."),

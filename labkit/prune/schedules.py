@@ -6,7 +6,7 @@ last pruning broke. A schedule says how much; `labkit.prune.masking` says which.
 """
 
 from labkit.common.arguments import fraction, whole
-from labkit.common.registry import Row, registry
+from labkit.common.registries import Row, registry
 
 
 def one_shot(step: int, steps: int, sparsity: float, prunings: int = 1) -> float:

@@ -9,7 +9,7 @@ arXiv:2003.03033).
 import numpy as np
 
 from labkit.common.arguments import finite
-from labkit.common.registry import Row, registry
+from labkit.common.registries import Row, registry
 from labkit.prune.brain_surgeon import surgeon
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from labkit.common import arguments
 from labkit.common.arguments import finite, shaped
-from labkit.common.registry import Row, registry
+from labkit.common.registries import Row, registry
 from labkit.prune.masking import masks
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from labkit.common.arguments import finite
-from labkit.common.registry import chosen
+from labkit.common.registries import chosen
 from labkit.quantize.granularity import BLOCK, Groups, checked
 from labkit.quantize.level_grids import GRIDS, Grid
 

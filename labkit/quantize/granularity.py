@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from labkit.common.arguments import finite
-from labkit.common.registry import Row, chosen, registry
+from labkit.common.registries import Row, chosen, registry
 
 # In the order of their numbers in packed files.
 GRANULARITIES = registry(

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from labkit.common.registry import Row, registry
+from labkit.common.registries import Row, registry
 from labkit.quantize import float_formats
 from labkit.quantize.kmeans import lloyd, nearest
 

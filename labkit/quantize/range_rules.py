@@ -12,7 +12,7 @@ from functools import wraps
 import numpy as np
 
 from labkit.common.arguments import shaped, whole
-from labkit.common.registry import Row, chosen, registry
+from labkit.common.registries import Row, chosen, registry
 from labkit.quantize.aciq import gauss_clip, laplace_clip
 from labkit.quantize.kl_calibration import kl_clip
 

@@ -216,7 +216,7 @@ def test_training_levels_lowers_the_loss_and_leaves_the_codes():
     ("arguments", "words"),
     [
         ({"kind": "quinary"}, "power_of_two, kmeans, ternary"),
-        ({"kind": "uniform"}, "no grid 'uniform'"),
+        ({"kind": "uniform"}, "grid is 'uniform': choose"),
         ({"kind": "ternary", "bits": 3}, "'ternary' has 2"),
         ({"kind": "kmeans", "bits": 9}, "1, 2, 3, 4, 5, 6, 7, 8"),
         ({"w": []}, "empty"),

@@ -13,7 +13,7 @@ import numpy as np
 
 from labkit.common.knapsack import Frontier, exact, greedy
 from labkit.common.reading import read_json
-from labkit.common.registry import Row, chosen, registry
+from labkit.common.registries import Row, chosen, registry
 from labkit.compress.budget import sensitivity
 from labkit.compress.budget.sensitivity import Sensitivity
 from labkit.compress.quantized import quantize_network

@@ -10,7 +10,7 @@ from collections.abc import Hashable, Mapping, Sequence
 
 import numpy as np
 
-from labkit.common.registry import Row, chosen, registry
+from labkit.common.registries import Row, chosen, registry
 from labkit.compress import factorized
 from labkit.compress.budget.rank_costs import check_unit, cost, rank_cost, rank_for
 from labkit.compress.responses import Observed

@@ -11,7 +11,7 @@ import numpy as np
 
 from labkit import zoo
 from labkit.common.cache import cached
-from labkit.common.registry import chosen
+from labkit.common.registries import chosen
 from labkit.common.split import Split
 from labkit.compress.repair.batch_norm import reestimate_channels
 from labkit.compress.units import (

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from labkit import zoo
-from labkit.common.registry import Row, chosen, markdown, registry
+from labkit.common.registries import Row, chosen, markdown, registry
 from labkit.compress import activations, factorized
 from labkit.compress.budget import bits, ranks
 from labkit.compress.criteria import criterion_scores
