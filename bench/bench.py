@@ -27,6 +27,7 @@ from labkit.compress.quantized import quantize_network
 from labkit.measure.correctness import THREADS, accuracy
 from labkit.measure.timing import machine
 from labkit.model.runtime import Runner
+from labkit.quantize.granularity import GRANULARITIES
 
 FIRST = 250
 # To reach: the lab's time over that of the bare interpreter, in the same turns.
@@ -79,7 +80,7 @@ SMALLEST = Size(
 def fresh_settings() -> Iterator[tuple[int, str]]:
     """Bits and granularities not used before in this process: no cache can answer."""
     bits = (7, 6, 5, 9, 3, 10, 11, 12, 13, 14)
-    return iter(product(bits, ("channel", "tensor", "block")))
+    return iter(product(bits, tuple(GRANULARITIES)))
 
 
 def target(name: str, column: int) -> str:

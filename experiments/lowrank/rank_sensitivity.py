@@ -31,11 +31,13 @@ def entry(name: str) -> dict:
     """The losses of one network by every method."""
     start = time.perf_counter()
     network, data = zoo.load(name), zoo.dataset(name)
-    dense = all(kernel.ndim == 2 for kernel in network.kernels.values())
+    kinds = {network.layer(layer).kind for layer in network.kernels}
     found = []
-    for method in METHODS[:2] if dense else METHODS:
-        observed = None
-        if method in factorized.DATA_AWARE:
+    for row in map(factorized.FACTORIZATIONS.get, METHODS):
+        if row.kinds and not kinds & set(row.kinds):
+            continue
+        method, observed = row.name, None
+        if row.needs:
             observed = observe(network, data.calibration.images[: IMAGES[name]], method)
         losses = rank_losses(
             network,

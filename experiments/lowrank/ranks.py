@@ -26,7 +26,7 @@ from labkit.model.network import Network
 
 FILE = RESULTS / "lowrank.json"
 NAME = "mlp"
-METHODS = ("svd", "responses", "inputs")
+METHODS = tuple(row.name for row in factorized.FACTORIZATIONS.values() if not row.kinds)
 IMAGES = 5000  # of calibration, that are observed
 RANKS = {
     "fc1": (1, 2, 3, 4, 5, 7, 10, 14, 20, 28, 40, 56, 80, 113, 160, 217),

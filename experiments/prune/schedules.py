@@ -16,12 +16,14 @@ import time
 
 from experiments import dense_runs, resumed
 from experiments.files import RESULTS
+from labkit.prune.schedules import SCHEDULES
 from labkit.zoo import datasets
 
 FILE = RESULTS / "schedules.json"
 SPARSITIES = (0.95, 0.984)
-ONE_SHOT, ITERATIVE, CUBIC, RANDOM = "one-shot", "iterative", "cubic", "random"
-KINDS = (ONE_SHOT, ITERATIVE, CUBIC, RANDOM)
+RANDOM = "random"
+KINDS = (*SCHEDULES, RANDOM)
+ONE_SHOT = "one-shot"
 AT_ONCE = (ONE_SHOT, RANDOM)
 STEPS, UNTIL, PRUNINGS = 6_000, 0.5, 10
 

@@ -1,5 +1,8 @@
 """Registries: rows are whole, and a new row is offered and computed with."""
 
+import ast
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -104,3 +107,20 @@ def test_a_new_range_rule_is_offered_and_quantizes(monkeypatch):
     np.testing.assert_array_equal(
         position.compressed.quantized["fc3"].decode(), made.decode()
     )
+
+
+def names_listed(source: str):
+    """The strings of every tuple, list, set and dictionary's keys of a file."""
+    for node in ast.walk(ast.parse(source)):
+        items = node.keys if isinstance(node, ast.Dict) else getattr(node, "elts", ())
+        yield {item.value for item in items if isinstance(item, ast.Constant)}
+
+
+def test_no_second_list_of_names():
+    folders = ("labkit", "experiments", "bench")
+    for path in (path for folder in folders for path in Path(folder).rglob("*.py")):
+        if path.name == "__init__.py":  # doors list functions
+            continue
+        for listed in names_listed(path.read_text("utf-8")):
+            for kind, rows in REGISTRIES.items():
+                assert len(rows) < 3 or not set(rows) <= listed, (path, kind)

@@ -49,7 +49,8 @@ def _loss_line(position) -> str:
         f"loss on validation images: {nats(position.chosen.predicted_loss)} predicted, "
         f"{found} measured"
     )
-    (other,) = set(position.offered) - {position.settings["method"]}
+    chosen = position.settings["method"]
+    other = next(name for name in position.offered if name != chosen)
     offered = position.offered[other]
     place = offered.place(position.chosen.compressed.size_bytes)
     text += f"; {other} predicts {nats(float(offered.loss[place]))}"
