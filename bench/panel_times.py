@@ -17,11 +17,11 @@ PANELS = {
     ),
     "budget, resnet8": ("budget", [{"budget": share} for share in (13, 14, 15, 16)]),
     "training, resnet8, no step": (
-        "training",
+        "qat",
         [{"activations": bits} for bits in (8, 7, 6, 5)],
     ),
     "training, resnet8, {} steps": (
-        "training",
+        "qat",
         [{"steps": ..., "seed": seed} for seed in range(4)],
     ),
     "pruning, resnet8, by magnitude": (
@@ -46,17 +46,17 @@ PANELS = {
             for f in FRACTIONS
         ],
     ),
-    "rank, mlp, by SVD": ("lowrank", [{"share": share} for share in RANK_SHARES]),
+    "rank, mlp, by SVD": ("rank", [{"share": share} for share in RANK_SHARES]),
     "rank, mlp, by PCA of responses": (
-        "lowrank",
+        "rank",
         [{"method": "responses", "share": share} for share in RANK_SHARES],
     ),
     "rank, resnet8, by SVD": (
-        "lowrank",
+        "rank",
         [{"network": "resnet8", "share": share} for share in RANK_SHARES],
     ),
     "rank, resnet8, by k x 1 and 1 x k": (
-        "lowrank",
+        "rank",
         [
             {"network": "resnet8", "method": "spatial", "share": share}
             for share in RANK_SHARES
