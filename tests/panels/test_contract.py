@@ -268,3 +268,9 @@ def test_panels_in_cells_keep_their_pictures_and_never_import_keras():
     tables = [o for o in first if "<table" in o.get("data", {}).get("text/html", "")]
     assert len(tables) == 1 and f"{size:,}" in tables[0].data["text/html"]
     assert notebook.cells[-1].outputs[-1].text.strip() == "False"
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_at_most_four_controls_stand_outside_the_fold(name):
+    controls = lesson_of(name).controls
+    assert 1 <= len([control for control in controls if not control.advanced]) <= 4
