@@ -12,5 +12,7 @@ _FILES = {
         "SECONDS TrainingError distillation fine_tuning pruning result "
         "train_quantized training"
     ),
+    "distilling": "soft_targets",
+    "fit": "build",
 }
 __getattr__, __dir__, __all__ = door(__name__, _FILES)
