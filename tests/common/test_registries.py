@@ -79,7 +79,9 @@ def test_a_new_criterion_is_offered_and_prunes(monkeypatch):
     assert field.text("cubed") == "cube"
     w = zoo.load("mlp").kernels["fc3"]
     np.testing.assert_array_equal(criterion_scores("mlp", "cubed")["fc3"], cubed(w))
-    position = next(pruning.compute("mlp", "cubed", 0.9))
+    position = next(
+        pruning.LESSON.positions(network="mlp", criterion="cubed", sparsity=0.9)
+    )
     kept = position.masks["fc3"]
     assert abs(w[kept]).min() >= abs(w[~kept]).max() and kept.sum() == w.size // 10
     assert position.points[1].name.startswith("cube, ")
@@ -102,7 +104,11 @@ def test_a_new_range_rule_is_offered_and_quantizes(monkeypatch):
     made = quantize_network(network, 4, "tensor", "half").quantized["fc3"]
     widest = quantize_network(network, 4, "tensor").quantized["fc3"]
     np.testing.assert_array_equal(made.scale, widest.scale / 2)
-    position = next(quantization.compute("mlp", 4, "tensor", "half"))
+    position = next(
+        quantization.LESSON.positions(
+            network="mlp", bits=4, granularity="tensor", rule="half"
+        )
+    )
     assert position.points[1].name == "4 bits, tensor, half of it"
     np.testing.assert_array_equal(
         position.compressed.quantized["fc3"].decode(), made.decode()
