@@ -39,6 +39,7 @@ from labkit.quantize.codebook import (
 )
 from labkit.quantize.float_formats import to_bits
 from labkit.quantize.granularity import BLOCK, BLOCKS, GRANULARITIES, Groups, checked
+from labkit.quantize.group_rules import squared_error
 from labkit.quantize.kl_calibration import kl_clip
 from labkit.quantize.kmeans import (
     cube_root_start,
@@ -49,14 +50,14 @@ from labkit.quantize.kmeans import (
 )
 from labkit.quantize.level_grids import GRIDS, ternary_scale
 from labkit.quantize.optima import centroids, scales
-from labkit.quantize.range_rules import RANGES, range_rule, squared_error
+from labkit.quantize.range_rules import RANGES, range_rule
 from labkit.quantize.rounding import (
     ROUNDINGS,
     bias_and_variance,
     half_away,
     round_to_integers,
 )
-from labkit.quantize.symmetric import Quantized, quantize
+from labkit.quantize.symmetric import Quantized, quantize, quantize_per_tensor
 
 __all__ = [
     "BLOCK",
@@ -99,6 +100,7 @@ __all__ = [
     "parameter_counts",
     "quantize",
     "quantize_affine",
+    "quantize_per_tensor",
     "quantize_to",
     "range_rule",
     "restored",

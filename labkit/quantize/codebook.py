@@ -11,12 +11,19 @@ import numpy as np
 from labkit.common.arguments import finite
 from labkit.common.registries import chosen
 from labkit.quantize.granularity import BLOCK, Groups, checked
+from labkit.quantize.grouped_codes import GroupedCodes
 from labkit.quantize.level_grids import GRIDS, Grid
 
 
 @dataclass(frozen=True, eq=False)
-class Coded:
-    """A weight tensor as codes that look up levels, with one scale a group.
+class Coded(GroupedCodes):
+    """A weight tensor as codes that look up levels: w_hat = scale * levels[q].
+
+    >>> coded = quantize_to([[0.25, -1.0, 0.25]], "binary", bits=1)
+    >>> coded.q.tolist(), coded.decode().tolist()    # codes 0 and 1 for -1 and 1
+    ([[1, 0, 1]], [[0.5, -0.5, 0.5]])
+    >>> quantize_to([[0.5, -4.0]], "power_of_two", bits=3).grid().tolist()
+    [-4.0, -2.0, -1.0, 0.0, 1.0, 2.0, 4.0]
 
     q: the codes, uint8 in the shape of the weights. scale: float32, in the shapes of
     `Quantized.scale`; 0 for a group of zeros. levels: float32, (at most 2**bits,), what
@@ -33,16 +40,6 @@ class Coded:
     block: int = BLOCK
 
     @property
-    def shape(self) -> tuple[int, ...]:
-        """The shape of the weights."""
-        return self.q.shape
-
-    @property
-    def groups(self) -> Groups:
-        """Which weights share a scale."""
-        return Groups(self.shape, self.granularity, self.axis, self.block)
-
-    @property
     def parameters(self) -> tuple[np.ndarray, np.ndarray]:
         """The levels and the scales that a file must hold, float32 (n,), n may be 0.
 
@@ -52,28 +49,15 @@ class Coded:
         levels, scales = parameter_counts(self.kind, self.bits, self.groups)
         return self.levels[:levels], self.scale.ravel()[:scales]
 
-    def decode(self) -> np.ndarray:
-        """w_hat = scale * levels[q], float32, in the shape of the weights.
+    @property
+    def unscaled(self) -> np.ndarray:
+        """levels[q]."""
+        return self.levels[self.q]
 
-        >>> quantize_to([[0.25, -1.0, 0.25]], "binary", bits=1).decode().tolist()
-        [[0.5, -0.5, 0.5]]
-        """
-        groups = self.groups
-        rows = groups.rows(self.levels[self.q])
-        return groups.tensor(rows * groups.spread(self.scale))
-
-    def grid(self, group: int = 0) -> np.ndarray:
-        """The values that group number `group` can take, ascending float32.
-
-        >>> quantize_to([[0.5, -4.0]], "power_of_two", bits=3).grid().tolist()
-        [-4.0, -2.0, -1.0, 0.0, 1.0, 2.0, 4.0]
-        """
-        levels = np.unique(self.levels[np.isfinite(self.levels)])
-        return levels * self.scale.ravel()[group]
-
-    def members(self, w: np.ndarray, group: int = 0) -> np.ndarray:
-        """The entries of `w` (an array of this shape) that lie in one group, (n,)."""
-        return self.groups.members(np.asarray(w), group)
+    @property
+    def levels_of_grid(self) -> np.ndarray:
+        """The finite levels, each once, ascending float32."""
+        return np.unique(self.levels[np.isfinite(self.levels)])
 
 
 def quantize_to(
@@ -96,9 +80,8 @@ def quantize_to(
     """
     grid, w = grid_of(kind, bits), checked(w)
     groups = Groups(w.shape, granularity, axis, block)
-    rows = groups.rows(w)
-    scale = groups.scales(rows, lambda part: grid.scale(part, bits))
-    unit = rows / groups.spread(np.where(scale > 0, scale, np.float32(1)))
+    scale = groups.scales(w, lambda part: grid.scale(part, bits))
+    unit = groups.rows(w) / groups.spread(np.where(scale > 0, scale, np.float32(1)))
     levels = grid.levels(bits, unit)
     q = groups.tensor(grid.assign(unit, levels))
     return _frozen(Coded(q, scale, levels, kind, int(bits), granularity, axis, block))

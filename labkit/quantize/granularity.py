@@ -3,6 +3,19 @@
 A group is the whole tensor, one output channel, or a block: a run of 32 or 64 weights
 of one output channel, its other axes flattened in order. The last block of a channel is
 shorter where the width is no multiple.
+
+All groups of a size are one array, (rows, blocks, members): a row for each output
+channel (one row of all for "tensor"), its blocks (one for "tensor" and "channel"), and
+the weights of a block. What is computed along the last axis is one number a group. Two
+channels of 64 weights, numbered from 0:
+
+>>> w = np.arange(128).reshape(2, 64)
+>>> for granularity in GRANULARITIES:
+...     (part,) = Groups(w.shape, granularity, block=32).parts(w)
+...     print(f"{granularity:8}{part.shape}  largest {part.max(axis=2).tolist()}")
+tensor  (1, 1, 128)  largest [[127]]
+channel (2, 1, 64)  largest [[63], [127]]
+block   (2, 2, 32)  largest [[31, 63], [95, 127]]
 """
 
 import math
@@ -83,20 +96,35 @@ class Groups:
         moved = rows.reshape(self.shape[self.axis], *others)
         return np.ascontiguousarray(np.moveaxis(moved, 0, self.axis))
 
-    def scales(
-        self, rows: np.ndarray, rule: Callable[[np.ndarray], np.ndarray]
-    ) -> np.ndarray:
-        """The scale that `rule` gives each group, float32, in `scale_shape`.
+    def parts(self, array: np.ndarray) -> list[np.ndarray]:
+        """An array of the tensor's shape -> its groups, (rows, blocks, members).
 
-        rule: groups, (rows, blocks, members) -> a scale each, (rows, blocks). It is
-        called for the full blocks, and once more for the shorter last ones.
+        Two arrays where the last block of a channel is shorter: the full blocks, then
+        the last ones.
+
+        >>> w = np.arange(140).reshape(2, 70)    # 70 = 2 * 32 + 6
+        >>> [part.shape for part in Groups(w.shape, "block").parts(w)]
+        [(2, 2, 32), (2, 1, 6)]
         """
-        parts = [rows[:, None, :]]
-        if self.granularity == "block":
-            full = rows.shape[1] // self.block * self.block
-            blocks = rows[:, :full].reshape(len(rows), -1, self.block)
-            parts = [part for part in (blocks, rows[:, None, full:]) if part.size]
-        scale = np.concatenate([rule(part) for part in parts], axis=1)
+        rows = self.rows(array)
+        if self.granularity != "block":
+            return [rows[:, None, :]]
+        full = rows.shape[1] // self.block * self.block
+        blocks = rows[:, :full].reshape(len(rows), -1, self.block)
+        return [part for part in (blocks, rows[:, None, full:]) if part.size]
+
+    def scales(
+        self, w: np.ndarray, rule: Callable[[np.ndarray], np.ndarray]
+    ) -> np.ndarray:
+        """The scale that `rule` gives each group of `w`, float32, in `scale_shape`.
+
+        rule: groups, (rows, blocks, members) -> a scale each, (rows, blocks).
+
+        >>> w = np.array([[1.0, -3.0], [0.5, 0.25]])
+        >>> Groups((2, 2), "channel").scales(w, lambda g: np.abs(g).max(axis=2))
+        array([3. , 0.5], dtype=float32)
+        """
+        scale = np.concatenate([rule(part) for part in self.parts(w)], axis=1)
         return scale.astype(np.float32, copy=False).reshape(self.scale_shape)
 
     def spread(self, scale: np.ndarray) -> np.ndarray:

@@ -1,9 +1,8 @@
 """Exact optima, for whatever they cost: what the quick searches are judged by.
 
-`labkit.quantize.lloyd` and the range rule "least_squares" of
-`labkit.quantize.range_rules` search in milliseconds and end near the least squared
-error. Here both minima are found for sure, in a time that grows with the number of
-levels: seconds for a large layer at 8 bits.
+`labkit.quantize.lloyd` and the range rule of `labkit.quantize.least_squares` search in
+milliseconds and end near the least squared error. Here both minima are found for sure,
+in a time that grows with the number of levels: seconds for a large layer at 8 bits.
 """
 
 import numpy as np

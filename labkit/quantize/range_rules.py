@@ -1,49 +1,67 @@
 """Range rules: how much of a group of weights the symmetric grid shall cover.
 
-A rule takes groups of weights, float32 (rows, blocks, members), and `qmax`, the largest
-code, and returns one scale a group, float32 (rows, blocks), always above 0. The grid
-then reaches to qmax * scale on both sides; weights beyond are clipped to its ends.
-A narrower grid has finer steps: less round-off, more clipping.
-"""
+A rule gives a group of weights one scale, so that the grid reaches to qmax * scale on
+both sides, qmax being the largest code; weights beyond are clipped to its ends. A
+narrower grid has finer steps: less round-off, more clipping. Two rules for one group:
 
-from collections.abc import Callable
-from functools import wraps
+>>> w = np.array([0.5, -1.0, 0.25, 4.0])
+>>> minmax_of_one(w, qmax=1), round(percentile_of_one(w, qmax=1), 3)
+(4.0, 3.991)
+
+The rules of RANGES do the same for all groups at once. They take groups as float32
+(rows, blocks, members), see `labkit.quantize.granularity`, and qmax, and return float32
+(rows, blocks), always above 0: 1 for a group of zeros.
+"""
 
 import numpy as np
 
-from labkit.common.arguments import shaped, whole
 from labkit.common.registries import Row, chosen, registry
 from labkit.quantize.aciq import gauss_clip, laplace_clip
+from labkit.quantize.group_rules import Rule, group_rule
 from labkit.quantize.kl_calibration import kl_clip
+from labkit.quantize.least_squares import least_squares_scale
 
 PERCENTILE = 99.9
-_WIDER, _COARSE, _FINE, _REFINEMENTS = 3, 40, 12, 4
 
-Rule = Callable[[np.ndarray, int], np.ndarray]
-
-
-def _checked(rule: Rule) -> Rule:
-    """The rule, which refuses groups and codes that there are not with a ValueError."""
-
-    @wraps(rule)
-    def found(groups: np.ndarray, qmax: int) -> np.ndarray:
-        shaped("groups", groups, "(rows, blocks, members)")
-        return rule(groups, whole("qmax", qmax, 1))
-
-    return found
+# One group
 
 
-@_checked
+def minmax_of_one(w: np.ndarray, qmax: int) -> float:
+    """One group's weights -> the scale of a grid that ends at the largest magnitude.
+
+    Nothing is clipped. w: any shape, not all 0.
+
+    >>> minmax_of_one(np.array([0.5, -3.0]), qmax=3)
+    1.0
+    """
+    return float(np.abs(w).max() / qmax)
+
+
+def percentile_of_one(w: np.ndarray, qmax: int) -> float:
+    """One group's weights -> the scale of a grid that ends at their 99.9th percentile.
+
+    About one weight in a thousand is clipped. w: any shape, its percentile not 0.
+
+    >>> round(percentile_of_one(np.arange(1001), qmax=3), 6)    # 999 / 3
+    333.0
+    """
+    return float(np.percentile(np.abs(w), PERCENTILE) / qmax)
+
+
+# The same by groups, and more rules
+
+
+@group_rule
 def minmax_scale(groups: np.ndarray, qmax: int) -> np.ndarray:
     """The grid ends at the group's largest magnitude: nothing is clipped.
 
     >>> minmax_scale(np.array([[[0.5, -1.0]], [[0.0, 0.0]]], np.float32), 1).tolist()
     [[1.0], [1.0]]
     """
-    return _positive(np.abs(groups).max(axis=2) / np.float32(qmax))
+    return np.abs(groups).max(axis=2) / np.float32(qmax)
 
 
-@_checked
+@group_rule
 def percentile_scale(groups: np.ndarray, qmax: int) -> np.ndarray:
     """The grid ends at the 99.9th percentile of the group's magnitudes.
 
@@ -59,52 +77,10 @@ def percentile_scale(groups: np.ndarray, qmax: int) -> np.ndarray:
     magnitudes = np.abs(groups)
     ends = np.percentile(magnitudes, PERCENTILE, axis=2).astype(np.float32)
     ends = np.where(ends > 0, ends, magnitudes.max(axis=2))
-    return _positive(ends / np.float32(qmax))
+    return ends / np.float32(qmax)
 
 
-@_checked
-def least_squares_scale(groups: np.ndarray, qmax: int) -> np.ndarray:
-    """A scale of nearly the least squared error, sum((w - scale * q)**2), a group.
-
-    The error has many local minima in the scale. So ranges from a little beyond the
-    full one down to 1 / (2 sqrt(members)) of it are tried, then finer ones around the
-    best. Each try rounds the weights to codes q and takes the scale that is best for
-    those codes, scale = sum(w q) / sum(q q), where the derivative of the error is 0.
-    Rounding and fitting then alternate a few times more (Lloyd 1982, IEEE Trans. Inf.
-    Theory 28(2), method I, on a grid with equal steps). Never worse than min-max.
-
-    `labkit.quantize.scales` has the least error. In the kernels of mlp, lenet5 and
-    resnet8, one scale a channel, a kernel's error is at most 0.3 % above it at 2 to 4
-    bits. At 8 bits, where minima are many and narrow, it is in kernels of up to 40,000
-    weights at most 3 % above it (0.13 dB) where a channel has 50 weights or more and
-    13 % where it has fewer; that of a single small channel or block of 32 up to 70 %.
-
-    >>> group = np.array([[[1.0, 1.25, 1.0, 1.25, 1.75]]], np.float32)
-    >>> least_squares_scale(group, 1).tolist()    # every code is 1: the mean fits best
-    [[1.25]]
-    """
-    widest = minmax_scale(groups, qmax)
-    unit = groups / (widest * np.float32(qmax))[:, :, None]  # in -1 .. 1: no overflow
-    step = np.float32((0.5 / np.sqrt(groups.shape[2])) ** (1 / (_COARSE - 1)))
-    best = np.ones(widest.shape, np.float32)
-    fitted, error = _fit(unit, best / np.float32(qmax), qmax)
-    for exponents in (np.arange(-_WIDER, _COARSE), np.linspace(-1, 1, _FINE)):
-        centre = best
-        for exponent in exponents:
-            tried = centre * step ** np.float32(exponent)
-            its_fit, its_error = _fit(unit, tried / np.float32(qmax), qmax)
-            better = its_error < error
-            best = np.where(better, tried, best)
-            fitted = np.where(better, its_fit, fitted)
-            error = np.where(better, its_error, error)
-    for _ in range(_REFINEMENTS):
-        fitted, _ = _fit(unit, fitted, qmax)
-    found = _positive(fitted * (widest * np.float32(qmax)))
-    worse = squared_error(groups, found, qmax) > squared_error(groups, widest, qmax)
-    return np.where(worse, widest, found)
-
-
-@_checked
+@group_rule
 def kl_scale(groups: np.ndarray, qmax: int) -> np.ndarray:
     """The grid ends where KL divergence is least: Migacz 2017, `kl_calibration`.
 
@@ -114,10 +90,10 @@ def kl_scale(groups: np.ndarray, qmax: int) -> np.ndarray:
     >>> (7 * kl_scale(group.astype(np.float32), 7)).round().tolist()
     [[1266.0]]
     """
-    return _positive(kl_clip(groups, qmax) / np.float32(qmax))
+    return kl_clip(groups, qmax) / np.float32(qmax)
 
 
-@_checked
+@group_rule
 def aciq_laplace_scale(groups: np.ndarray, qmax: int) -> np.ndarray:
     """The grid ends where ACIQ has it for Laplace's density with b = mean |w|.
 
@@ -133,7 +109,7 @@ def aciq_laplace_scale(groups: np.ndarray, qmax: int) -> np.ndarray:
     return _aciq(groups, b * laplace_clip(2 * qmax), qmax)
 
 
-@_checked
+@group_rule
 def aciq_gauss_scale(groups: np.ndarray, qmax: int) -> np.ndarray:
     """The grid ends where ACIQ has it for Gauss's density with sigma**2 = mean w**2.
 
@@ -192,45 +168,6 @@ def range_rule(name: str) -> Rule:
     return chosen("rule", name, RANGES).compute
 
 
-def squared_error(groups: np.ndarray, scale: np.ndarray, qmax: int) -> np.ndarray:
-    """sum((w - w_hat)**2) of each group, float64 (rows, blocks).
-
-    >>> w = np.array([[[0.5, -1.0, 0.25]]], np.float32)
-    >>> squared_error(w, np.array([[1.0]], np.float32), 1).tolist()
-    [[0.3125]]
-    """
-    groups = shaped("groups", groups, "(rows, blocks, members)")
-    whole("qmax", qmax, 1)
-    scale = shaped("scale", scale, "(rows, blocks)")
-    if scale.shape != groups.shape[:2] or not (scale > 0).all():
-        raise ValueError(
-            f"scale is {scale.shape}, its least {scale.min()}: give {groups.shape[:2]} "
-            "numbers above 0"
-        )
-    q = np.clip(np.rint(groups / scale[:, :, None]), -qmax, qmax)
-    error = groups.astype(np.float64) - q * scale[:, :, None]
-    return np.einsum("rbm,rbm->rb", error, error)
-
-
-def _fit(
-    unit: np.ndarray, scale: np.ndarray, qmax: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """The best scale for the codes that `scale` gives, and its squared error."""
-    q = unit * (1 / scale)[:, :, None]
-    np.rint(q, out=q)
-    np.clip(q, -qmax, qmax, out=q)
-    wq, qq = np.einsum("rbm,rbm->rb", unit, q), np.einsum("rbm,rbm->rb", q, q)
-    fit = np.divide(wq, qq, out=scale.copy(), where=qq > 0)
-    q *= fit[:, :, None]
-    q -= unit
-    return fit, np.einsum("rbm,rbm->rb", q, q)
-
-
 def _aciq(groups: np.ndarray, clip: np.ndarray, qmax: int) -> np.ndarray:
     clip = np.minimum(clip, np.abs(groups).max(axis=2))
-    return _positive((clip / qmax).astype(np.float32))
-
-
-def _positive(scale: np.ndarray) -> np.ndarray:
-    """1 where a scale is 0: a group of zeros, or of numbers too small to divide."""
-    return np.where(scale > 0, scale, np.float32(1))
+    return (clip / qmax).astype(np.float32)

@@ -37,6 +37,7 @@ from labkit.quantize import (
     clipping,
     codebook,
     float_formats,
+    group_rules,
     kl_calibration,
     kmeans,
     level_grids,
@@ -191,7 +192,7 @@ CASES = [
         for rule in map(range_rules.range_rule, range_rules.RANGES)
     ),
     (
-        range_rules.squared_error,
+        group_rules.squared_error,
         {"groups": GROUPS, "scale": np.ones((3, 1)), "qmax": 7},
         {
             "groups": filled(GROUPS),

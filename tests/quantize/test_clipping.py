@@ -25,7 +25,7 @@ from labkit.quantize.clipping import (
     optimum,
     uniform,
 )
-from labkit.quantize.range_rules import squared_error
+from labkit.quantize.group_rules import squared_error
 from labkit.quantize.symmetric import quantize
 
 DENSITIES = {

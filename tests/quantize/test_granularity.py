@@ -36,7 +36,7 @@ def test_each_weight_is_in_one_group_and_has_its_scale(groups):
     if groups.granularity == "block":
         assert max(len(part) for part in members) <= groups.block
     # A rule that gives each group its largest number, spread over the weights again.
-    scale = groups.scales(groups.rows(array), lambda part: part.max(axis=2))
+    scale = groups.scales(array, lambda part: part.max(axis=2))
     assert scale.shape == groups.scale_shape and scale.dtype == np.float32
     assert scale.ravel().tolist() == [part.max() for part in members]
     spread = np.broadcast_to(groups.spread(scale), groups.rows(array).shape)

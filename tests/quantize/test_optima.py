@@ -10,8 +10,9 @@ from hypothesis.extra.numpy import arrays
 
 from labkit import zoo
 from labkit.quantize import optima
+from labkit.quantize.group_rules import squared_error
 from labkit.quantize.kmeans import lloyd
-from labkit.quantize.range_rules import least_squares_scale, squared_error
+from labkit.quantize.least_squares import least_squares_scale
 
 NUMBERS = arrays(np.float64, st.integers(1, 9), elements=st.integers(-20, 20))
 MEMBERS = arrays(np.float32, st.integers(1, 12), elements=st.floats(-8, 8, width=16))
@@ -79,8 +80,8 @@ def test_each_group_has_its_own_scale():
     assert optima.scales(np.zeros((1, 2, 5)), 7).tolist() == [[1.0, 1.0]]
 
 
-# What the docstrings of `labkit.quantize.kmeans` and `labkit.quantize.range_rules` say
-# of the lab's layers.
+# What the docstrings of `labkit.quantize.kmeans` and `labkit.quantize.least_squares`
+# say of the lab's layers.
 LAYERS = [
     pytest.param(kernel, id=f"{name} {layer}")
     for name in ("lenet5", "resnet8")

@@ -33,15 +33,17 @@ from labkit.quantize.affine import (
     sqnr_db,
 )
 from labkit.quantize.granularity import BLOCK, BLOCKS, GRANULARITIES
+from labkit.quantize.group_rules import squared_error
+from labkit.quantize.least_squares import least_squares_scale
 from labkit.quantize.range_rules import (
     PERCENTILE,
     RANGES,
-    least_squares_scale,
+    minmax_of_one,
     minmax_scale,
+    percentile_of_one,
     percentile_scale,
-    squared_error,
 )
-from labkit.quantize.symmetric import Quantized, quantize
+from labkit.quantize.symmetric import Quantized, quantize, quantize_per_tensor
 
 BITS = st.integers(2, 16)
 LARGE = float(np.float32(1e30))
@@ -66,6 +68,34 @@ def test_twelve_numbers_by_hand():
     by_channel = quantize(w, bits=3, granularity="channel")
     assert by_channel.scale.tolist() == [0.5, 1.0]
     assert by_channel.q.tolist() == [[-3, -1, 0, 0], [0, 1, 1, 3]]
+
+
+@settings(deadline=None)
+@given(WEIGHTS, BITS, st.sampled_from(list(GRANULARITIES)))
+def test_by_groups_is_the_same_as_each_group_by_itself(w, bits, granularity):
+    quantized = quantize(w, bits, granularity)
+    for group, scale in enumerate(quantized.scale.ravel()):
+        codes, of_one = quantize_per_tensor(quantized.members(w, group), bits)
+        assert of_one == scale and codes.dtype == quantized.q.dtype
+        assert codes.tolist() == quantized.members(quantized.q, group).tolist()
+
+
+@pytest.mark.parametrize(
+    ("rule", "of_one"),
+    [("minmax", minmax_of_one), ("percentile", percentile_of_one)],
+)
+@pytest.mark.parametrize("granularity", GRANULARITIES)
+def test_a_rule_by_groups_is_the_rule_of_each_group(rule, of_one, granularity):
+    w = random_weights(3, 70)
+    quantized = quantize(w, 4, granularity, rule)
+    for group, scale in enumerate(quantized.scale.ravel()):
+        alone = of_one(quantized.members(w, group), largest_code(4))
+        assert scale == pytest.approx(alone, rel=1e-6)
+
+
+def test_one_tensor_of_zeros():
+    codes, scale = quantize_per_tensor(np.zeros((2, 3)), 8)
+    assert not codes.any() and codes.shape == (2, 3) and scale == 1
 
 
 def test_blocks_run_along_a_channel_and_the_last_is_shorter():
