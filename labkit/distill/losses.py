@@ -24,13 +24,13 @@ from labkit.common.arguments import finite, fraction, positive, whole
 def soften(logits: np.ndarray, temperature: float = 1.0) -> np.ndarray:
     """Softmax of logits / temperature along the last axis: probabilities, float64.
 
-    logits: (…, classes). temperature: above 0, finite; 1 is the plain softmax, larger
-    is softer. Source: arXiv:1503.02531, eq. 1. Raises ValueError outside these.
-
     >>> soften(np.log([8.0, 1.0, 1.0])).round(4).tolist()    # 8 : 1 : 1
     [0.8, 0.1, 0.1]
     >>> soften(np.log([16.0, 1.0, 1.0]), 2).round(4).tolist()    # 4 : 1 : 1
     [0.6667, 0.1667, 0.1667]
+
+    logits: (…, classes). temperature: above 0, finite; 1 is the plain softmax, larger
+    is softer. Source: arXiv:1503.02531, eq. 1. Raises ValueError outside these.
     """
     return np.exp(log_soften(logits, temperature))
 
@@ -48,34 +48,6 @@ def log_soften(logits: np.ndarray, temperature: float = 1.0) -> np.ndarray:
     with np.errstate(over="ignore"):  # beyond a float: a probability of 0
         scaled = (logits - logits.max(axis=-1, keepdims=True)) / temperature
     return scaled - np.log(np.exp(scaled).sum(axis=-1, keepdims=True))
-
-
-def entropy(probabilities: np.ndarray) -> np.ndarray:
-    """-sum p log p along the last axis, in nats: 0 to log(classes).
-
-    probabilities: at least 0, of sum 1 (to 1e-3), else ValueError.
-
-    >>> entropy(np.array([[0.5, 0.5, 0], [1, 0, 0]])).round(4).tolist()    # log 2
-    [0.6931, 0.0]
-    """
-    p = _checked_probabilities("probabilities", probabilities)
-    return -np.sum(p * np.log(np.where(p > 0, p, 1)), axis=-1) + 0.0
-
-
-def cross_entropy(
-    targets: np.ndarray, student: np.ndarray, temperature: float = 1.0
-) -> np.ndarray:
-    """-sum p log q of each image, in nats, with q the student's softened outputs.
-
-    targets: probabilities (n, classes), as for `entropy`. student: logits (n, classes).
-
-    >>> one_of_two = np.array([[1.0, 0.0]])
-    >>> cross_entropy(one_of_two, np.log([[1.0, 3.0]])).round(4).tolist()    # log 4
-    [1.3863]
-    """
-    targets = _checked_probabilities("targets", targets)
-    student = _student(student, "targets", targets)
-    return -np.sum(targets * log_soften(student, temperature), axis=-1)
 
 
 def divergence(
@@ -97,59 +69,6 @@ def divergence(
     return np.sum(p * (np.where(p > 0, log_p, 0) - log_q), axis=-1)
 
 
-def check_mixture(temperature: float, alpha: float) -> None:
-    """Raise ValueError unless 0 < temperature < inf and 0 <= alpha <= 1."""
-    positive("the temperature", temperature)
-    fraction("alpha", alpha, "what the teacher weighs beside the labels,")
-
-
-def check_logits(name: str, logits: np.ndarray) -> np.ndarray:
-    """Logits as float64: finite or minus infinity, but one of a row is finite.
-
-    Raises ValueError for others.
-
-    >>> check_logits("teacher", np.log([[1.0, 2.0]])).shape
-    (1, 2)
-    """
-    found = np.asarray(logits)
-    if found.dtype.kind not in "iuf" or not found.ndim or not found.shape[-1]:
-        raise ValueError(
-            f"{name} is {found.dtype} {found.shape}: give numbers (n, classes)"
-        )
-    if np.isnan(found).any() or (found.size and not np.isfinite(found.max(-1)).all()):
-        raise ValueError(
-            f"{name} has an image whose largest logit is not finite, or NaN: give "
-            "finite logits, minus infinity only for classes that are ruled out"
-        )
-    return found.astype(np.float64, copy=False)
-
-
-def _student(student: np.ndarray, name: str, beside: np.ndarray) -> np.ndarray:
-    """A student's logits of the shape of what is beside them, which `name` names."""
-    student = finite("student", student)
-    if student.shape != beside.shape or student.ndim != 2:
-        raise ValueError(
-            f"{name} is {beside.shape} and student {student.shape}: give both as (n, "
-            "classes), a row an image"
-        )
-    return student
-
-
-def _pair(teacher: np.ndarray, student: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    teacher = check_logits("teacher", teacher)
-    return teacher, _student(student, "teacher", teacher)
-
-
-def _checked_probabilities(name: str, values: np.ndarray) -> np.ndarray:
-    p = np.asarray(finite(name, values), np.float64)
-    if (p < 0).any() or (np.abs(p.sum(axis=-1) - 1) > 1e-3).any():
-        raise ValueError(
-            f"{name} contains what are no probabilities: give numbers from 0 to 1, of "
-            "sum 1 along the last axis"
-        )
-    return p
-
-
 def soft_loss(teacher: np.ndarray, student: np.ndarray, temperature: float) -> float:
     """T^2 KL(teacher || student), the mean over the images.
 
@@ -167,44 +86,12 @@ def soft_loss(teacher: np.ndarray, student: np.ndarray, temperature: float) -> f
 def hard_loss(student: np.ndarray, labels: np.ndarray) -> float:
     """The mean cross-entropy with labels, whole numbers (n,), at a temperature of 1.
 
-    Raises ValueError as `one_hot` does.
-
     >>> round(hard_loss(np.log([[1.0, 3.0]]), np.array([0])), 4)    # log 4
     1.3863
+
+    Raises ValueError as `one_hot` does.
     """
     return float(np.mean(cross_entropy(_targets(student, labels), student)))
-
-
-def one_hot(labels: np.ndarray, classes: int) -> np.ndarray:
-    """1 at each label, else 0: float64 (n, classes).
-
-    labels: whole numbers (n,), 0 to classes - 1. Raises ValueError for others.
-
-    >>> one_hot(np.array([2, 0]), 3).tolist()
-    [[0.0, 0.0, 1.0], [1.0, 0.0, 0.0]]
-    """
-    labels, classes = np.asarray(labels), whole("classes", classes, 1)
-    if labels.ndim != 1 or labels.dtype.kind not in "iu":
-        raise ValueError(
-            f"labels are {labels.dtype} {labels.shape}: give one whole number an image"
-        )
-    if len(labels) and not 0 <= labels.min() <= labels.max() < classes:
-        raise ValueError(
-            f"labels are {labels.min()} to {labels.max()}: give 0 to {classes - 1}"
-        )
-    return np.eye(classes)[labels]
-
-
-def _targets(student: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """The labels of a student's images, `one_hot`."""
-    student = finite("student", student)
-    targets = one_hot(labels, student.shape[-1]) if student.ndim else student
-    if targets.shape != student.shape:
-        raise ValueError(
-            f"student is {student.shape} and labels {np.shape(labels)}: give logits "
-            "(n, classes) and a label each"
-        )
-    return targets
 
 
 def loss(
@@ -216,12 +103,12 @@ def loss(
 ) -> float:
     """alpha * `soft_loss` + (1 - alpha) * `hard_loss`.
 
-    alpha: 0 (labels alone) to 1 (the teacher alone). Raises ValueError for another one,
-    and as the two losses do.
-
     >>> teacher, student = np.log([[1.0, 1.0]]), np.log([[1.0, 3.0]])
     >>> round(loss(teacher, student, np.array([0]), 1, 0.5), 4)    # by halves
     0.7651
+
+    alpha: 0 (labels alone) to 1 (the teacher alone). Raises ValueError for another one,
+    and as the two losses do.
     """
     check_mixture(temperature, alpha)
     soft = soft_loss(teacher, student, temperature)
@@ -287,6 +174,119 @@ def matching_gradient(teacher: np.ndarray, student: np.ndarray) -> np.ndarray:
     _, student = _pair(finite("teacher", teacher), student)
     n, classes = student.shape
     return (_centred(student) - _centred(teacher)) / (classes * n)
+
+
+def entropy(probabilities: np.ndarray) -> np.ndarray:
+    """-sum p log p along the last axis, in nats: 0 to log(classes).
+
+    >>> entropy(np.array([[0.5, 0.5, 0], [1, 0, 0]])).round(4).tolist()    # log 2
+    [0.6931, 0.0]
+
+    probabilities: at least 0, of sum 1 (to 1e-3), else ValueError.
+    """
+    p = _checked_probabilities("probabilities", probabilities)
+    return -np.sum(p * np.log(np.where(p > 0, p, 1)), axis=-1) + 0.0
+
+
+def cross_entropy(
+    targets: np.ndarray, student: np.ndarray, temperature: float = 1.0
+) -> np.ndarray:
+    """-sum p log q of each image, in nats, with q the student's softened outputs.
+
+    >>> one_of_two = np.array([[1.0, 0.0]])
+    >>> cross_entropy(one_of_two, np.log([[1.0, 3.0]])).round(4).tolist()    # log 4
+    [1.3863]
+
+    targets: probabilities (n, classes), as for `entropy`. student: logits (n, classes).
+    """
+    targets = _checked_probabilities("targets", targets)
+    student = _student(student, "targets", targets)
+    return -np.sum(targets * log_soften(student, temperature), axis=-1)
+
+
+def one_hot(labels: np.ndarray, classes: int) -> np.ndarray:
+    """1 at each label, else 0: float64 (n, classes).
+
+    >>> one_hot(np.array([2, 0]), 3).tolist()
+    [[0.0, 0.0, 1.0], [1.0, 0.0, 0.0]]
+
+    labels: whole numbers (n,), 0 to classes - 1. Raises ValueError for others.
+    """
+    labels, classes = np.asarray(labels), whole("classes", classes, 1)
+    if labels.ndim != 1 or labels.dtype.kind not in "iu":
+        raise ValueError(
+            f"labels are {labels.dtype} {labels.shape}: give one whole number an image"
+        )
+    if len(labels) and not 0 <= labels.min() <= labels.max() < classes:
+        raise ValueError(
+            f"labels are {labels.min()} to {labels.max()}: give 0 to {classes - 1}"
+        )
+    return np.eye(classes)[labels]
+
+
+def check_mixture(temperature: float, alpha: float) -> None:
+    """Raise ValueError unless 0 < temperature < inf and 0 <= alpha <= 1."""
+    positive("the temperature", temperature)
+    fraction("alpha", alpha, "what the teacher weighs beside the labels,")
+
+
+def check_logits(name: str, logits: np.ndarray) -> np.ndarray:
+    """Logits as float64: finite or minus infinity, but one of a row is finite.
+
+    >>> check_logits("teacher", np.log([[1.0, 2.0]])).shape
+    (1, 2)
+
+    Raises ValueError for others.
+    """
+    found = np.asarray(logits)
+    if found.dtype.kind not in "iuf" or not found.ndim or not found.shape[-1]:
+        raise ValueError(
+            f"{name} is {found.dtype} {found.shape}: give numbers (n, classes)"
+        )
+    if np.isnan(found).any() or (found.size and not np.isfinite(found.max(-1)).all()):
+        raise ValueError(
+            f"{name} has an image whose largest logit is not finite, or NaN: give "
+            "finite logits, minus infinity only for classes that are ruled out"
+        )
+    return found.astype(np.float64, copy=False)
+
+
+def _student(student: np.ndarray, name: str, beside: np.ndarray) -> np.ndarray:
+    """A student's logits of the shape of what is beside them, which `name` names."""
+    student = finite("student", student)
+    if student.shape != beside.shape or student.ndim != 2:
+        raise ValueError(
+            f"{name} is {beside.shape} and student {student.shape}: give both as (n, "
+            "classes), a row an image"
+        )
+    return student
+
+
+def _pair(teacher: np.ndarray, student: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    teacher = check_logits("teacher", teacher)
+    return teacher, _student(student, "teacher", teacher)
+
+
+def _targets(student: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """The labels of a student's images, `one_hot`."""
+    student = finite("student", student)
+    targets = one_hot(labels, student.shape[-1]) if student.ndim else student
+    if targets.shape != student.shape:
+        raise ValueError(
+            f"student is {student.shape} and labels {np.shape(labels)}: give logits "
+            "(n, classes) and a label each"
+        )
+    return targets
+
+
+def _checked_probabilities(name: str, values: np.ndarray) -> np.ndarray:
+    p = np.asarray(finite(name, values), np.float64)
+    if (p < 0).any() or (np.abs(p.sum(axis=-1) - 1) > 1e-3).any():
+        raise ValueError(
+            f"{name} contains what are no probabilities: give numbers from 0 to 1, of "
+            "sum 1 along the last axis"
+        )
+    return p
 
 
 def _centred(logits: np.ndarray) -> np.ndarray:

@@ -48,15 +48,16 @@ def input_slopes(
 def attention_maps(features: np.ndarray) -> np.ndarray:
     """Where in the picture a layer is active: (n, height * width), each of length 1.
 
-    features: (n, height, width, channels), the channels of two networks may differ. The
-    sum of squares over the channels, flat, over its length: Zagoruyko and Komodakis
-    2017, arXiv:1612.03928, Sec. 3.1. 0 for an image at which all are 0. Raises
-    ValueError for another shape, and for what is not finite.
+    The sum of squares over the channels, flat, over its length: Zagoruyko and Komodakis
+    2017, arXiv:1612.03928, Sec. 3.1. 0 for an image at which all are 0.
 
     >>> attention_maps(np.array([[[[1.0, 2.0, 0.0], [0.0, 0.0, 0.0]]]])).tolist()
     [[1.0, 0.0]]
     >>> attention_maps(np.array([[[[3.0 ** 0.5], [2.0]]]])).round(2).tolist()
     [[0.6, 0.8]]
+
+    features: (n, height, width, channels), the channels of two networks may differ.
+    Raises ValueError for another shape, and for what is not finite.
     """
     features = shaped("features", features, "(n, height, width, channels)")
     maps = np.square(np.asarray(features, np.float64)).sum(axis=-1)
@@ -66,12 +67,12 @@ def attention_maps(features: np.ndarray) -> np.ndarray:
 def relative_distances(features: np.ndarray) -> np.ndarray:
     """The distances of all pairs of images over their mean: (n, n).
 
+    >>> relative_distances(np.array([[0.0], [1.0], [3.0]]))[0].tolist()    # mean 2
+    [0.0, 0.5, 1.5]
+
     features: (n, …), the widths of two networks may differ. Park et al. 2019, arXiv:
     1904.05068, Sec. 3.2. Raises ValueError where all images are at one place, and for
     what is not finite.
-
-    >>> relative_distances(np.array([[0.0], [1.0], [3.0]]))[0].tolist()    # mean 2
-    [0.0, 0.5, 1.5]
     """
     rows = finite("features", features)
     rows = np.asarray(rows, np.float64).reshape(len(rows), -1)
@@ -87,11 +88,12 @@ def relative_distances(features: np.ndarray) -> np.ndarray:
 def cosines(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     """How alike the directions of each pair of rows are, (n,), -1 to 1.
 
-    1 the same, 0 at right angles, -1 opposite; 0 also where a row is 0. Raises
-    ValueError for two shapes, and for what is not finite.
+    1 the same, 0 at right angles, -1 opposite; 0 also where a row is 0.
 
     >>> cosines(np.array([[2.0, 0.0]]), np.array([[3.0, 3.0]])).round(4).tolist()
     [0.7071]
+
+    Raises ValueError for two shapes, and for what is not finite.
     """
     one, other = shaped("one", one, "(n, d)"), shaped("other", other, "(n, d)")
     if one.shape != other.shape:

@@ -23,15 +23,15 @@ from labkit.lowrank.truncated_svd import svd
 def channel(kernel: np.ndarray, bias: np.ndarray | None = None) -> Decomposition:
     """k x k onto a few channels, then 1 x 1: the SVD of the filters, one a row.
 
-    kernel: (out, height, width, in). Ranks go to min(out, height width in). Raises
-    ValueError for another shape.
-
     >>> kernel = np.ones((4, 3, 3, 2))
     >>> found = channel(kernel)
     >>> found.first.shape, found.second.shape
     ((4, 3, 3, 2), (4, 1, 1, 4))
     >>> round(found.break_even, 2)    # 4 * 18 / (4 + 18)
     3.27
+
+    kernel: (out, height, width, in). Ranks go to min(out, height width in). Raises
+    ValueError for another shape.
     """
     return _as_convolutions(from_svd(svd(filters(kernel)), bias), kernel)
 
@@ -53,14 +53,16 @@ def projected_inputs(
 ) -> Decomposition:
     """1 x 1 onto the principal directions of the input's channels, then k x k.
 
-    inputs: the moments of the pixels that the layer reads, every place of every image a
-    row. The directions are about 0, not about the mean: the zeros that pad a picture
-    are then projected on zeros, and no mean has to go on past its edges.
+    The directions are about 0, not about the mean: the zeros that pad a picture are
+    then projected on zeros, and no mean has to go on past its edges.
 
     >>> from labkit.lowrank import moments
     >>> found = projected_inputs(np.ones((4, 3, 3, 2)), None, moments(np.eye(2)))
     >>> found.first.shape, found.second.shape
     ((2, 1, 1, 2), (4, 3, 3, 2))
+
+    inputs: the moments of the pixels that the layer reads, every place of every image a
+    row.
     """
     kernel = np.asarray(check_kernel(kernel), np.float64)
     if len(inputs.mean) != kernel.shape[3]:
@@ -77,9 +79,6 @@ def projected_inputs(
 def spatial(kernel: np.ndarray, bias: np.ndarray | None = None) -> Decomposition:
     """k x 1 down, then 1 x k across.
 
-    kernel: (out, height, width, in). Ranks go to min(height in, width out). Source:
-    Jaderberg et al. 2014, arXiv:1405.3866, scheme 2.
-
     >>> column, row = np.array([1.0, 2.0, 1.0]), np.array([1.0, 0.0, -1.0])
     >>> sobel = np.outer(column, row).reshape(1, 3, 3, 1)
     >>> first, second = spatial(sobel).parts(1)
@@ -88,6 +87,9 @@ def spatial(kernel: np.ndarray, bias: np.ndarray | None = None) -> Decomposition
     >>> from labkit.lowrank import multiplied_back
     >>> np.allclose(multiplied_back([first, second]), sobel)    # its rank is 1
     True
+
+    kernel: (out, height, width, in). Ranks go to min(height in, width out). Source:
+    Jaderberg et al. 2014, arXiv:1405.3866, scheme 2.
     """
     kernel = check_kernel(kernel)
     out, height, width, inputs = kernel.shape

@@ -59,16 +59,16 @@ def cp(
 ) -> Cp:
     """The CP form of a kernel (out, height, width, in), its terms of equal scale.
 
-    rank: 1 or more; it may be larger than every axis. rounds: of improving all four
-    sets of vectors. seed: of the vectors it begins with. Raises ValueError outside
-    these.
-
     >>> vectors = [1.0, -2.0], [1.0, 2.0, 1.0], [1.0, 0.0, -1.0], [0.5, 1.5, 1.0]
     >>> kernel = np.einsum("o,i,j,c->oijc", *map(np.array, vectors))
     >>> found = cp(kernel, rank=1)
     >>> terms = (found.outputs, found.down, found.across, found.inputs)
     >>> np.allclose(np.einsum("or,ir,jr,cr->oijc", *terms), kernel)
     True
+
+    rank: 1 or more; it may be larger than every axis. rounds: of improving all four
+    sets of vectors. seed: of the vectors it begins with. Raises ValueError outside
+    these.
     """
     kernel = np.asarray(check_kernel(kernel), np.float64)
     rank = check_rank(rank, kernel.size)

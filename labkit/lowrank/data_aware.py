@@ -32,11 +32,11 @@ from labkit.lowrank.truncated_svd import check_matrix
 def principal_directions(covariance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Eigenvalues, descending and not below 0, and eigenvectors as columns.
 
-    covariance: symmetric (d, d), else ValueError. Returns (d,) and (d, d).
-
     >>> values, vectors = principal_directions(np.diag([1.0, 4.0]))
     >>> values.round(6).tolist(), np.abs(vectors).round(6).tolist()
     ([4.0, 1.0], [[0.0, 1.0], [1.0, 0.0]])
+
+    covariance: symmetric (d, d), else ValueError. Returns (d,) and (d, d).
     """
     covariance = shaped("covariance", covariance, "(d, d)")
     if covariance.shape != covariance.T.shape or not np.allclose(
@@ -55,10 +55,6 @@ def pca_of_responses(
 ) -> Decomposition:
     """A layer through the principal directions of its responses y = W x + b.
 
-    w: (out, in). bias: (out,) or None, taken as zeros. responses: the moments of y,
-    before the activation function. Ranks go to `out`; where `in` is smaller, the terms
-    above `in` carry nothing. Raises ValueError for shapes that do not fit.
-
     >>> from labkit.lowrank import moments
     >>> w = np.array([[1.0, 0.0], [0.0, 10.0]])          # the larger weight …
     >>> x = np.array([[1.0, 0.01], [-1.0, -0.01]])       # … meets a small input
@@ -66,6 +62,10 @@ def pca_of_responses(
     >>> first, second = found.parts(1)
     >>> (found.second[:, :1] @ found.first[:1] @ x[0]).round(6).tolist()
     [1.0, 0.1]
+
+    w: (out, in). bias: (out,) or None, taken as zeros. responses: the moments of y,
+    before the activation function. Ranks go to `out`; where `in` is smaller, the terms
+    above `in` carry nothing. Raises ValueError for shapes that do not fit.
     """
     w = np.asarray(check_matrix(w), np.float64)
     if len(responses.mean) != len(w):
@@ -83,9 +83,6 @@ def pca_of_inputs(
 ) -> Decomposition:
     """A layer that reads its inputs through their principal directions.
 
-    w: (out, in). inputs: the moments of x. Ranks go to `in`. Raises ValueError for
-    shapes that do not fit.
-
     >>> from labkit.lowrank import moments
     >>> x = np.array([[0.0, 5.0], [2.0, 5.0]])           # the second is always 5
     >>> found = pca_of_inputs(np.array([[1.0, 2.0]]), np.zeros(1), moments(x))
@@ -94,6 +91,9 @@ def pca_of_inputs(
     [[1.0, 0.0]]
     >>> second.bias.round(6).tolist()                    # 2 times 5
     [10.0]
+
+    w: (out, in). inputs: the moments of x. Ranks go to `in`. Raises ValueError for
+    shapes that do not fit.
     """
     w = np.asarray(check_matrix(w), np.float64)
     if len(inputs.mean) != w.shape[1]:
@@ -118,12 +118,12 @@ def _bias(bias: np.ndarray | None, outputs: int) -> np.ndarray:
 def output_error(w: np.ndarray, parts, bias: np.ndarray | None, x: np.ndarray) -> float:
     """E||y - y_k||^2 of a dense layer on inputs x (n, in): its parts against itself.
 
-    w: (out, in). parts: two, as `Decomposition.parts` returns. bias: of the layer.
-
     >>> from labkit.lowrank import Part
     >>> parts = Part(np.array([[1.0, 0.0]])), Part(np.array([[1.0], [0.0]]))
     >>> output_error(np.eye(2), parts, None, np.array([[3.0, 2.0]]))
     4.0
+
+    w: (out, in). parts: two, as `Decomposition.parts` returns. bias: of the layer.
     """
     first, second = parts
     y = x @ np.asarray(w, np.float64).T + (0 if bias is None else bias)

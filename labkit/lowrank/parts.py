@@ -56,13 +56,13 @@ def parameters(parts: Sequence[Part]) -> int:
 def macs(parts: Sequence[Part], sides: Sides | None = None) -> int:
     """Multiply-accumulates for one image.
 
-    sides: of the layer that the parts replace; None for a dense one.
-
     >>> macs([Part(np.zeros((2, 6))), Part(np.zeros((4, 2)))])
     20
     >>> down, across = Part(np.zeros((2, 3, 1, 5))), Part(np.zeros((4, 1, 3, 2)))
     >>> macs([down, across], Sides(8, 8))    # 64 places, 30 + 24 weights
     3456
+
+    sides: of the layer that the parts replace; None for a dense one.
     """
     if sides is None:
         return sum(part.kernel.size for part in parts)
@@ -92,13 +92,13 @@ def shared_strides(
 ) -> list[tuple[int, int]]:
     """Each part's strides, down and across: the product of all is the old layer's.
 
-    window: the old kernel's height and width. strides: its own. A stride goes to the
-    first part that is as high (wide) as the old kernel. Raises ValueError where
-    there is none.
-
     >>> parts = Part(np.zeros((2, 3, 1, 5))), Part(np.zeros((4, 1, 3, 2)))
     >>> shared_strides((3, 3), (2, 2), parts)
     [(2, 1), (1, 2)]
+
+    window: the old kernel's height and width. strides: its own. A stride goes to the
+    first part that is as high (wide) as the old kernel. Raises ValueError where
+    there is none.
     """
     found = []
     for axis, (side, stride) in enumerate(zip(window, strides, strict=True)):

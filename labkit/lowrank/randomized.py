@@ -17,13 +17,13 @@ def randomized_svd(
 ) -> Svd:
     """Nearly the first `rank` singular values and vectors of a matrix (m, n).
 
-    oversampling: how many random vectors more than the rank, 0 or more. powers: how
-    often W W^T is applied to the sketch, each time made orthonormal anew, 0 or more.
-    Raises ValueError for settings out of range.
-
     >>> w = np.outer([1.0, 2.0, 2.0], [3.0, 4.0])    # rank 1: 3 times 5
     >>> round(float(randomized_svd(w, rank=1).s[0]), 6)
     15.0
+
+    oversampling: how many random vectors more than the rank, 0 or more. powers: how
+    often W W^T is applied to the sketch, each time made orthonormal anew, 0 or more.
+    Raises ValueError for settings out of range.
     """
     w = check_matrix(w)
     rank = check_rank(rank, min(w.shape))

@@ -36,12 +36,12 @@ def rank_options(
 ) -> RankOptions:
     """The ranks that cost less than the whole layer, and the layer as it is.
 
-    ranks, costs, kept: one entry each, costs and kept ascending. whole: the layer's
-    cost. Ranks that keep no energy are left out.
-
     >>> found = rank_options([1, 2, 3], [30, 60, 90], [0.7, 0.9, 1.0], whole=75)
     >>> found.ranks, found.costs.tolist(), found.kept.tolist()
     ((1, 2, None), [30, 60, 75], [0.7, 0.9, 1.0])
+
+    ranks, costs, kept: one entry each, costs and kept ascending. whole: the layer's
+    cost. Ranks that keep no energy are left out.
     """
     paying = [k for k, cost in enumerate(costs) if cost < whole and kept[k] > 0]
     return RankOptions(
@@ -68,13 +68,14 @@ def thinned(found: RankOptions, count: int) -> RankOptions:
 def by_energy(layers: Mapping[str, RankOptions], budget: float) -> dict[str, Hashable]:
     """Layer -> rank: the same fraction of the energy from each, the largest that fits.
 
-    Each layer takes its cheapest rank that keeps the fraction. Raises ValueError where
-    not even the cheapest ranks fit.
+    Each layer takes its cheapest rank that keeps the fraction.
 
     >>> one = rank_options([1, 2], [10, 20], [0.5, 0.9], whole=30)
     >>> two = rank_options([1, 2], [10, 20], [0.8, 0.9], whole=30)
     >>> by_energy({"fc1": one, "fc2": two}, budget=35)    # 80 % of each
     {'fc1': 2, 'fc2': 1}
+
+    Raises ValueError where not even the cheapest ranks fit.
     """
     check_budget(layers, budget)
     levels = np.unique(np.concatenate([found.kept for found in layers.values()]))
@@ -92,12 +93,14 @@ def by_product(layers: Mapping[str, RankOptions], budget: float) -> dict[str, Ha
     From the whole layers on, each step takes the layer one rank down that loses the
     least of its energy for a unit of cost, (dE / E) / dC, until the budget is met:
     Zhang et al. 2016 (arXiv:1505.06798), who saw that the accuracy falls nearly with
-    that product. Raises ValueError where not even the cheapest ranks fit.
+    that product.
 
     >>> one = rank_options([1, 2], [10, 20], [0.5, 0.9], whole=30)
     >>> two = rank_options([1, 2], [10, 20], [0.8, 0.9], whole=30)
     >>> by_product({"fc1": one, "fc2": two}, budget=35)
     {'fc1': 2, 'fc2': 1}
+
+    Raises ValueError where not even the cheapest ranks fit.
     """
     check_budget(layers, budget)
     place = {name: len(found) - 1 for name, found in layers.items()}
@@ -120,14 +123,14 @@ def by_loss(
 ) -> dict[str, Hashable]:
     """Layer -> rank: the least sum of measured increases of the loss, exactly.
 
-    loss: layer -> one increase for each of its choices, the other layers being whole:
-    0 for the last one. Solved as `labkit.common.exact` does. Raises ValueError
-    where not even the cheapest ranks fit.
-
     >>> one = rank_options([1, 2], [10, 20], [0.5, 0.9], whole=30)
     >>> losses = {"fc1": [0.3, 0.2, 0.0], "fc2": [0.9, 0.1, 0.0]}
     >>> by_loss({"fc1": one, "fc2": one}, losses, budget=35)
     {'fc1': 1, 'fc2': 2}
+
+    loss: layer -> one increase for each of its choices, the other layers being whole:
+    0 for the last one. Solved as `labkit.common.exact` does. Raises ValueError
+    where not even the cheapest ranks fit.
     """
     check_budget(layers, budget)
     for name, found in layers.items():

@@ -33,13 +33,15 @@ class Svd:
 
 
 def svd(w: np.ndarray) -> Svd:
-    """The SVD of a matrix (m, n). Raises ValueError for another shape.
+    """The SVD of a matrix (m, n).
 
     >>> found = svd(np.array([[3.0, 0.0], [0.0, 4.0]]))
     >>> found.s.round(6).tolist()
     [4.0, 3.0]
     >>> np.abs(found.matrix(1)).round(6).tolist()
     [[0.0, 0.0], [0.0, 4.0]]
+
+    Raises ValueError for another shape.
     """
     return Svd(*np.linalg.svd(check_matrix(w), full_matrices=False))
 
@@ -56,13 +58,13 @@ def spectrum(w: np.ndarray) -> np.ndarray:
 def factors(found: Svd, rank: int, values: str = "split") -> tuple:
     """The two matrices that replace W: first (rank, n), then (m, rank).
 
-    values: where the singular values go, once: "split", their roots into both, so that
-    both have entries of like size; "first" or "second", all into one. Raises ValueError
-    for another word or a rank that is not from 1 to min(m, n).
-
     >>> first, second = factors(svd(np.array([[4.0, 0.0], [0.0, 1.0]])), rank=1)
     >>> np.abs(first).round(6).tolist(), np.abs(second).round(6).tolist()
     ([[2.0, 0.0]], [[2.0], [0.0]])
+
+    values: where the singular values go, once: "split", their roots into both, so that
+    both have entries of like size; "first" or "second", all into one. Raises ValueError
+    for another word or a rank that is not from 1 to min(m, n).
     """
     rank = check_rank(rank, len(found.s))
     powers = {"split": (0.5, 0.5), "first": (1, 0), "second": (0, 1)}
@@ -100,10 +102,10 @@ def energy(s: np.ndarray) -> np.ndarray:
 def rank_for_energy(s: np.ndarray, kept: float) -> int:
     """The smallest rank that keeps this fraction of the energy, at least 1.
 
-    kept: 0 to 1 (else ValueError).
-
     >>> rank_for_energy(np.array([4.0, 2.0]), 0.8), rank_for_energy([4.0, 2.0], 0.81)
     (1, 2)
+
+    kept: 0 to 1 (else ValueError).
     """
     fraction("kept", kept, "a fraction")
     found = energy(s)

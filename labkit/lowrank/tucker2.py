@@ -46,15 +46,15 @@ def tucker(
 ) -> Tucker:
     """The Tucker-2 form of a kernel (out, height, width, in).
 
-    ranks: p of the outputs (1 to out) and q of the inputs (1 to in); neither may be
-    larger than the other one times height times width. rounds: how often the directions
-    are improved; 0 leaves those of the higher-order SVD. Raises ValueError outside.
-
     >>> kernel = np.zeros((2, 1, 1, 2))
     >>> kernel[:, 0, 0] = [[0.0, 0.0], [0.0, 5.0]]
     >>> found = tucker(kernel, (1, 1))
     >>> np.abs(found.core).ravel().round(6).tolist()
     [5.0]
+
+    ranks: p of the outputs (1 to out) and q of the inputs (1 to in); neither may be
+    larger than the other one times height times width. rounds: how often the directions
+    are improved; 0 leaves those of the higher-order SVD. Raises ValueError outside.
     """
     kernel = np.asarray(check_kernel(kernel), np.float64)
     p, q = _checked(ranks, kernel)

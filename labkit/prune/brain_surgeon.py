@@ -27,13 +27,9 @@ _BLOCK = 64
 def surgeon(w: np.ndarray, h: np.ndarray) -> np.ndarray:
     """The error that removing each weight adds, after those that go before it.
 
-    w: float (out, in). h: (in, in), positive definite, as `hessian` returns it.
-    Returns float64 (out, in), in units of the squared output error summed over the
-    inputs that h was made of. Along an output's order of removal the scores never fall:
-    a weight counts as much as the dearest one that had to go before it, so that the
-    smallest scores of an output are the first that it loses. About out * in^3 / 3
-    multiplications, `in` being the inputs that go together with others. Raises
-    ValueError for shapes that do not fit.
+    Along an output's order of removal the scores never fall: a weight counts as much as
+    the dearest one that had to go before it, so that the smallest scores of an output
+    are the first that it loses.
 
     >>> from labkit.prune import hessian
     >>> h = hessian(np.array([[1.0, 1.0], [0.0, 2.0]]), damping=1e-9)
@@ -41,6 +37,11 @@ def surgeon(w: np.ndarray, h: np.ndarray) -> np.ndarray:
     ([[2.0, 2.0], [2.0, 10.0]], [[0.625, -0.125], [-0.125, 0.125]])
     >>> surgeon(np.array([[1.0, 1.0]]), h).round(6).tolist()  # 1 / 1.25, 1.2^2 * 10 / 2
     [[0.8, 7.2]]
+
+    w: float (out, in). h: (in, in), positive definite, as `hessian` returns it. Returns
+    float64 (out, in), in units of the squared output error summed over the inputs that
+    h was made of. About out * in^3 / 3 multiplications, `in` being the inputs that go
+    together with others. Raises ValueError for shapes that do not fit.
     """
     w, h = _checked(w, h)
     try:
@@ -60,17 +61,18 @@ def surgeon(w: np.ndarray, h: np.ndarray) -> np.ndarray:
 def compensated(w: np.ndarray, h: np.ndarray, kept: np.ndarray) -> np.ndarray:
     """The kernel with the best remaining weights for a mask, the removed ones 0.
 
-    w: float (out, in). h: as for `surgeon`. kept: a mask (out, in), from any criterion.
     For each output the remaining weights K take over what the removed ones P computed,
     as far as they can: they change by H_KK^-1 H_KP w_P, which is least squares on the
-    layer's inputs. Returns float64 (out, in). Raises ValueError for shapes that do not
-    fit.
+    layer's inputs.
 
     >>> from labkit.prune import hessian
     >>> x = np.array([[1.0, 1.0], [2.0, 2.0]])    # two inputs that are always equal
     >>> w, kept = np.array([[3.0, 4.0]]), np.array([[True, False]])
     >>> compensated(w, hessian(x, damping=1e-9), kept).round(6).tolist()
     [[7.0, 0.0]]
+
+    w: float (out, in). h: as for `surgeon`. kept: a mask (out, in), from any criterion.
+    Returns float64 (out, in). Raises ValueError for shapes that do not fit.
     """
     w, h = _checked(w, h)
     kept = a_mask(kept, w.shape)

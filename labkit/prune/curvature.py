@@ -19,11 +19,11 @@ DAMPING = 0.01
 def hessian(x: np.ndarray, damping: float = DAMPING) -> np.ndarray:
     """H = 2 x^T x, `damped`.
 
-    x: a dense layer's inputs, float (n, in). Returns float64 (in, in). Raises
-    ValueError for other shapes, inputs that are 0 all over, or a damping of 0 or less.
-
     >>> hessian(np.array([[1.0, 1.0]]), damping=0.5).tolist()
     [[3.0, 2.0], [2.0, 3.0]]
+
+    x: a dense layer's inputs, float (n, in). Returns float64 (in, in). Raises
+    ValueError for other shapes, inputs that are 0 all over, or a damping of 0 or less.
     """
     x = np.asarray(finite("x", x), np.float64)
     if x.ndim != 2 or not x.any():
@@ -36,12 +36,12 @@ def hessian(x: np.ndarray, damping: float = DAMPING) -> np.ndarray:
 def damped(h: np.ndarray, damping: float = DAMPING) -> np.ndarray:
     """H with `damping` times the mean of its diagonal added to the diagonal.
 
+    >>> damped(np.array([[3.0, 1.0], [1.0, 1.0]]), damping=0.5).tolist()
+    [[4.0, 1.0], [1.0, 2.0]]
+
     h: (in, in). damping: above 0, since H has no inverse where an input is always 0 (a
     pixel in the corner) or there are fewer images than inputs. Raises ValueError
     outside these.
-
-    >>> damped(np.array([[3.0, 1.0], [1.0, 1.0]]), damping=0.5).tolist()
-    [[4.0, 1.0], [1.0, 2.0]]
     """
     positive("damping", damping)
     h = shaped("h", h, "(in, in)")

@@ -20,33 +20,45 @@ SCOPES = registry(
 )
 
 
-def removed_count(sparsity: float, n: int) -> int:
-    """How many of n weights a sparsity removes: sparsity * n, halves rounded up.
-
-    sparsity: 0 to 1, both included. n: 0 or more. Raises ValueError outside.
-
-    >>> removed_count(0.25, 10), removed_count(0.0, 10), removed_count(1.0, 10)
-    (3, 0, 10)
-    """
-    fraction("sparsity", sparsity, "the fraction to remove,")
-    count, rest = divmod(float(sparsity) * whole("n", n, 0), 1)
-    return int(count) + (rest >= 0.5)  # halves upwards
-
-
 def mask(scores: np.ndarray, sparsity: float) -> np.ndarray:
     """The mask that removes the `removed_count` smallest scores.
 
-    scores: finite numbers of any shape. sparsity: 0 to 1. Returns a bool array of the
-    scores' shape, True = kept. Of equal scores those that come first (in C order) are
-    removed first. Raises ValueError outside these.
+    Of equal scores those that come first (in C order) are removed first.
 
     >>> mask(np.array([[0.3, 0.1], [0.1, 0.2]]), 0.25).tolist()
     [[True, False], [True, True]]
+
+    scores: finite numbers of any shape. sparsity: 0 to 1. Returns a bool array of the
+    scores' shape, True = kept. Raises ValueError outside these.
     """
     scores = finite(scores)
     return _keep(scores.ravel(), removed_count(sparsity, scores.size)).reshape(
         scores.shape
     )
+
+
+def _keep(flat: np.ndarray, count: int) -> np.ndarray:
+    """All but the `count` smallest entries, found without sorting them all."""
+    kept = np.ones(flat.size, bool)
+    if count:
+        largest_removed = np.partition(flat, count - 1)[count - 1]
+        kept[flat < largest_removed] = False
+        missing = count - (flat.size - np.count_nonzero(kept))
+        kept[np.flatnonzero(flat == largest_removed)[:missing]] = False
+    return kept
+
+
+def removed_count(sparsity: float, n: int) -> int:
+    """How many of n weights a sparsity removes: sparsity * n, halves rounded up.
+
+    >>> removed_count(0.25, 10), removed_count(0.0, 10), removed_count(1.0, 10)
+    (3, 0, 10)
+
+    sparsity: 0 to 1, both included. n: 0 or more. Raises ValueError outside.
+    """
+    fraction("sparsity", sparsity, "the fraction to remove,")
+    count, rest = divmod(float(sparsity) * whole("n", n, 0), 1)
+    return int(count) + (rest >= 0.5)  # halves upwards
 
 
 def masks(
@@ -56,13 +68,6 @@ def masks(
 ) -> dict[str, np.ndarray]:
     """Layer -> mask, for the scores of several layers.
 
-    scores: layer name -> scores, see `mask`. sparsity: one number, or but for the scope
-    "global" a mapping with one for each layer. scope: "layer" removes that fraction of
-    each layer, "output" that fraction of each row along a layer's first axis; "global"
-    ranks the scores of all layers together and removes that fraction of them all, so
-    they must be in one unit. Of equal scores the first layer's are removed first.
-    Raises ValueError outside these.
-
     >>> scores = {"fc1": np.array([1.0, 2.0, 3.0, 4.0]), "fc2": np.array([2.5, 5.0])}
     >>> {name: m.tolist() for name, m in masks(scores, 0.5).items()}
     {'fc1': [False, False, True, True], 'fc2': [False, True]}
@@ -70,6 +75,13 @@ def masks(
     {'fc1': [False, False, True, True], 'fc2': [False, True]}
     >>> masks(scores, {"fc1": 0.75, "fc2": 0.0})["fc1"].tolist()
     [False, False, False, True]
+
+    scores: layer name -> scores, see `mask`. sparsity: one number, or but for the scope
+    "global" a mapping with one for each layer. scope: "layer" removes that fraction of
+    each layer, "output" that fraction of each row along a layer's first axis; "global"
+    ranks the scores of all layers together and removes that fraction of them all, so
+    they must be in one unit. Of equal scores the first layer's are removed first.
+    Raises ValueError outside these.
     """
     chosen("scope", scope, SCOPES)
     if scope == "global":
@@ -82,10 +94,10 @@ def masks(
 def sparsity(masks: Mapping[str, np.ndarray]) -> float:
     """The fraction of all weights that the masks remove, 0 to 1.
 
-    Raises ValueError where there are no weights.
-
     >>> sparsity({"fc1": np.array([True, False, False]), "fc2": np.array([True])})
     0.5
+
+    Raises ValueError where there are no weights.
     """
     size = sum(np.size(kept) for kept in masks.values())
     if not size:
@@ -104,17 +116,6 @@ def a_mask(kept: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     kept = np.asarray(kept)
     if kept.dtype != bool or kept.shape != shape:
         raise ValueError(f"the mask is {kept.dtype} {kept.shape}: give bool {shape}")
-    return kept
-
-
-def _keep(flat: np.ndarray, count: int) -> np.ndarray:
-    """All but the `count` smallest entries, found without sorting them all."""
-    kept = np.ones(flat.size, bool)
-    if count:
-        largest_removed = np.partition(flat, count - 1)[count - 1]
-        kept[flat < largest_removed] = False
-        missing = count - (flat.size - np.count_nonzero(kept))
-        kept[np.flatnonzero(flat == largest_removed)[:missing]] = False
     return kept
 
 

@@ -13,13 +13,14 @@ from labkit.prune.masking import finite
 def n_of_m(scores: np.ndarray, n: int = 2, m: int = 4) -> np.ndarray:
     """The mask that keeps the n largest scores of every m along the last axis.
 
-    scores: finite numbers, (…, in): the last axis of LiteRT's kernels is the inputs'
-    channels, over which a layer sums. n, m: 1 <= n <= m. Of equal scores those that
-    come first are removed first. Raises ValueError outside these, and where m does not
-    divide the axis: such a layer is left dense.
+    Of equal scores those that come first are removed first.
 
     >>> n_of_m(np.array([0.1, 0.4, 0.3, 0.2, 5.0, 6.0, 8.0, 7.0])).astype(int).tolist()
     [0, 1, 1, 0, 0, 0, 1, 1]
+
+    scores: finite numbers, (…, in): the last axis of LiteRT's kernels is the inputs'
+    channels, over which a layer sums. n, m: 1 <= n <= m. Raises ValueError outside
+    these, and where m does not divide the axis: such a layer is left dense.
     """
     scores = finite(scores)
     m = whole("m", m, 1)

@@ -16,10 +16,10 @@ from labkit.prune.brain_surgeon import surgeon
 def random(w: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Numbers that have nothing to do with the weights, float64 in w's shape.
 
-    rng: one for all layers of a network, so that they do not lose the same places.
-
     >>> random(np.zeros((2, 3)), np.random.default_rng(0)).shape
     (2, 3)
+
+    rng: one for all layers of a network, so that they do not lose the same places.
     """
     return rng.random(np.shape(w))
 
@@ -36,15 +36,15 @@ def magnitude(w: np.ndarray) -> np.ndarray:
 def activation_aware(w: np.ndarray, norms: np.ndarray) -> np.ndarray:
     """|w| ||x||: what a weight adds to the layer's output, in size.
 
+    >>> activation_aware(np.array([[2.0, -1.0]]), np.array([0.5, 4.0])).tolist()
+    [[1.0, 4.0]]
+
     w: a kernel, dense (out, in), convolution (out, height, width, in), depthwise (1,
     height, width, channels). norms: the Euclidean norm over calibration images of what
     each weight is multiplied with, of the kernel's shape without the first axis (else
     ValueError): `labkit.compress.input_norms`. Source: Sun et al. 2023 (Wanda),
     arXiv:2306.11695, which ranks within each output: the scope "output" of
     `labkit.prune.masks`.
-
-    >>> activation_aware(np.array([[2.0, -1.0]]), np.array([0.5, 4.0])).tolist()
-    [[1.0, 4.0]]
     """
     w, norms = finite("w", w), finite("norms", norms, may_be_empty=True)
     if (norms < 0).any():
@@ -60,12 +60,12 @@ def activation_aware(w: np.ndarray, norms: np.ndarray) -> np.ndarray:
 def taylor(w: np.ndarray, gradient: np.ndarray) -> np.ndarray:
     """|w g|: by how much, to first order, the loss changes when w becomes 0.
 
+    >>> taylor(np.array([2.0, -1.0]), np.array([0.25, 3.0])).tolist()
+    [0.5, 3.0]
+
     gradient: of the mean loss by each weight, in w's shape (else ValueError). Source:
     Molchanov et al. 2017, arXiv:1611.06440, there of a unit's output; of single weights
     Lee et al. 2019 (SNIP), arXiv:1810.02340.
-
-    >>> taylor(np.array([2.0, -1.0]), np.array([0.25, 3.0])).tolist()
-    [0.5, 3.0]
     """
     w, gradient = _alike(w, "gradient", gradient)
     return np.abs(w * gradient)
@@ -74,14 +74,14 @@ def taylor(w: np.ndarray, gradient: np.ndarray) -> np.ndarray:
 def fisher(w: np.ndarray, squared_gradient: np.ndarray) -> np.ndarray:
     """w^2 E[g^2] / 2: by how much, to second order, the loss grows when w becomes 0.
 
+    >>> fisher(np.array([2.0, -1.0]), np.array([0.5, 3.0])).tolist()
+    [1.0, 1.5]
+
     squared_gradient: the mean over images of each image's squared gradient, in w's
     shape (else ValueError): the diagonal of the Fisher information, which stands for
     the second derivative near a minimum. The square of the mean gradient is something
     else, and near 0 there. Sources: LeCun, Denker, Solla 1990 (Optimal Brain Damage),
     h_kk u_k^2 / 2; Theis et al. 2018, arXiv:1801.05787, with the Fisher information.
-
-    >>> fisher(np.array([2.0, -1.0]), np.array([0.5, 3.0])).tolist()
-    [1.0, 1.5]
     """
     w, squared_gradient = _alike(w, "squared_gradient", squared_gradient)
     if (squared_gradient < 0).any():

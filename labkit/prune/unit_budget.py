@@ -15,6 +15,10 @@ def choose_units(
 ) -> dict[str, list[int]]:
     """Layer -> the units to remove, ascending: the smallest score / cost go first.
 
+    >>> scores = {"conv1": np.array([3.0, 1.0]), "conv2": np.array([5.0, 4.0, 0.5])}
+    >>> choose_units(scores, {"conv1": 2.0, "conv2": 1.0}, saving=3.0)
+    {'conv1': [1], 'conv2': [2]}
+
     scores: layer name -> a score for each unit, all in one unit of measure (a loss).
     costs: layer name -> what a removed unit saves, such as its MACs, above 0. saving:
     how much to save at least, in the unit of the costs. least: of each layer this
@@ -24,10 +28,6 @@ def choose_units(
 
     A unit's MACs count those of the layers that read it, which get fewer as their own
     units go; the costs are those of the whole network.
-
-    >>> scores = {"conv1": np.array([3.0, 1.0]), "conv2": np.array([5.0, 4.0, 0.5])}
-    >>> choose_units(scores, {"conv1": 2.0, "conv2": 1.0}, saving=3.0)
-    {'conv1': [1], 'conv2': [2]}
     """
     _check(scores, costs)
     fraction("least", least)

@@ -19,14 +19,14 @@ from labkit.prune.masking import masks
 def unit_norms(kernel: np.ndarray, order: int = 1) -> np.ndarray:
     """The norm of each unit's weights, float64 (units,).
 
-    kernel: (units, …). order: 1, the sum of magnitudes, or 2, the Euclidean norm.
-    Source: Li et al. 2017, arXiv:1608.08710, sec. 3.1, with order 1. Raises ValueError
-    for another order.
-
     >>> unit_norms(np.array([[3.0, -4.0], [1.0, 1.0]])).tolist()
     [7.0, 2.0]
     >>> unit_norms(np.array([[3.0, -4.0]]), order=2).tolist()
     [5.0]
+
+    kernel: (units, …). order: 1, the sum of magnitudes, or 2, the Euclidean norm.
+    Source: Li et al. 2017, arXiv:1608.08710, sec. 3.1, with order 1. Raises ValueError
+    for another order.
     """
     if order not in (1, 2):
         raise ValueError(f"order is {order}: choose 1 or 2")
@@ -37,10 +37,10 @@ def unit_norms(kernel: np.ndarray, order: int = 1) -> np.ndarray:
 def unit_activations(outputs: np.ndarray) -> np.ndarray:
     """The mean size of each unit's output over images and places, float64 (units,).
 
-    outputs: of one layer, (n, …, units), at least one image (else ValueError).
-
     >>> unit_activations(np.array([[1.0, 0.0], [-3.0, 1.0]])).tolist()
     [2.0, 0.5]
+
+    outputs: of one layer, (n, …, units), at least one image (else ValueError).
     """
     rows = np.abs(finite("outputs", outputs)).reshape(-1, np.shape(outputs)[-1])
     return rows.mean(axis=0, dtype=np.float64)
@@ -54,13 +54,14 @@ def unit_taylor(
 ) -> np.ndarray:
     """|sum of w g| over each unit: its effect on the loss, to first order.
 
-    kernel, gradient: (units, …), one shape; bias, bias_gradient: (units,), both or
-    neither (else ValueError). The sum comes before the magnitude, so that weights whose
-    changes cancel count little together, which |w g| of each would not see. Source:
-    Molchanov et al. 2019, arXiv:1906.10771.
+    The sum comes before the magnitude, so that weights whose changes cancel count
+    little together, which |w g| of each would not see.
 
     >>> unit_taylor(np.array([[2.0, 1.0]]), np.array([[1.0, -3.0]])).tolist()  # |2 - 3|
     [1.0]
+
+    kernel, gradient: (units, …), one shape; bias, bias_gradient: (units,), both or
+    neither (else ValueError). Source: Molchanov et al. 2019, arXiv:1906.10771.
     """
     named = {"kernel": kernel, "gradient": gradient}
     if (bias is None) != (bias_gradient is None):
@@ -149,15 +150,16 @@ def choose(
 ) -> dict[str, np.ndarray]:
     """Which units stay: name -> bool (units,), True = kept.
 
-    scores: name -> (units,), of layers or of bundles. fraction: of units to remove, 0
-    to 1. scope: "layer" or "global", as for `labkit.prune.masks`. The best unit
-    of each always stays, since a layer without units computes nothing: so fewer are
-    removed than asked for where only the best ones are left. Raises ValueError outside
-    these.
+    The best unit of each always stays, since a layer without units computes nothing: so
+    fewer are removed than asked for where only the best ones are left.
 
     >>> found = choose({"fc1": np.array([1.0, 3.0]), "fc2": np.array([9.0, 0.5])}, 1.0)
     >>> {name: kept.tolist() for name, kept in found.items()}
     {'fc1': [False, True], 'fc2': [True, False]}
+
+    scores: name -> (units,), of layers or of bundles. fraction: of units to remove, 0
+    to 1. scope: "layer" or "global", as for `labkit.prune.masks`. Raises ValueError
+    outside these.
     """
     if scope == "output":
         raise ValueError("scope is 'output': units are ranked by 'layer' or 'global'")
