@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from labkit.plots.base import BLACK, BLUE, GREY, PURPLE, TEXT_SIZE, percent, tidy
 from labkit.plots.picture import Picture
-from labkit.plots.plane import ACCURACY_TICKS, height
+from labkit.plots.plane import ACCURACY_LABEL, accuracy_ticks, height
 
 MARKS = {
     "float32": (BLACK, "|", 13),
@@ -58,7 +58,6 @@ def draw_gains(figure: Picture, gains: Sequence[Gain]) -> Picture:
 
 def _accuracy_axis(axes, low: float, high: float) -> None:
     left, right = height(low) - 0.08, height(high) + 0.08
-    shown = [tick for tick in ACCURACY_TICKS if left <= height(tick) <= right]
     axes.set_xlim(left, right)
-    axes.set_xticks([height(tick) for tick in shown], [f"{100 * t:g} %" for t in shown])
-    axes.set_xlabel("accuracy (error on a log scale)", fontsize=TEXT_SIZE)
+    accuracy_ticks(axes.xaxis, left, right)
+    axes.set_xlabel(ACCURACY_LABEL, fontsize=TEXT_SIZE)

@@ -11,7 +11,7 @@ import numpy as np
 
 from labkit.plots.base import BLACK, BLUE, GREY, TEXT_SIZE, bytes_text, percent, tidy
 from labkit.plots.picture import Picture
-from labkit.plots.plane import ACCURACY_TICKS, height
+from labkit.plots.plane import accuracy_ticks, height
 
 LINE = 11.0  # points from one name to the next
 TOGETHER = 0.04  # of the axis: points no further apart share a column
@@ -63,8 +63,7 @@ def _frame(axes, title: str, files: Sequence[File], baseline: float) -> None:
     axes.set_xlim(min(x) - 0.05 * reach, max(x) + 0.14 * reach)
     top = max(*y, height(baseline))
     axes.set_ylim(min(y) - 0.1 * (top - min(y)), top + 0.1 * (top - min(y)))
-    shown = [t for t in ACCURACY_TICKS if min(y) <= height(t) <= top + 0.1]
-    axes.set_yticks([height(tick) for tick in shown], [f"{100 * t:g} %" for t in shown])
+    accuracy_ticks(axes.yaxis, min(y), top + 0.1)
     axes.xaxis.set_major_formatter(lambda size, _place: bytes_text(size))
     axes.set_ylabel("accuracy", fontsize=TEXT_SIZE)
 

@@ -2,9 +2,18 @@
 
 from collections.abc import Sequence
 
-from labkit.plots.base import BLACK, BLUE, TEXT_SIZE, bytes_text, tidy
+from labkit.plots.base import BLACK, BLUE, TEXT_SIZE, tidy
 from labkit.plots.picture import Picture
-from labkit.plots.plane import ACCURACY_TICKS, BYTE_TICKS, Point, describe, height
+from labkit.plots.plane import (
+    ACCURACY_LABEL,
+    BYTE_TICKS,
+    SIZE_LABEL,
+    Point,
+    accuracy_ticks,
+    bytes_ticks,
+    describe,
+    height,
+)
 
 
 def draw_networks(figure: Picture, points: Sequence[Point]) -> Picture:
@@ -43,11 +52,7 @@ def _limits(axes, points: Sequence[Point]) -> None:
     axes.set_xscale("log")
     axes.set_xlim(min(sizes) / 2, max(sizes) * 1.4)
     axes.set_ylim(bottom, top)
-    left, right = axes.get_xlim()
-    ticks = [tick for tick in BYTE_TICKS if left <= tick <= right]
-    axes.set_xticks(ticks, [bytes_text(tick) for tick in ticks])
-    axes.set_xticks([], minor=True)
-    shown = [tick for tick in ACCURACY_TICKS if bottom <= height(tick) <= top]
-    axes.set_yticks([height(tick) for tick in shown], [f"{100 * t:g} %" for t in shown])
-    axes.set_xlabel("size of the file (log scale)", fontsize=TEXT_SIZE)
-    axes.set_ylabel("accuracy (error on a log scale)", fontsize=TEXT_SIZE)
+    bytes_ticks(axes, most=len(BYTE_TICKS))
+    accuracy_ticks(axes.yaxis, bottom, top)
+    axes.set_xlabel(SIZE_LABEL, fontsize=TEXT_SIZE)
+    axes.set_ylabel(ACCURACY_LABEL, fontsize=TEXT_SIZE)

@@ -38,6 +38,8 @@ FILES = ("float", "packed", "deployable")
 SMALL = {"deployable", "zeros", "static", "dynamic", "distilled"}
 ACCURACY_TICKS = (0.1, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995)
 MOST_TICKS = 6  # with names that do not touch
+SIZE_LABEL = "size of the file (log scale)"
+ACCURACY_LABEL = "accuracy (error on a log scale)"
 BYTE_TICKS = tuple(m * 10**e for e in range(3, 9) for m in (1, 2, 5))
 
 
@@ -120,19 +122,28 @@ def draw_frame(
     tidy(axes, grid="both")
     axes.set_xscale("log")
     axes.set_xlim(size_bytes / smaller, size_bytes * 1.45)
-    _bytes_ticks(axes)
+    bytes_ticks(axes)
     axes.set_ylim(height(0.02), height(best))
-    shown = [tick for tick in ACCURACY_TICKS if tick < best]
-    axes.set_yticks([height(tick) for tick in shown], [f"{100 * t:g} %" for t in shown])
-    axes.set_xlabel("size of the file (log scale)", fontsize=TEXT_SIZE)
-    axes.set_ylabel("accuracy (error on a log scale)", fontsize=TEXT_SIZE)
+    accuracy_ticks(axes.yaxis, *axes.get_ylim())
+    axes.set_xlabel(SIZE_LABEL, fontsize=TEXT_SIZE)
+    axes.set_ylabel(ACCURACY_LABEL, fontsize=TEXT_SIZE)
     _key(axes, kinds)
 
 
-def _bytes_ticks(axes) -> None:
+def accuracy_ticks(axis, low: float, high: float) -> None:
+    """Name round accuracies on an axis that shows the heights from low to below high.
+
+    axis: `axes.xaxis` or `axes.yaxis`, on which accuracies stand at their `height`.
+    """
+    shown = [tick for tick in ACCURACY_TICKS if low <= height(tick) < high]
+    axis.set_ticks([height(tick) for tick in shown], [f"{100 * t:g} %" for t in shown])
+
+
+def bytes_ticks(axes, most: int = MOST_TICKS) -> None:
+    """Name round sizes on the x axis; with more than `most`, those of 1 and 5 alone."""
     left, right = axes.get_xlim()
     ticks = [tick for tick in BYTE_TICKS if left <= tick <= right]
-    if len(ticks) > MOST_TICKS:
+    if len(ticks) > most:
         ticks = [tick for tick in ticks if not str(tick).startswith("2")]
     axes.set_xticks(ticks, [bytes_text(tick) for tick in ticks])
     axes.set_xticks([], minor=True)
@@ -204,3 +215,25 @@ def describe(point: Point) -> str:
         f"{KINDS[point.kind][2]}: {percent(point.accuracy)} ({100 * point.low:.2f} to "
         f"{100 * point.high:.2f}, {point.n:,} images), {point.size_bytes:,} bytes"
     )
+
+
+def points_text(points: Iterable[Point]) -> str:
+    """All points of a plane, for an alt text."""
+    return "; ".join(describe(point) for point in points)
+
+
+def guess_text(marks: Marks) -> str:
+    """The reader's guess as a sentence with a space before it; "" where there is none.
+
+    >>> guess_text(Marks(guess=0.9)), guess_text(NO_MARKS)
+    (' Your guess: 90.00 %.', '')
+    """
+    return "" if marks.guess is None else f" Your guess: {percent(marks.guess)}."
+
+
+def plane_text(points: Iterable[Point], text: str, marks: Marks = NO_MARKS) -> str:
+    """The alt text of a picture with a plane: its points, the rest, the guess.
+
+    text: sentences on what else the picture shows.
+    """
+    return f"Accuracy against bytes. {points_text(points)}. {text}{guess_text(marks)}"

@@ -12,7 +12,17 @@ from matplotlib.image import imread
 from labkit.panels.quantization import plot
 from labkit.plots.base import bytes_text, figure
 from labkit.plots.histogram import Grid, Histogram
-from labkit.plots.plane import Marks, Point, baseline, height, plane
+from labkit.plots.plane import (
+    Marks,
+    Point,
+    accuracy_ticks,
+    baseline,
+    bytes_ticks,
+    describe,
+    height,
+    plane,
+    plane_text,
+)
 from labkit.plots.showing import bundle
 
 FLOAT = Point("float32", "net", "float", 0.98, 0.977, 0.983, 10_000, 1_000_000, True)
@@ -168,3 +178,23 @@ def test_sizes_in_words():
         "1 kB",
         "999 kB",
     ]
+
+
+def test_ticks_lie_on_the_axis():
+    axes = figure(4, 3).add_subplot()
+    accuracy_ticks(axes.yaxis, height(0.8), height(0.98))
+    assert list(axes.get_yticks()) == [height(a) for a in (0.8, 0.9, 0.95)]
+    assert [t.get_text() for t in axes.get_yticklabels()] == ["80 %", "90 %", "95 %"]
+    axes.set_xlim(4_000, 120_000)
+    bytes_ticks(axes, most=5)
+    assert list(axes.get_xticks()) == [5_000, 10_000, 20_000, 50_000, 100_000]
+    bytes_ticks(axes, most=4)
+    assert list(axes.get_xticks()) == [5_000, 10_000, 50_000, 100_000]
+
+
+def test_the_alt_text_has_points_the_rest_and_the_guess():
+    point = Point("a", "mlp", "float", 0.9, 0.88, 0.92, 100, 1_000, True)
+    text = f"Accuracy against bytes. {describe(point)}; {describe(point)}. Two bars."
+    assert plane_text([point, point], "Two bars.") == text
+    guessed = plane_text([point, point], "Two bars.", Marks(guess=0.5))
+    assert guessed == f"{text} Your guess: 50.00 %."

@@ -4,16 +4,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from labkit.plots.base import TEXT_SIZE, VERMILLION, percent, tidy
+from labkit.plots.base import TEXT_SIZE, VERMILLION, tidy
 from labkit.plots.histogram import FLOOR, STRIP, Grid, draw_ticks
 from labkit.plots.plane import (
     NO_MARKS,
     Marks,
     Point,
     baseline,
-    describe,
     draw_frame,
     draw_points,
+    plane_text,
 )
 
 KINDS = ("float", "graph", "static", "dynamic")
@@ -57,16 +57,10 @@ def draw(figure, result, marks: Marks = NO_MARKS) -> str:
 
 def alt_text(result, marks: Marks = NO_MARKS) -> str:
     """What the picture says, for those who do not see it."""
-    points = "; ".join(describe(point) for point in result.points)
     grid = result.reading.grid
     title = _title(result.reading).replace("\n", " ")
-    text = (
-        f"Accuracy against bytes. {points}. {title}, from {grid.lowest:.3g} to "
-        f"{grid.highest:.3g}."
-    )
-    if marks.guess is not None:
-        text += f" Your guess: {percent(marks.guess)}."
-    return text
+    text = f"{title}, from {grid.lowest:.3g} to {grid.highest:.3g}."
+    return plane_text(result.points, text, marks)
 
 
 def _frame(figure, base: Point, best: float, reading: Reading, ends: tuple) -> None:

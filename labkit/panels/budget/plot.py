@@ -19,13 +19,14 @@ from labkit.plots.base import (
 )
 from labkit.plots.plane import (
     NO_MARKS,
+    SIZE_LABEL,
     Marks,
     Point,
     baseline,
-    describe,
     draw_frame,
     draw_points,
     height,
+    plane_text,
 )
 
 FLOOR = 1e-3  # nats: what the log axis begins with, smaller losses stand on it
@@ -85,7 +86,6 @@ def draw(figure, result, marks: Marks = NO_MARKS) -> str:
 
 def alt_text(result, marks: Marks = NO_MARKS) -> str:
     """What the picture says, for those who do not see it."""
-    points = "; ".join(describe(point) for point in result.points)
     uniform = ", ".join(
         f"{point.name} {percent(point.accuracy)} in {point.size_bytes:,} bytes"
         for point in result.uniform
@@ -94,13 +94,8 @@ def alt_text(result, marks: Marks = NO_MARKS) -> str:
     loss = f"{result.frontier.predicted:+.4f} predicted"
     if result.frontier.measured is not None:
         loss += f", {result.frontier.measured:+.4f} measured"
-    text = (
-        f"Accuracy against bytes. {points}. The same bits everywhere: {uniform}. Loss "
-        f"increase: {loss}. Bits: {bits}."
-    )
-    if marks.guess is not None:
-        text += f" Your guess: {percent(marks.guess)}."
-    return text
+    text = f"The same bits everywhere: {uniform}. Loss increase: {loss}. Bits: {bits}."
+    return plane_text(result.points, text, marks)
 
 
 def _frame(figure, base: Point, result) -> None:
@@ -143,7 +138,7 @@ def _frontier_frame(axes, plane, frontier: Frontier) -> None:
     tens = [10.0**k for k in range(-3, 3) if 10.0**k <= max(2 * top, 1)]
     axes.set_yticks(tens, [f"{ten:g}" for ten in tens])
     axes.set_yticks([], minor=True)
-    axes.set_xlabel("size of the file (log scale)", fontsize=TEXT_SIZE)
+    axes.set_xlabel(SIZE_LABEL, fontsize=TEXT_SIZE)
     axes.set_ylabel("loss increase", fontsize=TEXT_SIZE)
     for name, (sizes, loss) in frontier.lines.items():
         colour, dash = LINES[name]

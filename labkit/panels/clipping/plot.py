@@ -13,18 +13,18 @@ from labkit.plots.base import (
     ORANGE,
     TEXT_SIZE,
     VERMILLION,
-    percent,
     tidy,
 )
 from labkit.plots.histogram import draw_grids, histogram_frame
 from labkit.plots.plane import (
-    ACCURACY_TICKS,
     NO_MARKS,
     Marks,
     Point,
+    accuracy_ticks,
     baseline,
-    describe,
+    guess_text,
     height,
+    points_text,
 )
 
 REACH = 1.05  # of the clip's axis, in shares of the largest weight
@@ -126,7 +126,6 @@ def alt_text(result, marks: Marks = NO_MARKS) -> str:
     """What the picture says, for those who do not see it."""
     curves, errors = result.curves, result.errors
     now = _present(result.points)
-    points = "; ".join(describe(point) for point in result.points)
     choices = "; ".join(
         f"{c.name} at {100 * c.share:.1f} %, {c.sqnr_db:.1f} dB" for c in curves.choices
     )
@@ -134,11 +133,9 @@ def alt_text(result, marks: Marks = NO_MARKS) -> str:
         f"{curves.layer} at {curves.bits} bits, clip at {100 * now.share:.0f} % of the "
         f"largest weight: round-off {loss(errors.roundoff)}, clipping "
         f"{loss(errors.clipping)} of the weights' energy; {result.histogram.clipped:,} "
-        f"weights clipped. {choices}. {points}."
+        f"weights clipped. {choices}. {points_text(result.points)}."
     )
-    if marks.guess is not None:
-        text += f" Your guess: {percent(marks.guess)}."
-    return text
+    return text + guess_text(marks)
 
 
 def loss(share: float) -> str:
@@ -223,8 +220,7 @@ def _accuracy_frame(axes, best: float) -> None:
     tidy(axes, grid="y")
     _clip_axis(axes)
     axes.set_ylim(height(0.02), height(best))
-    shown = [tick for tick in ACCURACY_TICKS if tick < best]
-    axes.set_yticks([height(tick) for tick in shown], [f"{100 * t:g} %" for t in shown])
+    accuracy_ticks(axes.yaxis, *axes.get_ylim())
     axes.set_xlabel(LABEL_X, fontsize=TEXT_SIZE)
     axes.set_ylabel("accuracy", fontsize=TEXT_SIZE)
     axes.plot([], [], "o", color=BLUE, label="now")

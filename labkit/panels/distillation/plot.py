@@ -3,14 +3,14 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from labkit.plots.base import BLUE, PURPLE, TEXT_SIZE, VERMILLION, percent, tidy
+from labkit.plots.base import BLUE, PURPLE, TEXT_SIZE, VERMILLION, tidy
 from labkit.plots.plane import (
     NO_MARKS,
     Marks,
     baseline,
-    describe,
     draw_frame,
     draw_points,
+    plane_text,
 )
 
 STUDENTS = {"alone": (BLUE, "o"), "distilled": (VERMILLION, "D")}
@@ -59,13 +59,10 @@ def draw(figure, result, marks: Marks = NO_MARKS) -> str:
 
 def alt_text(result, marks: Marks = NO_MARKS) -> str:
     """What the picture says, for those who do not see it."""
-    points = "; ".join(describe(point) for point in result.points)
-    text = f"Accuracy against bytes. {points}. {title(result.course)}."
+    text = f"{title(result.course)}."
     for student, rows in result.course.losses.items():
         text += f" {student}: loss {rows[-1][1]:.3g} at step {rows[-1][0]}."
-    if marks.guess is not None:
-        text += f" Your guess: {percent(marks.guess)}."
-    return text
+    return plane_text(result.points, text, marks)
 
 
 def title(course: Course) -> str:

@@ -4,15 +4,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from labkit.plots.base import BLUE, TEXT_SIZE, VERMILLION, percent, tidy
+from labkit.plots.base import BLUE, TEXT_SIZE, VERMILLION, tidy
 from labkit.plots.plane import (
     NO_MARKS,
     Marks,
     Point,
     baseline,
-    describe,
     draw_frame,
     draw_points,
+    plane_text,
 )
 
 FLOOR = 0.7  # where the bars stand: one weight is to be seen
@@ -76,14 +76,8 @@ def draw(figure, result, marks: Marks = NO_MARKS) -> str:
 
 def alt_text(result, marks: Marks = NO_MARKS) -> str:
     """What the picture says, for those who do not see it."""
-    points = "; ".join(describe(point) for point in result.points)
-    text = (
-        f"Accuracy against bytes. {points}. {_title(result.cut)}. "
-        f"Its mask: {_map_title(result.mask_map)}."
-    ).replace("\n", " ")
-    if marks.guess is not None:
-        text += f" Your guess: {percent(marks.guess)}."
-    return text
+    text = f"{_title(result.cut)}. Its mask: {_map_title(result.mask_map)}."
+    return plane_text(result.points, text.replace("\n", " "), marks)
 
 
 def _frame(figure, base: Point, best: float, cut: Cut) -> None:

@@ -3,14 +3,14 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from labkit.plots.base import BLACK, BLUE, PURPLE, TEXT_SIZE, percent, tidy
+from labkit.plots.base import BLACK, BLUE, PURPLE, TEXT_SIZE, tidy
 from labkit.plots.plane import (
     NO_MARKS,
     Marks,
     baseline,
-    describe,
     draw_frame,
     draw_points,
+    plane_text,
 )
 
 KINDS = ("float", "packed", "trained")
@@ -53,12 +53,9 @@ def draw(figure, result, marks: Marks = NO_MARKS) -> str:
 
 def alt_text(result, marks: Marks = NO_MARKS) -> str:
     """What the picture says, for those who do not see it."""
-    points = "; ".join(describe(point) for point in result.points)
     levels = ", ".join(f"{name} {y:.3g}" for name, y in result.course.levels.items())
-    text = f"Accuracy against bytes. {points}. Loss: {levels}. {title(result.course)}."
-    if marks.guess is not None:
-        text += f" Your guess: {percent(marks.guess)}."
-    return text
+    text = f"Loss: {levels}. {title(result.course)}."
+    return plane_text(result.points, text, marks)
 
 
 def title(course: Course) -> str:

@@ -1,6 +1,5 @@
 """The quantization panel's picture: the plane, and a layer's weights on their grid."""
 
-from labkit.plots.base import percent
 from labkit.plots.histogram import (
     Histogram,
     draw_grids,
@@ -12,9 +11,9 @@ from labkit.plots.plane import (
     Marks,
     Point,
     baseline,
-    describe,
     draw_frame,
     draw_points,
+    plane_text,
 )
 
 
@@ -42,9 +41,5 @@ def _frame(figure, base: Point, best: float, shown: Histogram) -> None:
 
 def alt_text(result, marks: Marks = NO_MARKS) -> str:
     """What the picture says, for those who do not see it."""
-    points = "; ".join(describe(point) for point in result.points)
     title = histogram_title(result.histogram).replace("\n", " ")
-    text = f"Accuracy against bytes. {points}. {title}."
-    if marks.guess is not None:
-        text += f" Your guess: {percent(marks.guess)}."
-    return text
+    return plane_text(result.points, f"{title}.", marks)

@@ -22,9 +22,9 @@ from labkit.plots.plane import (
     Marks,
     Point,
     baseline,
-    describe,
     draw_frame,
     draw_points,
+    plane_text,
 )
 
 KINDS = ("float", "deployable", "larger")
@@ -121,21 +121,17 @@ def rank_text(rank: Hashable) -> str:
 
 def alt_text(result, marks: Marks = NO_MARKS) -> str:
     """What the picture says, for those who do not see it."""
-    points = "; ".join(describe(point) for point in result.points)
     costs = ", ".join(
         f"{name} {'…' if value is None else f'{100 * value:.3g} %'}"
         for name, value in zip(COSTS, result.costs.values, strict=True)
     )
     filters = result.filters
     text = (
-        f"Accuracy against bytes. {points}. Of float32: {costs}. "
-        f"{spectrum_text(result.spectrum)}. Filters of {filters.layer}, "
-        f"{filters.shades}, at {rank_text(filters.rank)}: error "
+        f"Of float32: {costs}. {spectrum_text(result.spectrum)}. Filters of "
+        f"{filters.layer}, {filters.shades}, at {rank_text(filters.rank)}: error "
         f"{percent(filters.error)}."
     )
-    if marks.guess is not None:
-        text += f" Your guess: {percent(marks.guess)}."
-    return text
+    return plane_text(result.points, text, marks)
 
 
 def spectrum_text(spectrum: Spectrum) -> str:

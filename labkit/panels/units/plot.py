@@ -3,16 +3,16 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from labkit.plots.base import BLUE, SKY, TEXT_SIZE, percent, tidy
+from labkit.plots.base import BLUE, SKY, TEXT_SIZE, tidy
 from labkit.plots.costs import COSTS, costs_frame, draw_costs, put_text, share_text
 from labkit.plots.plane import (
     NO_MARKS,
     Marks,
     Point,
     baseline,
-    describe,
     draw_frame,
     draw_points,
+    plane_text,
 )
 
 SMALL = TEXT_SIZE - 2
@@ -52,7 +52,6 @@ def draw(figure, result, marks: Marks = NO_MARKS) -> str:
 
 def alt_text(result, marks: Marks = NO_MARKS) -> str:
     """What the picture says, for those who do not see it."""
-    points = "; ".join(describe(point) for point in result.points)
     costs = ", ".join(
         f"{name} {share_text(value)}"
         for name, value in zip(COSTS, result.costs.values, strict=True)
@@ -62,10 +61,8 @@ def alt_text(result, marks: Marks = NO_MARKS) -> str:
         f"{name} {widths.left[name]} of {before}"
         for name, before in widths.before.items()
     )
-    text = f"Accuracy against bytes. {points}. Of float32: {costs}. Units: {units}."
-    if marks.guess is not None:
-        text += f" Your guess: {percent(marks.guess)}."
-    return text
+    text = f"Of float32: {costs}. Units: {units}."
+    return plane_text(result.points, text, marks)
 
 
 def _frame(figure, base: Point, result) -> None:
