@@ -47,6 +47,7 @@ results: $(INSTALLED) ## rebuild the tables of results from data/results
 lint: $(INSTALLED) ## check style
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/python tests/helpers/wording.py
 
 format: $(INSTALLED) ## mend style
 	$(BIN)/ruff check --fix .

@@ -128,7 +128,7 @@ def _limits_row(name: str, rounds: int) -> list[str]:
 
 def positions(size: Size) -> str:
     """A slider position per network: first estimate, with its picture, exact."""
-    from labkit.panels.quantization.panel import LESSON
+    from labkit.panels.quantization.panel import SPEC
     from labkit.panels.quantization.plot import draw
     from labkit.plots.base import figure
     from labkit.plots.plane import Marks
@@ -145,7 +145,7 @@ def positions(size: Size) -> str:
         def with_picture(name=name, picture=picture, settings=settings):
             bits, granularity = next(settings)
             chosen = {"bits": bits, "granularity": granularity}
-            first = next(LESSON.positions(network=name, **chosen))
+            first = next(SPEC.positions(network=name, **chosen))
             draw(picture, first, Marks())
             picture.png()
 

@@ -1,9 +1,9 @@
-"""How much memory whole lessons take: `python -m bench.memory [LESSON …]`.
+"""How much memory whole lessons take: `python -m bench.memory [SPEC …]`.
 
 Runs notebooks from their first cell to the last, each in a new kernel, and looks ten
 times a second at the kernel and at its children: live trainings are children. A page
 that several processes share counts in parts (PSS), so that the numbers add up. Linux
-alone says so much. LESSON: the beginning of a notebook's name, as 03b; all without one.
+alone says so much. SPEC: the beginning of a notebook's name, as 03b; all without one.
 """
 
 import sys

@@ -46,20 +46,23 @@ PANELS = {
             for f in FRACTIONS
         ],
     ),
-    "rank, mlp, by SVD": ("rank", [{"share": share} for share in RANK_SHARES]),
+    "rank, mlp, by SVD": (
+        "rank",
+        [{"parameter_ratio": ratio} for ratio in RANK_SHARES],
+    ),
     "rank, mlp, by PCA of responses": (
         "rank",
-        [{"method": "responses", "share": share} for share in RANK_SHARES],
+        [{"method": "responses", "parameter_ratio": ratio} for ratio in RANK_SHARES],
     ),
     "rank, resnet8, by SVD": (
         "rank",
-        [{"network": "resnet8", "share": share} for share in RANK_SHARES],
+        [{"network": "resnet8", "parameter_ratio": ratio} for ratio in RANK_SHARES],
     ),
     "rank, resnet8, by k x 1 and 1 x k": (
         "rank",
         [
-            {"network": "resnet8", "method": "spatial", "share": share}
-            for share in RANK_SHARES
+            {"network": "resnet8", "method": "spatial", "parameter_ratio": ratio}
+            for ratio in RANK_SHARES
         ],
     ),
     "temperature, lenet5": (
@@ -88,12 +91,12 @@ def panel_times(
     """`timed` for each position: first picture, exact accuracy, last figure."""
     from labkit.plots.base import figure
 
-    lesson = import_module(f"labkit.panels.{module}.panel").LESSON
-    picture = figure(*lesson.size)
-    return [timed(lesson, position, picture) for position in positions]
+    spec = import_module(f"labkit.panels.{module}.panel").SPEC
+    picture = figure(*spec.size)
+    return [timed(spec, position, picture) for position in positions]
 
 
-def timed(lesson, settings: dict, picture) -> tuple[tuple[float, float], ...]:
+def timed(spec, settings: dict, picture) -> tuple[tuple[float, float], ...]:
     """From a setting to the first picture, the exact accuracy and the last figure.
 
     Each as (milliseconds, those of the bare interpreter on what has run until then).
@@ -104,16 +107,16 @@ def timed(lesson, settings: dict, picture) -> tuple[tuple[float, float], ...]:
 
     others = {name: value for name, value in settings.items() if name != "steps"}
     # A measurement may take fewer steps than the panel offers.
-    asked = dict(complete(lesson.controls, others, {})) | settings
+    asked = dict(complete(spec.controls, others, {})) | settings
     first, exact = None, None
     with recorded() as files:
         start = time.perf_counter()
-        for result in lesson.compute(asked, never):
+        for result in spec.compute(asked, never):
             if first is None:
-                lesson.draw(picture, result, Marks())
+                spec.draw(picture, result, Marks())
                 picture.png()
                 first = time.perf_counter(), so_far(files)
-            if exact is None and lesson.state(result).startswith("exact"):
+            if exact is None and spec.state(result).startswith("exact"):
                 exact = time.perf_counter(), so_far(files)
         last = time.perf_counter(), so_far(files)
     return tuple(

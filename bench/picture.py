@@ -40,7 +40,9 @@ SHOTS = {
     "budget_panel": Shot('"resnet8", budget=15', 0, 4 * ("ArrowLeft",)),
     "qat_panel": Shot('"resnet8", weights=2', 2, ("End",)),
     "pruning_panel": Shot('"mlp", sparsity=0.5', 1, 4 * ("ArrowRight",)),
-    "rank_panel": Shot('"mlp", share=0.9, by="energy"', 1, 4 * ("ArrowLeft",)),
+    "rank_panel": Shot(
+        '"mlp", parameter_ratio=0.9, by="energy"', 1, 4 * ("ArrowLeft",)
+    ),
     "temperature_panel": Shot('"lenet5", digit=9', 0, 4 * ("ArrowRight",)),
     "distillation_panel": Shot('"lenet5", width=30, images=500', 0, ("ArrowRight",)),
     "units_panel": Shot('"resnet8", fraction=0.1', 0, 2 * ("ArrowRight",)),

@@ -2,11 +2,15 @@
 
 Reads the records of the trained networks (data/models/*.json), the other seeds'
 (data/results/seeds) and the committed runs of the lessons (data/results/*.json), writes
-data/results/README.md and the table in the README at the top. Measures nothing.
+data/results/README.md, the table in the README at the top, and the lab's words in
+CONTRIBUTING.md and notebooks/README.md. Measures nothing.
 """
 
+import re
+from pathlib import Path
 from statistics import mean, stdev
 
+from experiments import glossary
 from experiments.distill import tables
 from experiments.files import RESULTS, markdown_table, read_json
 from experiments.lowrank.tables import sections
@@ -24,8 +28,9 @@ PUBLISHED = {
     "resnet8": (12.81, "MLPerf Tiny's float file, 87.19 % on the 10,000 test images"),
     "resnet20": (8.75, "He et al. 2015, arXiv 1512.03385, Table 6"),
 }
-BEGIN, END = "<!-- results: written by make results -->", "<!-- end of results -->"
 README = datasets.ROOT / "README.md"
+CONTRIBUTING = datasets.ROOT / "CONTRIBUTING.md"
+GLOSSARY = datasets.ROOT / "notebooks" / "README.md"
 
 
 def seed_records(name: str) -> list[dict]:
@@ -129,21 +134,38 @@ Run: `{run["command"]}`, {run["seconds"]} s, {machine["cpu"]}, {machine["cores"]
 """
 
 
-def readme_section() -> str:
-    """What the README shows between its two marks."""
-    return f"{BEGIN}\n{networks_table()}\n\n{sources()}\n{END}"
+def renewed(text: str, name: str, section: str) -> str:
+    """A page with the section between the two marks of `name` written anew.
+
+    >>> print(renewed("<!-- a: b -->old<!-- end of a -->", "a", "new"))
+    <!-- a: b -->
+    new
+    <!-- end of a -->
+
+    Raises ValueError for a page without them.
+    """
+    begin, end = rf"(<!-- {name}: [^>]*-->)", f"<!-- end of {name} -->"
+    found, times = re.subn(
+        f"{begin}.*?{end}", lambda m: f"{m[1]}\n{section}\n{end}", text, flags=re.DOTALL
+    )
+    if times != 1:
+        raise ValueError(f"the page has {times} sections of {name!r}, not one")
+    return found
 
 
-def with_section(text: str) -> str:
-    """The README's text with its section of results renewed."""
-    before, _, rest = text.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    return before + readme_section() + after
+def sections_of_pages() -> dict[Path, tuple[str, str]]:
+    """Page -> the name of its section, and what stands there."""
+    return {
+        README: ("results", f"{networks_table()}\n\n{sources()}"),
+        CONTRIBUTING: ("words", glossary.for_writers()),
+        GLOSSARY: ("glossary", glossary.for_learners()),
+    }
 
 
 def main() -> None:
     write_text(RESULTS / "README.md", page())
-    write_text(README, with_section(README.read_text()))
+    for path, (name, section) in sections_of_pages().items():
+        write_text(path, renewed(path.read_text("utf-8"), name, section))
     print(page())
 
 

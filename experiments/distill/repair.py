@@ -2,7 +2,7 @@
 
 `python -m experiments.distill.repair` writes data/results/distilled_repair.json. The
 trained network of each seed (784-300-100-10) is damaged: weights removed, rounded to
-few bits, or layers taken apart. Then it trains on, the same steps on the same images in
+few bits, or layers factorized. Then it trains on, the same steps on the same images in
 the same order, told the labels alone, or also what it said itself before the damage.
 Removed weights stay away, and rounded ones are rounded in every step. The undamaged
 network is trained on in the same ways, for comparison. That a student taught at a
@@ -46,7 +46,7 @@ def low_rank(network, dataset: datasets.Dataset, seed: int):
     file = dense_runs.as_file(network)
     images = dataset.calibration.images[: smaller.IMAGES]
     size_bytes = smaller.small_bytes(LIKE_ZEROS, seed)
-    parts = smaller.taken_apart(file, images, size_bytes)
+    parts = smaller.factorized_model(file, images, size_bytes)
     return smaller.as_dense(file, parts)
 
 

@@ -97,7 +97,7 @@ def _smaller_section() -> str:
     made = run["settings"]
     return f"""## Factorized or simply smaller?
 
-The trained networks of "Pruned or simply smaller?" taken apart by PCA of responses, in
+The trained networks of "Pruned or simply smaller?" factorized by PCA of responses, in
 at most the bytes of its *small* networks, and the factors trained for
 {made["second_steps"]:,} steps more: as many as the small and the pruned ones, at the
 same learning rates, on the same images in the same order. Mean ± standard deviation

@@ -54,7 +54,7 @@ def main() -> None:
         "python -m experiments.lowrank.files",
         start,
         found,
-        share=SHARE,
+        parameter_ratio=SHARE,
         validation_images=VALIDATION,
     )
 

@@ -39,7 +39,7 @@ SPLITS = ("validation", "test")
 
 
 def wanted(network: Network) -> Iterator[tuple[str, float | None, dict[str, int]]]:
-    """What is taken apart, the share of each layer's weights or None, the ranks."""
+    """What is factorized, the share of each layer's weights or None, the ranks."""
     for layer, ranks in RANKS.items():
         yield from ((layer, None, {layer: rank}) for rank in ranks)
     for share in SHARES:
@@ -86,7 +86,7 @@ def rows() -> Iterator[dict]:
         shown = list(RANKS)[-1] if scope == WHOLE else scope
         plain = None
         for method in METHODS:
-            low = factorized.at_ranks(network, ranks, method, seen.get(method))
+            low = factorized.factorize_network(network, ranks, method, seen.get(method))
             found = scores(low, data)
             plain = plain or found
             yield {

@@ -1,7 +1,7 @@
 """Factorized or simply smaller? A factorized mlp against small ones of equal bytes.
 
 `python -m experiments.lowrank.smaller` writes data/results/lowrank_smaller.json. For
-each seed, the trained network of `experiments.prune.smaller` is taken apart by PCA of
+each seed, the trained network of `experiments.prune.smaller` is factorized by PCA of
 its responses, with the ranks that keep the largest product of energies, until its file
 has at most the bytes of that experiment's small network; then its factors train on, as
 many steps as the small network had in its second phase, at the same learning rates, on
@@ -21,7 +21,7 @@ from experiments.scores import accuracy_of
 from labkit.compress import factorized
 from labkit.compress.budget.ranks import plan_ranks
 from labkit.compress.responses import observe
-from labkit.lowrank.parts import Part
+from labkit.lowrank.parts import FactorLayer
 from labkit.model.network import Network
 from labkit.zoo import datasets
 
@@ -43,7 +43,7 @@ def small_bytes(sparsity: float, seed: int) -> int:
     return next(row["size_bytes"] for row in rows if same.items() <= row.items())
 
 
-def taken_apart(file: Network, images: np.ndarray, size_bytes: int) -> dict:
+def factorized_model(file: Network, images: np.ndarray, size_bytes: int) -> dict:
     """Layer -> its parts, None where it stays whole: a file of at most so many bytes.
 
     images: of calibration. Ranks by the product of energies.
@@ -74,7 +74,7 @@ def as_dense(file: Network, parts: dict):
     for layer, found in parts.items():
         if found is None:
             weights = file.weights
-            found = [Part(file.kernels[layer], weights[f"{layer}/bias"])]
+            found = [FactorLayer(file.kernels[layer], weights[f"{layer}/bias"])]
         else:
             linear.append(len(kernels))
         for part in found:
@@ -98,7 +98,10 @@ def as_file(file: Network, ranks: dict, network) -> Network:
             weights |= {f"{layer}/kernel": kernel.T, f"{layer}/bias": bias}
         else:
             second, last = next(pairs)
-            parts[layer] = Part(kernel.T), Part(second.T, last + bias @ second)
+            parts[layer] = (
+                FactorLayer(kernel.T),
+                FactorLayer(second.T, last + bias @ second),
+            )
     return factorized.factorize(file.with_weights(weights), parts)
 
 
@@ -111,7 +114,7 @@ def row(entry: dict, dataset: datasets.Dataset) -> dict:
     dense = dense_runs.as_file(dense_runs.trained(seed, dataset))
     began = time.perf_counter()
     images = dataset.calibration.images[:IMAGES]
-    parts = taken_apart(dense, images, small_bytes(sparsity, seed))
+    parts = factorized_model(dense, images, small_bytes(sparsity, seed))
     ranks = {
         layer: None if found is None else found[0].outputs
         for layer, found in parts.items()

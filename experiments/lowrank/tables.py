@@ -30,7 +30,7 @@ def groups(rows: list[dict]) -> list[dict[str, dict]]:
 
 
 def place(row: dict) -> str:
-    """What is taken apart, and at which rank: "fc1, rank 3".
+    """What is factorized, and at which rank: "fc1, rank 3".
 
     >>> place({"scope": "fc1", "share": None, "ranks": {"fc1": 3}})
     'fc1, rank 3'
@@ -42,7 +42,7 @@ def place(row: dict) -> str:
 
 
 def paired_table(rows: list[dict]) -> str:
-    """What is taken apart x method: test accuracy, paired, and the answers' error."""
+    """What is factorized x method: test accuracy, paired, and the answers' error."""
     table = []
     for found in groups(rows):
         plain = found["svd"]
@@ -55,7 +55,7 @@ def paired_table(rows: list[dict]) -> str:
             line.append(f"{error:.2f}")
         table.append(line)
     header = (
-        "taken apart|kB|MACs|SVD: test %|PCA of responses: test %|PCA of inputs: test %"
+        "factorized|kB|MACs|SVD: test %|PCA of responses: test %|PCA of inputs: test %"
         "|error of the answers beside SVD's: responses|inputs"
     )
     return markdown_table(header.split("|"), table)
@@ -222,7 +222,7 @@ def _listed(rows: list[dict]) -> str:
 
 
 def _curve_section() -> str:
-    return f"""`{NETWORK}`'s convolutions taken apart (PCA of responses, ranks by the
+    return f"""`{NETWORK}`'s convolutions factorized (PCA of responses, ranks by the
 product of energies), then all factors trained further. Published: {CURVE_SOURCE}; there
 the ranks are chosen while the network trains. Points of test error above each one's own
 float network.

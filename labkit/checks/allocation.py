@@ -138,23 +138,24 @@ def _from_the_widest(costs, sizes, budget):
 
 
 def _a_column_a_layer(result, costs, sizes, budget) -> np.ndarray:
-    layers, widths = costs.shape
+    layers, bit_widths = costs.shape
     choice = numbers(result, "the column of a width for each layer")
     if choice.shape != (layers,):
         raise Wrong(
             f"Return one column for each of the {layers} layers, the rows of `costs`, "
             f"not an answer of shape {choice.shape}"
         )
-    if (choice != np.rint(choice)).any() or choice.min() < 0 or choice.max() >= widths:
+    outside = choice.min() < 0 or choice.max() >= bit_widths
+    if (choice != np.rint(choice)).any() or outside:
         raise Wrong(
-            f"Return columns, 0 to {widths - 1} (0 is the narrowest width), not bits, "
-            f"bytes or costs: yours are {choice.tolist()}"
+            f"Return columns, 0 to {bit_widths - 1} (0 is the fewest bits), not "
+            f"bits, bytes or costs: yours are {choice.tolist()}"
         )
     size = _total(sizes, choice.astype(int))
     if size > budget:
         raise Wrong(
-            f"Your widths take {size} bytes of a budget of {budget}: go on narrowing "
-            "until they fit"
+            f"Your bit widths take {size} bytes of a budget of {budget}: go on "
+            "narrowing until they fit"
         )
     return choice
 
@@ -199,10 +200,10 @@ def _budget_calls() -> list[tuple[np.ndarray, np.ndarray, int]]:
 
 check_assign_bits = Exercise(
     name="assign_bits",
-    asks="""`fn(costs, sizes, budget)`: a width for each layer within a budget.
+    asks="""`fn(costs, sizes, budget)`: a bit width for each layer within a budget.
 
-    costs, sizes: (layers, widths), the narrowest width first. The answer has the column
-    of a width for each layer. It may be found in any way, and passes if it costs no
+    costs, sizes: (layers, bit widths), the narrowest first. The answer has the column
+    of a bit width for each layer. It may be found in any way, and passes if it costs no
     more than the best one.
     """,
     reference=_best,
@@ -231,13 +232,13 @@ check_assign_bits = Exercise(
             _all_below,
             _narrowed(lambda lost, saved: lost / saved, operator.lt),
         ),
-        "Everything has the narrowest width, and bytes are left": (
+        "Everything has the narrowest bit width, and bytes are left": (
             lambda costs, sizes, budget: np.zeros(len(costs))
         ),
         "All your layers have the same width: spend the bytes where they save most": (
             _uniform
         ),
-        "You count the columns from the widest: column 0 is the narrowest width": (
+        "You count the columns from the widest: column 0 is the narrowest bit width": (
             _from_the_widest
         ),
     },

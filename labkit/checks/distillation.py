@@ -79,7 +79,7 @@ check_soften = Exercise(
 
     logits: (n, classes). The softmax is over the classes of each image.
     """,
-    reference=distill.soften,
+    reference=distill.softmax,
     calls=[
         (logits, temperature)
         for logits in (_THREE, pairs()[1][0], _LARGE)
@@ -110,7 +110,7 @@ check_soften = Exercise(
             _powers(lambda z, t: z / t),
             _powers(_row_peaks_away),
         ),
-        "That is the logarithm of the softmax": distill.log_soften,
+        "That is the logarithm of the softmax": distill.log_softmax,
     },
 )
 
@@ -126,7 +126,7 @@ def _times(factor: Callable) -> Callable:
 
 
 def _cross_entropy(teacher, student, t):
-    return t**2 * distill.cross_entropy(distill.soften(teacher, t), student, t).mean()
+    return t**2 * distill.cross_entropy(distill.softmax(teacher, t), student, t).mean()
 
 
 _SOFT_MISTAKES = {

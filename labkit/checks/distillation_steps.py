@@ -13,8 +13,8 @@ from labkit.distill import dark_knowledge
 
 def _reversed(teacher, student, t) -> np.ndarray:
     """The gradient of T^2 KL(student || teacher) by the student's logits."""
-    q = distill.soften(student, t)
-    ratio = distill.log_soften(student, t) - distill.log_soften(teacher, t)
+    q = distill.softmax(student, t)
+    ratio = distill.log_softmax(student, t) - distill.log_softmax(teacher, t)
     return t * q * (ratio - np.sum(q * ratio, axis=1, keepdims=True)) / len(q)
 
 
@@ -24,15 +24,15 @@ def _times(factor: Callable) -> Callable:
 
 
 def _teacher_alone(v, z, t):
-    return t * (distill.soften(z) - distill.soften(v, t)) / len(v)
+    return t * (distill.softmax(z) - distill.softmax(v, t)) / len(v)
 
 
 def _student_alone(v, z, t):
-    return t * (distill.soften(z, t) - distill.soften(v)) / len(v)
+    return t * (distill.softmax(z, t) - distill.softmax(v)) / len(v)
 
 
 def _softened_twice(v, z, t):
-    return distill.soft_gradient(distill.soften(v), distill.soften(z), t)
+    return distill.soft_gradient(distill.softmax(v), distill.softmax(z), t)
 
 
 _FLIPPED = _times(lambda n, classes, t: -1)

@@ -35,11 +35,11 @@ _slopes = _through(lambda w2, logits, labels: w2[labels])
 
 
 def _of_loss(w2, logits, labels):
-    return (distill.soften(logits) - distill.one_hot(labels, len(w2))) @ w2
+    return (distill.softmax(logits) - distill.one_hot(labels, len(w2))) @ w2
 
 
 def _of_probability(w2, logits, labels):
-    q = distill.soften(logits)
+    q = distill.softmax(logits)
     own = q[np.arange(len(q)), labels, None]
     return own * (w2[labels] - q @ w2)
 

@@ -19,9 +19,9 @@ import numpy as np
 
 @dataclass(frozen=True, eq=False)
 class Frontier:
-    """Assignments of widths to layers, from the smallest to the largest.
+    """Assignments of bit widths to layers, from the smallest to the largest.
 
-    choice: int, (n, layers), the place of each layer's width among the widths.
+    choice: int, (n, layers), the index of each layer's width in `bits`.
     size_bytes: int, (n,), ascending. loss: float, (n,), the sum of the layers'
     increases.
     """
@@ -34,29 +34,30 @@ class Frontier:
         return len(self.size_bytes)
 
     def within(self, budget_bytes: float) -> int:
-        """The place of the largest assignment that fits the budget: a binary search.
+        """The index of the largest assignment that fits the budget: a binary search.
 
         Raises ValueError where not even the smallest one fits.
         """
-        place = int(np.searchsorted(self.size_bytes, budget_bytes, side="right")) - 1
-        if place < 0:
+        index = int(np.searchsorted(self.size_bytes, budget_bytes, side="right")) - 1
+        if index < 0:
             raise ValueError(
                 f"a budget of {budget_bytes:,} bytes is too small: the fewest bits of "
                 f"all layers take {self.size_bytes[0]:,} bytes"
             )
-        return place
+        return index
 
 
 def exact(loss: np.ndarray, size_bytes: np.ndarray) -> Frontier:
     """Every assignment than which none is smaller and better: the best for all budgets.
 
-    loss: float (layers, widths), the increase of each layer at each width; may be
-    negative. size_bytes: int (layers, widths), above 0. Layer by layer each assignment
-    of the layers so far is continued by each width, and those that another one beats in
-    both are dropped: an optimal assignment has optimal parts, so none is lost (dynamic
-    programming over undominated states; Nemhauser, Ullmann 1969, Management Science
-    15(9)). Their number stays small since totals of bytes coincide. No rounding of
-    bytes to coarser units is needed. Raises ValueError for shapes that do not fit.
+    loss: float (layers, bit widths), the increase of each layer at each width; may be
+    negative. size_bytes: int (layers, bit widths), above 0. Layer by layer each
+    assignment of the layers so far is continued by each width, and those that another
+    one beats in both are dropped: an optimal assignment has optimal parts, so none is
+    lost (dynamic programming over undominated states; Nemhauser, Ullmann 1969,
+    Management Science 15(9)). Their number stays small since totals of bytes coincide.
+    No rounding of bytes to coarser units is needed. Raises ValueError for shapes that
+    do not fit.
 
     >>> frontier = exact(np.array([[0.5, 0.0], [0.1, 0.0]]), np.array([[1, 2], [1, 3]]))
     >>> frontier.size_bytes.tolist(), frontier.loss.tolist()
@@ -68,9 +69,9 @@ def exact(loss: np.ndarray, size_bytes: np.ndarray) -> Frontier:
     choice = np.zeros((1, 0), np.int8)
     sizes, losses = np.zeros(1, np.int64), np.zeros(1)
     for layer_loss, layer_size in zip(loss, size_bytes, strict=True):
-        widths = np.arange(len(layer_loss), dtype=np.int8)
-        longer = np.repeat(choice, len(widths), axis=0)
-        choice = np.column_stack([longer, np.tile(widths, len(choice))])
+        bit_widths = np.arange(len(layer_loss), dtype=np.int8)
+        longer = np.repeat(choice, len(bit_widths), axis=0)
+        choice = np.column_stack([longer, np.tile(bit_widths, len(choice))])
         sizes = (sizes[:, None] + layer_size).ravel()
         losses = (losses[:, None] + layer_loss).ravel()
         kept = _undominated(sizes, losses)
@@ -82,7 +83,7 @@ def greedy(loss: np.ndarray, size_bytes: np.ndarray) -> Frontier:
     """The path of the least loss for a byte saved, from the widest to the narrowest.
 
     loss, size_bytes: as for `exact`. It starts with the largest width of every layer.
-    Each step narrows one layer, by as many widths as it likes: the step with the
+    Each step narrows one layer, by as many bit widths as it likes: the step with the
     smallest increase of the loss for each byte that it saves. It never takes a step
     back, so it can miss the optimum; `within` a budget it gives the first assignment
     on its way that fits.
@@ -116,18 +117,18 @@ def greedy(loss: np.ndarray, size_bytes: np.ndarray) -> Frontier:
 
 
 def bits_of(
-    frontier: Frontier, place: int, layers: Sequence[str], bits: Sequence[int]
+    frontier: Frontier, index: int, layers: Sequence[str], bits: Sequence[int]
 ) -> dict[str, int]:
     """One assignment as a mapping, layer -> bits, as `quantize_network` takes it.
 
-    layers, bits: the names and the widths that the frontier was computed for.
+    layers, bits: the names and the bit widths that the frontier was computed for.
 
     >>> frontier = exact(np.array([[0.5, 0.0]]), np.array([[1, 2]]))
     >>> bits_of(frontier, frontier.within(1), ["fc1"], [4, 8])
     {'fc1': 4}
     """
-    widths = (int(bits[k]) for k in frontier.choice[place])
-    return dict(zip(layers, widths, strict=True))
+    bit_widths = (int(bits[k]) for k in frontier.choice[index])
+    return dict(zip(layers, bit_widths, strict=True))
 
 
 def _undominated(sizes: np.ndarray, losses: np.ndarray) -> np.ndarray:
@@ -144,7 +145,7 @@ def _checked(loss, size_bytes) -> tuple[np.ndarray, np.ndarray]:
     if loss.ndim != 2 or loss.shape != size_bytes.shape or not loss.size:
         raise ValueError(
             f"loss {loss.shape} and size_bytes {size_bytes.shape}: give both as "
-            "(layers, widths), not empty"
+            "(layers, bit widths), not empty"
         )
     if not np.isfinite(loss).all() or size_bytes.min() < 1:
         raise ValueError(

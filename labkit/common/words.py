@@ -1,7 +1,8 @@
 """The lab's words: one table of terms, from which pages and explanations are made.
 
-Code, messages, panels and lessons use these terms in this sense. CONTRIBUTING's page
-*Words*, the panels' explanations and the lessons' glossary are made from the table.
+Code, messages, panels and lessons use these terms in this sense. `make results` writes
+the table into CONTRIBUTING.md and, as the lessons' glossary, into notebooks/README.md;
+panels show the lines of their own terms.
 """
 
 from dataclasses import dataclass
@@ -302,27 +303,3 @@ WORDS = (
     ),
 )
 TERMS = {term.name: term for term in WORDS}
-
-
-def explain(name: str) -> str:
-    """A term and what it means, in one line.
-
-    Raises KeyError for a word that is not in the table.
-
-    >>> explain("mask")
-    'mask: True where a weight is kept, False where it is 0.'
-    """
-    term = TERMS[name]
-    symbol = f" ({term.symbol})" if term.symbol else ""
-    return f"{name}{symbol}: {term.line}"
-
-
-def markdown() -> str:
-    """The table for a page, in the order of the alphabet."""
-    rows = sorted(WORDS, key=lambda term: term.name.lower())
-    lines = ["| term | what it means here | symbol | unit | source | not |"]
-    lines.append("|---|---|---|---|---|---|")
-    for term in rows:
-        cells = term.name, term.line, term.symbol, term.unit, term.source
-        lines.append(f"| {' | '.join(cells)} | {', '.join(term.instead)} |")
-    return "\n".join(lines)

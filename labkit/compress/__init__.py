@@ -20,7 +20,7 @@ _FILES = {
     "clipped": "clip_network",
     "deploy": "Deployed Unavailable deployable",
     "factorized": (
-        "DATA_AWARE FACTORIZATIONS at_ranks decomposition factorizable_layers "
+        "DATA_AWARE FACTORIZATIONS factorize_network decomposition factorizable_layers "
         "factorize factorize_layer parts_at"
     ),
     "layer_inputs": "input_norms layer_hessian",

@@ -23,11 +23,11 @@ import numpy as np
 
 from labkit.common.cache import cached
 from labkit.common.registries import Row, chosen, registry
-from labkit.compress.responses import Observed
+from labkit.compress.responses import ObservedMoments
 from labkit.lowrank import convolution, data_aware
 from labkit.lowrank.cp_als import cp
 from labkit.lowrank.decomposition import Decomposition, from_svd
-from labkit.lowrank.parts import Part
+from labkit.lowrank.parts import FactorLayer
 from labkit.lowrank.truncated_svd import svd
 from labkit.lowrank.tucker2 import tucker
 from labkit.model.graph import NetworkError
@@ -38,7 +38,7 @@ from labkit.model.network import Network
 class Factorization(Row):
     """A way to split a layer.
 
-    needs: "responses" or "inputs", the `Observed` whose moments it takes, or "".
+    needs: "responses" or "inputs", the `ObservedMoments` whose moments it takes, or "".
     dense: kernel and bias, with moments where it needs them -> `Decomposition`; None
     where a matrix is split by SVD. convolution: likewise; without nested terms kernel,
     rank and bias -> an object with `parts()`. nested: whether the terms at one rank are
@@ -106,7 +106,9 @@ METHODS = tuple(FACTORIZATIONS)
 DATA_AWARE = tuple(row.name for row in FACTORIZATIONS.values() if row.needs)
 
 
-def factorize(network: Network, parts: Mapping[str, Sequence[Part] | None]) -> Network:
+def factorize(
+    network: Network, parts: Mapping[str, Sequence[FactorLayer] | None]
+) -> Network:
     """The network with layers replaced by their parts; a layer with None stays.
 
     parts: layer -> what runs in its place, as `Network.replace_layer` takes it. All
@@ -116,11 +118,11 @@ def factorize(network: Network, parts: Mapping[str, Sequence[Part] | None]) -> N
     return network.replace_layers(chosen) if chosen else network
 
 
-def at_ranks(
+def factorize_network(
     network: Network,
     ranks: Mapping[str, Hashable],
     method: str = "svd",
-    observed: Observed | None = None,
+    observed: ObservedMoments | None = None,
 ) -> Network:
     """The network with layers at these ranks; None for a layer that stays.
 
@@ -134,9 +136,9 @@ def parts_at(
     network: Network,
     ranks: Mapping[str, Hashable],
     method: str = "svd",
-    observed: Observed | None = None,
-) -> dict[str, tuple[Part, ...]]:
-    """Layer -> its parts, of the layers that do not stay; given as for `at_ranks`."""
+    observed: ObservedMoments | None = None,
+) -> dict[str, tuple[FactorLayer, ...]]:
+    """Layer -> its parts, of the layers that do not stay, as in `factorize_network`."""
     return {
         layer: factorize_layer(network, layer, rank, method, observed)
         for layer, rank in ranks.items()
@@ -149,12 +151,12 @@ def factorize_layer(
     layer: str,
     rank: Hashable,
     method: str = "svd",
-    observed: Observed | None = None,
-) -> tuple[Part, ...]:
+    observed: ObservedMoments | None = None,
+) -> tuple[FactorLayer, ...]:
     """The layers that stand in place of one; cached by the network's digest.
 
     rank: an int; of a convolution by "tucker", a pair (outputs, inputs). method,
-    observed: as for `at_ranks`.
+    observed: as for `factorize_network`.
     """
     method = effective_method(network, layer, method)
     if not FACTORIZATIONS[method].nested:
@@ -163,7 +165,10 @@ def factorize_layer(
 
 
 def decomposition(
-    network: Network, layer: str, method: str = "svd", observed: Observed | None = None
+    network: Network,
+    layer: str,
+    method: str = "svd",
+    observed: ObservedMoments | None = None,
 ) -> Decomposition:
     """A layer as a sum of terms, to be cut to any rank; cached.
 
@@ -204,7 +209,7 @@ def effective_method(network: Network, layer: str, method: str) -> str:
 
 
 def factorizable_layers(network: Network) -> list[str]:
-    """The layers that can be taken apart: dense ones and convolutions."""
+    """The layers that can be factorized: dense ones and convolutions."""
     kinds = ("FULLY_CONNECTED", "CONV_2D")
     return [name for name in network.kernels if network.layer(name).kind in kinds]
 
@@ -218,7 +223,7 @@ def _weights(network: Network, layer: str) -> tuple[np.ndarray, np.ndarray | Non
 
 @cached
 def _decomposition(
-    network: Network, layer: str, method: str, observed: Observed | None
+    network: Network, layer: str, method: str, observed: ObservedMoments | None
 ) -> Decomposition:
     kernel, bias = _weights(network, layer)
     row = FACTORIZATIONS[method]
@@ -231,6 +236,6 @@ def _decomposition(
 @cached
 def _tensor_parts(
     network: Network, layer: str, method: str, rank: Hashable
-) -> tuple[Part, ...]:
+) -> tuple[FactorLayer, ...]:
     kernel, bias = _weights(network, layer)
     return FACTORIZATIONS[method].convolution(kernel, rank, bias).parts()

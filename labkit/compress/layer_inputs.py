@@ -2,7 +2,7 @@
 
 A dense layer multiplies each row of its kernel with the inputs as they are; a
 convolution multiplies each filter with every window of the image, so that one weight
-meets as many numbers as there are places.
+meets as many numbers as there are positions.
 """
 
 from collections.abc import Iterator
@@ -24,8 +24,8 @@ def input_norms(network: Network, images: np.ndarray) -> dict[str, np.ndarray]:
     """Layer -> the Euclidean norm of what each weight is multiplied with.
 
     images: calibration images, as the network takes them, at least one. The sum of the
-    squares goes over images and, in a convolution, over places; the padding counts as
-    the zeros that it is. Returns float64, of each kernel's shape without the first
+    squares goes over images and, in a convolution, over positions; the padding counts
+    as the zeros that it is. Returns float64, of each kernel's shape without the first
     axis: dense (in,), convolution (height, width, in), depthwise (height, width,
     channels). Raises ValueError for no images.
     """
@@ -76,7 +76,7 @@ def _inputs(network: Network, images: np.ndarray) -> dict[str, np.ndarray]:
 def _summed_over_places(
     network: Network, layer: str, squared: np.ndarray
 ) -> np.ndarray:
-    """Squares of the inputs (1, …) -> their sums over the places of each weight."""
+    """Squares of the inputs (1, …) -> their sums over the positions of each weight."""
     windows = _windows(network, layer)
     if windows is None:
         return squared.reshape(network.kernels[layer].shape[1:])
@@ -98,8 +98,8 @@ def _rows(network: Network, images: np.ndarray, layer: str) -> Iterator[np.ndarr
         if windows is None:
             yield inputs.reshape(-1, width)
             continue
-        places = np.prod(windows.places(inputs))
-        for part in chunks(len(inputs), int(places) * width * inputs.itemsize):
+        positions = np.prod(windows.output_lengths(inputs))
+        for part in chunks(len(inputs), int(positions) * width * inputs.itemsize):
             yield windows.view(inputs[part]).reshape(-1, width)
 
 

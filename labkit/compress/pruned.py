@@ -8,7 +8,7 @@ import numpy as np
 from labkit.model.network import Network
 from labkit.packed.compressed import Compressed, pack
 from labkit.packed.storages import sparse
-from labkit.prune.brain_surgeon import compensated
+from labkit.prune.brain_surgeon import obs_update
 
 
 def apply_masks(network: Network, masks: Mapping[str, np.ndarray]) -> Network:
@@ -38,14 +38,14 @@ def compensate(
 
     masks: as for `apply`, of dense layers and convolutions. hessians: layer -> as
     `labkit.compress.layer_hessian` returns it, of every masked layer. Each layer by
-    itself, as `labkit.prune.compensated` does it; biases stay. Raises
+    itself, as `labkit.prune.obs_update` does it; biases stay. Raises
     ValueError as `apply` does.
     """
     masked, changes = apply_masks(network, masks), {}
     for name, kept in masks.items():
         w = network.kernels[name]
         rows, stay = w.reshape(len(w), -1), np.reshape(kept, (len(w), -1))
-        new = compensated(rows, hessians[name], stay).reshape(w.shape)
+        new = obs_update(rows, hessians[name], stay).reshape(w.shape)
         changes[f"{name}/kernel"] = new.astype(np.float32)
     return masked.with_weights(changes)
 

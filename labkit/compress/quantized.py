@@ -16,7 +16,7 @@ from labkit.common.registries import Row, chosen
 from labkit.model.network import Network
 from labkit.packed import codec
 from labkit.packed.compressed import Compressed, pack
-from labkit.quantize.codebook import Coded, quantize_to
+from labkit.quantize.codebook import CodebookTensor, quantize_to_levels
 from labkit.quantize.granularity import BLOCK
 from labkit.quantize.level_grids import EVEN, GRIDS
 from labkit.quantize.symmetric import Quantized, quantize
@@ -84,7 +84,7 @@ def _plan(
 
 @dataclass(frozen=True)
 class _How:
-    """What all layers have in common."""
+    """Settings shared by all layers."""
 
     granularity: str
     rule: str
@@ -106,7 +106,9 @@ def _compressed(
 
 
 @cached
-def _quantized(network: Network, layer: str, bits: int, how: _How) -> Quantized | Coded:
+def _quantized(
+    network: Network, layer: str, bits: int, how: _How
+) -> Quantized | CodebookTensor:
     kernel = network.kernels[layer]
     if kernel.dtype != np.float32:
         raise ValueError(
@@ -116,4 +118,4 @@ def _quantized(network: Network, layer: str, bits: int, how: _How) -> Quantized 
     where = {"axis": 3 if depthwise else 0, "block": how.block}
     if how.grid == UNIFORM:
         return quantize(kernel, bits, how.granularity, how.rule, **where)
-    return quantize_to(kernel, how.grid, bits, how.granularity, **where)
+    return quantize_to_levels(kernel, how.grid, bits, how.granularity, **where)

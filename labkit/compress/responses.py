@@ -25,7 +25,7 @@ WHAT = ("inputs", "responses")
 
 
 @dataclass(frozen=True, eq=False)
-class Observed:
+class ObservedMoments:
     """what: "inputs" or "responses". moments: by layer, of that.
 
     A dense layer's rows are images. A convolution's are all places of all images, each
@@ -44,7 +44,9 @@ class Observed:
         return sha256(repr(numbers).encode())
 
 
-def observe(network: Network, images: np.ndarray, what: str = "responses") -> Observed:
+def observe(
+    network: Network, images: np.ndarray, what: str = "responses"
+) -> ObservedMoments:
     """The moments of all dense layers and convolutions on at least one image.
 
     images: of calibration, as the network takes them. what: one of WHAT. Raises
@@ -62,7 +64,7 @@ def observe(network: Network, images: np.ndarray, what: str = "responses") -> Ob
             else:
                 sums[name].add(outputs[name])
     found = {name: gathered.moments() for name, gathered in sums.items()}
-    return Observed(what, MappingProxyType(found))
+    return ObservedMoments(what, MappingProxyType(found))
 
 
 def answers(network: Network, images: np.ndarray, layer: str) -> np.ndarray:

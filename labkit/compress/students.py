@@ -8,7 +8,7 @@ from labkit.model.network import Network
 from labkit.model.resize import resize_dense
 
 
-def read_students(content: bytes, mould: Network) -> dict[str, Network]:
+def read_students(content: bytes, template: Network) -> dict[str, Network]:
     """The trained students by name, "alone" and "distilled", each a .tflite file.
 
     content: the file that the training ended with. mould: a dense network of three
@@ -20,4 +20,6 @@ def read_students(content: bytes, mould: Network) -> dict[str, Network]:
     for name, array in arrays.items():
         student, _, weight = name.partition("/")
         found.setdefault(student, {})[weight] = array
-    return {student: resize_dense(mould, weights) for student, weights in found.items()}
+    return {
+        student: resize_dense(template, weights) for student, weights in found.items()
+    }

@@ -20,7 +20,7 @@ Score = Callable[[np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True, eq=False)
-class Bundle:
+class ChannelGroup:
     """Channels that the same layers write.
 
     layers: their names, in the order they run; one, but where layers are added to each
@@ -34,7 +34,7 @@ class Bundle:
         return len(self.units)
 
 
-def bundles(network: Network) -> dict[str, Bundle]:
+def bundles(network: Network) -> dict[str, ChannelGroup]:
     """Name -> bundle, of all channels that can be removed.
 
     Named as their first layer; "conv1_2" is a second bundle of the same first layer.
@@ -42,14 +42,14 @@ def bundles(network: Network) -> dict[str, Bundle]:
     """
     names = [layer.name for layer in network.layers]
     channels: dict[tuple[str, ...], list[list[int]]] = {}
-    for linked in remove.linked_units(network.to_bytes()):
-        layers = tuple(names[position] for position in linked)
-        channels.setdefault(layers, []).append(list(linked.values()))
-    found: dict[str, Bundle] = {}
+    for coupled in remove.coupled_units(network.to_bytes()):
+        layers = tuple(names[position] for position in coupled)
+        channels.setdefault(layers, []).append(list(coupled.values()))
+    found: dict[str, ChannelGroup] = {}
     for layers, numbers in channels.items():
         same = sum(bundle.layers[0] == layers[0] for bundle in found.values())
         name = f"{layers[0]}_{same + 1}" if same else layers[0]
-        found[name] = Bundle(layers, np.array(numbers))
+        found[name] = ChannelGroup(layers, np.array(numbers))
     return found
 
 
@@ -87,13 +87,13 @@ def mean_activations(
 
 
 def bundle_scores(
-    found: Mapping[str, Bundle], scores: Mapping[str, np.ndarray]
+    found: Mapping[str, ChannelGroup], scores: Mapping[str, np.ndarray]
 ) -> dict[str, np.ndarray]:
     """Bundle -> the sum of its layers' scores for each channel, float64 (channels,).
 
     found: as `bundles` returns it. scores: layer -> (units,).
 
-    >>> found = {"conv1": Bundle(("conv1", "conv2"), np.array([[0, 2], [1, 0]]))}
+    >>> found = {"conv1": ChannelGroup(("conv1", "conv2"), np.array([[0, 2], [1, 0]]))}
     >>> scores = {"conv1": np.array([1.0, 2.0]), "conv2": np.array([30.0, 20.0, 10.0])}
     >>> bundle_scores(found, scores)["conv1"].tolist()
     [11.0, 32.0]
@@ -108,14 +108,14 @@ def bundle_scores(
 
 
 def removed_units(
-    found: Mapping[str, Bundle], kept: Mapping[str, np.ndarray]
+    found: Mapping[str, ChannelGroup], kept: Mapping[str, np.ndarray]
 ) -> dict[str, np.ndarray]:
     """Layer -> the numbers of its units that go, ascending.
 
     kept: bundle -> bool (channels,), True = kept; a bundle that is not in it keeps all.
     Raises ValueError for an unknown bundle or another shape.
 
-    >>> found = {"conv1": Bundle(("conv1", "conv2"), np.array([[0, 2], [1, 0]]))}
+    >>> found = {"conv1": ChannelGroup(("conv1", "conv2"), np.array([[0, 2], [1, 0]]))}
     >>> gone = removed_units(found, {"conv1": np.array([False, True])})
     >>> {layer: units.tolist() for layer, units in gone.items()}
     {'conv1': [0], 'conv2': [2]}
@@ -165,7 +165,7 @@ def remove_units(network: Network, kept: Mapping[str, np.ndarray]) -> Network:
         for layer, numbers in gone.items()
         if network.layer(layer).kind != "DEPTHWISE_CONV_2D"
     }
-    content = remove.remove_units(network.to_bytes(), positions, linked=True)
+    content = remove.remove_units(network.to_bytes(), positions, coupled=True)
     return Network.from_bytes(content)
 
 

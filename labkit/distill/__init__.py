@@ -5,7 +5,7 @@ tell beyond the label, and how two networks of other shapes are compared. `labki
 trains with them.
 """
 
-from labkit.distill.dark_knowledge import nearest_wrong, told
+from labkit.distill.dark_knowledge import information_beyond_label, nearest_wrong
 from labkit.distill.losses import (
     check_logits,
     check_mixture,
@@ -15,13 +15,13 @@ from labkit.distill.losses import (
     gradient,
     hard_gradient,
     hard_loss,
-    log_soften,
+    log_softmax,
     loss,
     matching_gradient,
     one_hot,
     soft_gradient,
     soft_loss,
-    soften,
+    softmax,
 )
 from labkit.distill.similarity import (
     attention_maps,
@@ -41,8 +41,9 @@ __all__ = [
     "gradient",
     "hard_gradient",
     "hard_loss",
+    "information_beyond_label",
     "input_slopes",
-    "log_soften",
+    "log_softmax",
     "loss",
     "matching_gradient",
     "nearest_wrong",
@@ -50,6 +51,5 @@ __all__ = [
     "relative_distances",
     "soft_gradient",
     "soft_loss",
-    "soften",
-    "told",
+    "softmax",
 ]

@@ -9,7 +9,7 @@ are no classes of theirs.
 
 import numpy as np
 
-from labkit.distill.losses import check_logits, entropy, one_hot, soften
+from labkit.distill.losses import check_logits, entropy, one_hot, softmax
 
 
 def nearest_wrong(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -24,7 +24,7 @@ def nearest_wrong(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
     return np.argmax(check_logits("logits beside the label", others), axis=-1)
 
 
-def told(
+def information_beyond_label(
     logits: np.ndarray, labels: np.ndarray, temperature: float = 1.0
 ) -> np.ndarray:
     """What a soft target says beyond a label and a confidence, in nats, (n,).
@@ -34,14 +34,15 @@ def told(
     probability m of all wrong classes, and their entropy among themselves. 0 where the
     wrong classes are alike, and where all of them are minus infinity.
 
-    >>> told(np.log([[2.0, 1, 1], [2, 2, 0.0001]]), np.array([0, 0])).round(2).tolist()
+    >>> logits = np.log([[2.0, 1, 1], [2, 2, 0.0001]])
+    >>> information_beyond_label(logits, np.array([0, 0])).round(2).tolist()
     [0.0, 0.35]
     """
     others, right = _others(logits, labels)
-    wrong = 1 - soften(logits, temperature)[right]
+    wrong = 1 - softmax(logits, temperature)[right]
     silent = np.isneginf(others).all(axis=-1)
     others[silent] = 0.0  # whatever they are: they weigh nothing
-    spread = entropy(soften(others, temperature))
+    spread = entropy(softmax(others, temperature))
     return np.where(silent, 0.0, wrong * (np.log(others.shape[-1] - 1) - spread))
 
 

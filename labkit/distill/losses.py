@@ -21,26 +21,26 @@ import numpy as np
 from labkit.common.arguments import finite, fraction, positive, whole
 
 
-def soften(logits: np.ndarray, temperature: float = 1.0) -> np.ndarray:
+def softmax(logits: np.ndarray, temperature: float = 1.0) -> np.ndarray:
     """Softmax of logits / temperature along the last axis: probabilities, float64.
 
-    >>> soften(np.log([8.0, 1.0, 1.0])).round(4).tolist()    # 8 : 1 : 1
+    >>> softmax(np.log([8.0, 1.0, 1.0])).round(4).tolist()    # 8 : 1 : 1
     [0.8, 0.1, 0.1]
-    >>> soften(np.log([16.0, 1.0, 1.0]), 2).round(4).tolist()    # 4 : 1 : 1
+    >>> softmax(np.log([16.0, 1.0, 1.0]), 2).round(4).tolist()    # 4 : 1 : 1
     [0.6667, 0.1667, 0.1667]
 
     logits: (…, classes). temperature: above 0, finite; 1 is the plain softmax, larger
     is softer. Source: arXiv:1503.02531, eq. 1. Raises ValueError outside these.
     """
-    return np.exp(log_soften(logits, temperature))
+    return np.exp(log_softmax(logits, temperature))
 
 
-def log_soften(logits: np.ndarray, temperature: float = 1.0) -> np.ndarray:
-    """The logarithm of `soften`, finite where a probability is too small for a float.
+def log_softmax(logits: np.ndarray, temperature: float = 1.0) -> np.ndarray:
+    """The logarithm of `softmax`, finite where a probability is too small for a float.
 
     Minus infinity where the logit is.
 
-    >>> log_soften(np.array([0.0, 3000.0])).tolist()
+    >>> log_softmax(np.array([0.0, 3000.0])).tolist()
     [-3000.0, 0.0]
     """
     positive("the temperature", temperature)
@@ -63,8 +63,8 @@ def divergence(
     [0.1438]
     """
     teacher, student = _pair(teacher, student)
-    log_p = log_soften(teacher, temperature)
-    log_q = log_soften(student, temperature)
+    log_p = log_softmax(teacher, temperature)
+    log_q = log_softmax(student, temperature)
     p = np.exp(log_p)
     return np.sum(p * (np.where(p > 0, log_p, 0) - log_q), axis=-1)
 
@@ -128,7 +128,7 @@ def soft_gradient(
     [[-0.25, 0.25]]
     """
     teacher, student = _pair(teacher, student)
-    apart = soften(student, temperature) - soften(teacher, temperature)
+    apart = softmax(student, temperature) - softmax(teacher, temperature)
     return apart * (temperature if squared else 1 / temperature) / len(apart)
 
 
@@ -139,7 +139,7 @@ def hard_gradient(student: np.ndarray, labels: np.ndarray) -> np.ndarray:
     [[-0.75, 0.75]]
     """
     targets = _targets(student, labels)
-    return (soften(student) - targets) / len(targets)
+    return (softmax(student) - targets) / len(targets)
 
 
 def gradient(
@@ -201,7 +201,7 @@ def cross_entropy(
     """
     targets = _checked_probabilities("targets", targets)
     student = _student(student, "targets", targets)
-    return -np.sum(targets * log_soften(student, temperature), axis=-1)
+    return -np.sum(targets * log_softmax(student, temperature), axis=-1)
 
 
 def one_hot(labels: np.ndarray, classes: int) -> np.ndarray:

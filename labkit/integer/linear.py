@@ -92,7 +92,7 @@ def conv_2d(op: Operation) -> Arithmetic:
     to_codes = _requantizer(op, multiplier, op.integer_rounding)
 
     def compute(q):
-        height, width = windows.places(q)
+        height, width = windows.output_lengths(q)
         codes = np.empty((len(q), height, width, len(bias)), np.int8)
         for some in chunks(len(q), height * width * matrix[:, 0].nbytes):
             steps = q[some].astype(dtype) - dtype(grid.zero_point)
@@ -119,7 +119,7 @@ def depthwise_conv_2d(op: Operation) -> Arithmetic:
     to_codes = _requantizer(op, multiplier, op.integer_rounding)
 
     def compute(q):
-        height, width = windows.places(q)
+        height, width = windows.output_lengths(q)
         codes = np.empty((len(q), height, width, outputs), np.int8)
         for some in chunks(len(q), height * width * taps[0].nbytes):
             steps = q[some].astype(dtype) - dtype(grid.zero_point)

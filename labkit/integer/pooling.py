@@ -81,7 +81,7 @@ def divided(multiplier: Multiplier, count: int) -> Multiplier:
 
 
 def _places(windows: Windows, q: np.ndarray) -> tuple[int, ...]:
-    return (len(q), *windows.places(q))
+    return (len(q), *windows.output_lengths(q))
 
 
 OPERATORS = {

@@ -26,10 +26,10 @@ class Side:
         """How many pixels the window spans, its holes counted."""
         return (self.size - 1) * self.dilation + 1
 
-    def places(self, length: int) -> int:
+    def output_length(self, length: int) -> int:
         """How many windows there are along `length` pixels.
 
-        >>> Side(3, 2, 1, same=True).places(8), Side(3, 2, 1, same=False).places(8)
+        >>> [Side(3, 2, 1, same).output_length(8) for same in (True, False)]
         (4, 3)
         """
         covered = length if self.same else length - self.reach + 1
@@ -41,7 +41,7 @@ class Side:
         >>> Side(3, 2, 1, same=True).padding(8)
         (0, 1)
         """
-        missing = (self.places(length) - 1) * self.stride + self.reach - length
+        missing = (self.output_length(length) - 1) * self.stride + self.reach - length
         missing = max(missing, 0)
         return missing // 2, missing - missing // 2
 
@@ -66,9 +66,10 @@ class Windows:
             Side(width, op.option("strideW"), dilation[1], same),
         )
 
-    def places(self, images: np.ndarray) -> tuple[int, int]:
+    def output_lengths(self, images: np.ndarray) -> tuple[int, int]:
         """The output's height and width for (n, height, width, channels) images."""
-        return self.height.places(images.shape[1]), self.width.places(images.shape[2])
+        _, height, width, *_ = images.shape
+        return self.height.output_length(height), self.width.output_length(width)
 
     def view(self, images: np.ndarray, fill: int = 0) -> np.ndarray:
         """(n, h, w, channels) -> (n, out h, out w, window h, window w, channels).

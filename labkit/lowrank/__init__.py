@@ -19,12 +19,12 @@ from labkit.lowrank.cp_als import cp
 from labkit.lowrank.data_aware import output_error, pca_of_inputs, pca_of_responses
 from labkit.lowrank.decomposition import Decomposition, from_svd
 from labkit.lowrank.parts import (
-    Part,
-    Sides,
+    ConvGeometry,
+    FactorLayer,
+    assign_strides,
     macs,
-    multiplied_back,
-    places,
-    shared_strides,
+    output_length,
+    reconstruct_kernel,
 )
 from labkit.lowrank.randomized import randomized_svd
 from labkit.lowrank.ranks import (
@@ -48,12 +48,13 @@ from labkit.lowrank.truncated_svd import (
 from labkit.lowrank.tucker2 import mode_energies, tucker
 
 __all__ = [
+    "ConvGeometry",
     "Decomposition",
+    "FactorLayer",
     "Moments",
-    "Part",
     "RankOptions",
-    "Sides",
     "Sums",
+    "assign_strides",
     "break_even",
     "by_energy",
     "by_loss",
@@ -69,16 +70,15 @@ __all__ = [
     "macs",
     "mode_energies",
     "moments",
-    "multiplied_back",
     "output_error",
     "pca_of_inputs",
     "pca_of_responses",
-    "places",
+    "output_length",
     "projected_inputs",
     "randomized_svd",
     "rank_for_energy",
     "rank_options",
-    "shared_strides",
+    "reconstruct_kernel",
     "spatial",
     "spectrum",
     "svd",

@@ -84,8 +84,8 @@ def spatial(kernel: np.ndarray, bias: np.ndarray | None = None) -> Decomposition
     >>> first, second = spatial(sobel).parts(1)
     >>> first.kernel.shape, second.kernel.shape
     ((1, 3, 1, 1), (1, 1, 3, 1))
-    >>> from labkit.lowrank import multiplied_back
-    >>> np.allclose(multiplied_back([first, second]), sobel)    # its rank is 1
+    >>> from labkit.lowrank import reconstruct_kernel
+    >>> np.allclose(reconstruct_kernel([first, second]), sobel)    # its rank is 1
     True
 
     kernel: (out, height, width, in). Ranks go to min(height in, width out). Source:

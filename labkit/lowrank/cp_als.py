@@ -17,7 +17,7 @@ import numpy as np
 
 from labkit.common.arguments import whole
 from labkit.lowrank.convolution import check_kernel
-from labkit.lowrank.parts import Part
+from labkit.lowrank.parts import FactorLayer
 from labkit.lowrank.truncated_svd import check_rank
 
 ROUNDS = 60
@@ -37,7 +37,7 @@ class Cp:
     inputs: np.ndarray
     bias: np.ndarray | None = None
 
-    def parts(self) -> tuple[Part, Part, Part, Part]:
+    def parts(self) -> tuple[FactorLayer, FactorLayer, FactorLayer, FactorLayer]:
         """The four layers, float32; the two in the middle are depthwise."""
         kernels = (
             self.inputs.T[:, None, None],
@@ -46,8 +46,8 @@ class Cp:
             self.outputs[:, None, None],
         )
         one, two, three, four = (np.ascontiguousarray(k, np.float32) for k in kernels)
-        middle = Part(two, depthwise=True), Part(three, depthwise=True)
-        return Part(one), *middle, Part(four, self.bias)
+        middle = FactorLayer(two, depthwise=True), FactorLayer(three, depthwise=True)
+        return FactorLayer(one), *middle, FactorLayer(four, self.bias)
 
 
 def cp(

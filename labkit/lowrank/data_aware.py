@@ -118,8 +118,9 @@ def _bias(bias: np.ndarray | None, outputs: int) -> np.ndarray:
 def output_error(w: np.ndarray, parts, bias: np.ndarray | None, x: np.ndarray) -> float:
     """E||y - y_k||^2 of a dense layer on inputs x (n, in): its parts against itself.
 
-    >>> from labkit.lowrank import Part
-    >>> parts = Part(np.array([[1.0, 0.0]])), Part(np.array([[1.0], [0.0]]))
+    >>> from labkit.lowrank import FactorLayer
+    >>> down = FactorLayer(np.array([[1.0, 0.0]]))
+    >>> parts = down, FactorLayer(np.array([[1.0], [0.0]]))
     >>> output_error(np.eye(2), parts, None, np.array([[3.0, 2.0]]))
     4.0
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from labkit.lowrank.parts import Part
+from labkit.lowrank.parts import FactorLayer
 from labkit.lowrank.truncated_svd import Svd, check_rank
 
 
@@ -41,7 +41,7 @@ class Decomposition:
         dense = self.first[0].size * self.second[..., 0].size
         return dense / self.weights_per_rank
 
-    def parts(self, rank: int) -> tuple[Part, Part]:
+    def parts(self, rank: int) -> tuple[FactorLayer, FactorLayer]:
         """The two layers at a rank from 1 to `full_rank`, float32."""
         rank = check_rank(rank, self.full_rank)
         first, second = self.first[:rank], self.second[..., :rank]
@@ -51,7 +51,7 @@ class Decomposition:
             bias = left_out.ravel() + (0 if bias is None else bias)
         if bias is not None:
             bias = np.asarray(bias, np.float32)
-        return Part(_float32(first)), Part(_float32(second), bias)
+        return FactorLayer(_float32(first)), FactorLayer(_float32(second), bias)
 
 
 def from_svd(found: Svd, bias: np.ndarray | None = None) -> Decomposition:

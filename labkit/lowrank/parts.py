@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 
-class Part(NamedTuple):
+class FactorLayer(NamedTuple):
     """One of the layers that run in place of a layer.
 
     kernel: dense (out, in), convolution (out, height, width, in), or, if depthwise,
@@ -28,7 +28,7 @@ class Part(NamedTuple):
         return self.kernel.shape[-1 if self.depthwise else 0]
 
 
-class Sides(NamedTuple):
+class ConvGeometry(NamedTuple):
     """A convolution's picture and how it is walked over; of a dense layer, none.
 
     height, width: of the input. strides: down and across. same: the padding, "same"
@@ -41,10 +41,11 @@ class Sides(NamedTuple):
     same: bool = True
 
 
-def parameters(parts: Sequence[Part]) -> int:
+def parameters(parts: Sequence[FactorLayer]) -> int:
     """Kernels and biases, counted in numbers.
 
-    >>> parameters([Part(np.zeros((2, 6))), Part(np.zeros((4, 2)), np.zeros(4))])
+    >>> down = FactorLayer(np.zeros((2, 6)))
+    >>> parameters([down, FactorLayer(np.zeros((4, 2)), np.zeros(4))])
     24
     """
     return sum(
@@ -53,13 +54,14 @@ def parameters(parts: Sequence[Part]) -> int:
     )
 
 
-def macs(parts: Sequence[Part], sides: Sides | None = None) -> int:
+def macs(parts: Sequence[FactorLayer], sides: ConvGeometry | None = None) -> int:
     """Multiply-accumulates for one image.
 
-    >>> macs([Part(np.zeros((2, 6))), Part(np.zeros((4, 2)))])
+    >>> macs([FactorLayer(np.zeros((2, 6))), FactorLayer(np.zeros((4, 2)))])
     20
-    >>> down, across = Part(np.zeros((2, 3, 1, 5))), Part(np.zeros((4, 1, 3, 2)))
-    >>> macs([down, across], Sides(8, 8))    # 64 places, 30 + 24 weights
+    >>> down = FactorLayer(np.zeros((2, 3, 1, 5)))
+    >>> across = FactorLayer(np.zeros((4, 1, 3, 2)))
+    >>> macs([down, across], ConvGeometry(8, 8))    # 64 positions, 30 + 24 weights
     3456
 
     sides: of the layer that the parts replace; None for a dense one.
@@ -69,31 +71,31 @@ def macs(parts: Sequence[Part], sides: Sides | None = None) -> int:
     height, width = sides.height, sides.width
     whole = composed_sides(parts)
     total = 0
-    shared = shared_strides(whole, sides.strides, parts)
+    shared = assign_strides(whole, sides.strides, parts)
     for part, strides in zip(parts, shared, strict=True):
         window = part.kernel.shape[1:3]
-        height = places(height, window[0], strides[0], sides.same)
-        width = places(width, window[1], strides[1], sides.same)
+        height = output_length(height, window[0], strides[0], sides.same)
+        width = output_length(width, window[1], strides[1], sides.same)
         total += height * width * part.kernel.size
     return total
 
 
-def places(length: int, window: int, stride: int, same: bool) -> int:
+def output_length(length: int, window: int, stride: int, same: bool) -> int:
     """How many windows there are along `length` pixels.
 
-    >>> places(8, 3, 2, same=True), places(8, 3, 2, same=False)
+    >>> output_length(8, 3, 2, same=True), output_length(8, 3, 2, same=False)
     (4, 3)
     """
     return -(-(length if same else length - window + 1) // stride)
 
 
-def shared_strides(
-    window: tuple[int, int], strides: tuple[int, int], parts: Sequence[Part]
+def assign_strides(
+    window: tuple[int, int], strides: tuple[int, int], parts: Sequence[FactorLayer]
 ) -> list[tuple[int, int]]:
     """Each part's strides, down and across: the product of all is the old layer's.
 
-    >>> parts = Part(np.zeros((2, 3, 1, 5))), Part(np.zeros((4, 1, 3, 2)))
-    >>> shared_strides((3, 3), (2, 2), parts)
+    >>> parts = FactorLayer(np.zeros((2, 3, 1, 5))), FactorLayer(np.zeros((4, 1, 3, 2)))
+    >>> assign_strides((3, 3), (2, 2), parts)
     [(2, 1), (1, 2)]
 
     window: the old kernel's height and width. strides: its own. A stride goes to the
@@ -111,20 +113,21 @@ def shared_strides(
     return list(zip(*found, strict=True))
 
 
-def composed_sides(parts: Sequence[Part]) -> tuple[int, int]:
+def composed_sides(parts: Sequence[FactorLayer]) -> tuple[int, int]:
     """Height and width of the kernel that convolutions one after the other make."""
     reach = [sum(part.kernel.shape[axis] - 1 for part in parts) for axis in (1, 2)]
     return reach[0] + 1, reach[1] + 1
 
 
-def multiplied_back(parts: Sequence[Part]) -> np.ndarray:
+def reconstruct_kernel(parts: Sequence[FactorLayer]) -> np.ndarray:
     """The one kernel that computes what the parts do, float64: to compare with.
 
-    It has the size of the layer that was taken apart. Biases are not looked at. Dense
+    It has the size of the layer that was factorized. Biases are not looked at. Dense
     (out, in), convolution (out, height, width, in).
 
-    >>> first, second = Part(np.array([[1.0, 2.0]])), Part(np.array([[3.0], [0.0]]))
-    >>> multiplied_back([first, second]).tolist()
+    >>> first = FactorLayer(np.array([[1.0, 2.0]]))
+    >>> second = FactorLayer(np.array([[3.0], [0.0]]))
+    >>> reconstruct_kernel([first, second]).tolist()
     [[3.0, 6.0], [0.0, 0.0]]
     """
     kernel = _full(parts[0])
@@ -133,7 +136,7 @@ def multiplied_back(parts: Sequence[Part]) -> np.ndarray:
     return kernel
 
 
-def _full(part: Part) -> np.ndarray:
+def _full(part: FactorLayer) -> np.ndarray:
     """A depthwise kernel as a convolution's, with zeros between the channels."""
     kernel = np.asarray(part.kernel, np.float64)
     if not part.depthwise:

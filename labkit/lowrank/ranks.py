@@ -60,9 +60,9 @@ def thinned(found: RankOptions, count: int) -> RankOptions:
     """
     count = whole("count", count, 2)
     wanted = np.linspace(found.costs[0], found.costs[-1], count)
-    places = np.unique([np.abs(found.costs - cost).argmin() for cost in wanted])
-    ranks = tuple(found.ranks[k] for k in places)
-    return RankOptions(ranks, found.costs[places], found.kept[places])
+    indices = np.unique([np.abs(found.costs - cost).argmin() for cost in wanted])
+    ranks = tuple(found.ranks[k] for k in indices)
+    return RankOptions(ranks, found.costs[indices], found.kept[indices])
 
 
 def by_energy(layers: Mapping[str, RankOptions], budget: float) -> dict[str, Hashable]:
@@ -103,17 +103,17 @@ def by_product(layers: Mapping[str, RankOptions], budget: float) -> dict[str, Ha
     Raises ValueError where not even the cheapest ranks fit.
     """
     check_budget(layers, budget)
-    place = {name: len(found) - 1 for name, found in layers.items()}
-    spent = _cost(layers, place)
+    index = {name: len(found) - 1 for name, found in layers.items()}
+    spent = _cost(layers, index)
     while spent > budget:
         name = min(
-            (name for name in layers if place[name] > 0),
-            key=lambda name: _price(layers[name], place[name]),
+            (name for name in layers if index[name] > 0),
+            key=lambda name: _price(layers[name], index[name]),
         )
         costs = layers[name].costs
-        spent -= costs[place[name]] - costs[place[name] - 1]
-        place[name] -= 1
-    return _ranks(layers, place)
+        spent -= costs[index[name]] - costs[index[name] - 1]
+        index[name] -= 1
+    return _ranks(layers, index)
 
 
 def by_loss(
@@ -150,8 +150,8 @@ def by_loss(
     return _ranks(
         layers,
         {
-            name: min(int(place), len(found) - 1)
-            for (name, found), place in zip(layers.items(), best, strict=True)
+            name: min(int(index), len(found) - 1)
+            for (name, found), index in zip(layers.items(), best, strict=True)
         },
     )
 
@@ -169,22 +169,22 @@ def check_budget(layers: Mapping[str, RankOptions], budget: float) -> None:
 
 
 def _at_level(layers: Mapping[str, RankOptions], level: float) -> dict[str, int]:
-    """The place of each layer's cheapest choice that keeps `level` of the energy."""
+    """The index of each layer's cheapest choice that keeps `level` of the energy."""
     return {name: int((c.kept >= level).argmax()) for name, c in layers.items()}
 
 
-def _cost(layers: Mapping[str, RankOptions], place: Mapping[str, int]) -> int:
-    return sum(int(found.costs[place[name]]) for name, found in layers.items())
+def _cost(layers: Mapping[str, RankOptions], index: Mapping[str, int]) -> int:
+    return sum(int(found.costs[index[name]]) for name, found in layers.items())
 
 
-def _ranks(layers: Mapping[str, RankOptions], place: Mapping[str, int]) -> dict:
-    return {name: found.ranks[place[name]] for name, found in layers.items()}
+def _ranks(layers: Mapping[str, RankOptions], index: Mapping[str, int]) -> dict:
+    return {name: found.ranks[index[name]] for name, found in layers.items()}
 
 
-def _price(found: RankOptions, place: int) -> float:
+def _price(found: RankOptions, index: int) -> float:
     """The relative loss of energy for a unit of cost, one rank down."""
-    lost = 1 - found.kept[place - 1] / found.kept[place]
-    return lost / (found.costs[place] - found.costs[place - 1])
+    lost = 1 - found.kept[index - 1] / found.kept[index]
+    return lost / (found.costs[index] - found.costs[index - 1])
 
 
 def _filled(values: Sequence, count: int) -> list:

@@ -15,7 +15,7 @@ import numpy as np
 
 from labkit.common.arguments import whole
 from labkit.lowrank.convolution import check_kernel
-from labkit.lowrank.parts import Part
+from labkit.lowrank.parts import FactorLayer
 
 ROUNDS = 10
 
@@ -31,11 +31,11 @@ class Tucker:
     inputs: np.ndarray
     bias: np.ndarray | None = None
 
-    def parts(self) -> tuple[Part, Part, Part]:
+    def parts(self) -> tuple[FactorLayer, FactorLayer, FactorLayer]:
         """The three layers, float32."""
         kernels = self.inputs.T[:, None, None], self.core, self.outputs[:, None, None]
         first, middle, last = (np.ascontiguousarray(k, np.float32) for k in kernels)
-        return Part(first), Part(middle), Part(last, self.bias)
+        return FactorLayer(first), FactorLayer(middle), FactorLayer(last, self.bias)
 
 
 def tucker(

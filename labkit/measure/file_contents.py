@@ -23,7 +23,7 @@ SCALE_BYTES, ZERO_POINT_BYTES = 4, 8
 
 
 @dataclass(frozen=True)
-class Stored:
+class StoredArray:
     """One weight array in a file.
 
     role: "kernel" or "bias". type: LiteRT's name of the number type. count: how many
@@ -43,7 +43,7 @@ class Stored:
     decoded: bool
 
 
-def stored_weights(content: bytes) -> tuple[Stored, ...]:
+def stored_weights(content: bytes) -> tuple[StoredArray, ...]:
     """The kernels and biases of a trusted .tflite file, in the order they are used."""
     return tuple(_weights(content, flatbuffer.unpack(content)))
 
@@ -64,7 +64,7 @@ def byte_parts(content: bytes) -> dict[str, int]:
     return parts | {"graph and names": len(content) - sum(parts.values())}
 
 
-def _weights(content: bytes, model: schema.ModelT) -> Iterator[Stored]:
+def _weights(content: bytes, model: schema.ModelT) -> Iterator[StoredArray]:
     operators = model.subgraphs[0].operators
     decoded_from = {
         operator.outputs[0]: operator.inputs[0]
@@ -82,12 +82,12 @@ def _weights(content: bytes, model: schema.ModelT) -> Iterator[Stored]:
 
 def _stored(
     content: bytes, model: schema.ModelT, role: str, index: int, decoded: bool
-) -> Stored:
+) -> StoredArray:
     tensor = model.subgraphs[0].tensors[index]
     type_name = TYPE_NAMES[tensor.type]
     count = 1 if tensor.shape is None else prod(map(int, tensor.shape))
     numbers = _data(content, model, index)
-    return Stored(
+    return StoredArray(
         role=role,
         type=type_name,
         count=count,

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import prod
 
-from labkit.measure.file_contents import Stored, stored_weights
+from labkit.measure.file_contents import StoredArray, stored_weights
 from labkit.measure.timing import Latency
 from labkit.packed import codec
 
@@ -68,12 +68,12 @@ def _file_row(content: bytes, macs: int, stage: str) -> Row:
     )
 
 
-def _payload_bytes(weights: Sequence[Stored]) -> int:
+def _payload_bytes(weights: Sequence[StoredArray]) -> int:
     """Their bytes in the file, an array that several layers share counted once."""
     return sum({weight.buffer: weight.payload_bytes for weight in weights}.values())
 
 
-def _arithmetic(kernels: Sequence[Stored]) -> str:
+def _arithmetic(kernels: Sequence[StoredArray]) -> str:
     integer = [k.type.startswith("INT") and not k.decoded for k in kernels]
     if all(integer):
         return "integer"
@@ -222,7 +222,7 @@ def _sparser(base: Row, row: Row) -> bool:
 
 
 def _not_faster(base: Row, row: Row) -> bool:
-    """Whether both are measured, and each one's median is no clear step away.
+    """Whether both are measured, and their medians are not clearly apart.
 
     The quartiles of a busy machine overlap even where one file is twice as fast, so a
     file counts as faster once its median is below the base's lower quartile and the

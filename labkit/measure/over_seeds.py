@@ -1,4 +1,4 @@
-"""What is said of two methods that were tried with the same seeds."""
+"""Paired comparison of two methods over the same seeds."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

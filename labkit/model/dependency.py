@@ -1,4 +1,4 @@
-"""Which channels of a model file are one and the same, and must be removed together.
+"""Coupled channels: which channels of a model must be pruned together.
 
 Every channel of every activation gets a label, followed through the graph. A pooling
 layer hands its input's labels on; a flatten repeats them; where two activations are
@@ -19,7 +19,7 @@ _SAME_CHANNELS = set(
 )
 
 
-class Channels:
+class DependencyGraph:
     """The labels of a model's channels.
 
     The channel axis is the last one of every activation (NHWC).
@@ -116,7 +116,7 @@ def _width(model, index: int) -> int:
     return int(shape[-1]) if shape is not None and len(shape) else 1
 
 
-def check_removable(channels: Channels, labels: set[int], what: str) -> None:
+def check_removable(channels: DependencyGraph, labels: set[int], what: str) -> None:
     """Raise NetworkError if channels of these labels cannot be removed."""
     for label in labels:
         reason = channels.obstacle(label)

@@ -17,7 +17,7 @@ import numpy as np
 
 from labkit.common.files import write_bytes
 from labkit.common.keys import sha256
-from labkit.lowrank.parts import Part
+from labkit.lowrank.parts import FactorLayer
 from labkit.model import branches, fake_quant, folding, probe, remove, replace
 from labkit.model.fake_quant import ActivationGrid
 from labkit.model.graph import Graph, Layer, NetworkError, Span, read_graph
@@ -199,7 +199,7 @@ class Network:
         self, images: np.ndarray, layer: str, batch_size: int = 125
     ) -> np.ndarray:
         """The input of `layer` for each image, float32 (n, …)."""
-        before = replace.ending_before(self._content, self._position(layer))
+        before = replace.truncate_before(self._content, self._position(layer))
         if before is None:
             return self.as_inputs(images)
         return Network.from_bytes(before).predict(images, batch_size)
@@ -212,7 +212,7 @@ class Network:
         layers: some that read another layer's output, not the images; at least one.
         """
         positions = [self._position(name) for name in layers]
-        content, which = replace.reading(self._content, positions)
+        content, which = replace.expose_inputs(self._content, positions)
         outputs = _all_outputs(content, images, batch_size)
         return {name: outputs[k] for name, k in zip(layers, which, strict=True)}
 
@@ -224,7 +224,7 @@ class Network:
         Behind the fused activation function. layers: at least one.
         """
         positions = [self._position(name) for name in layers]
-        content = replace.writing(self._content, positions)
+        content = replace.expose_outputs(self._content, positions)
         outputs = _all_outputs(content, images, batch_size)
         return dict(zip(layers, outputs, strict=True))
 
@@ -233,16 +233,18 @@ class Network:
         *input_shape)."""
         return as_inputs(images, self.input_shape)
 
-    def replace_layer(self, name: str, parts: Sequence[Part]) -> "Network":
+    def replace_layer(self, name: str, parts: Sequence[FactorLayer]) -> "Network":
         """Run several layers in place of one, called `name`_1, `name`_2, …
 
         parts: (kernel, bias or None) in the order they run: two dense layers for a
         dense one, convolutions for a convolution, some of them depthwise if they are
-        `Part`s that say so. The activation stays with the last.
+        `FactorLayer`s that say so. The activation stays with the last.
         """
         return self.replace_layers({name: parts})
 
-    def replace_layers(self, replaced: Mapping[str, Sequence[Part]]) -> "Network":
+    def replace_layers(
+        self, replaced: Mapping[str, Sequence[FactorLayer]]
+    ) -> "Network":
         """`replace_layer` for each name -> parts, in one go."""
         for name in replaced:
             self._weighted(name)
@@ -253,18 +255,18 @@ class Network:
         return Network.from_bytes(content)
 
     def remove_units(
-        self, name: str, units: Sequence[int], linked: bool = False
+        self, name: str, units: Sequence[int], coupled: bool = False
     ) -> "Network":
         """Take output units (neurons, filters) out of a layer, and the inputs that read
         them out of the following ones. Nothing compensates for what they computed.
 
-        linked: take the units of other layers that add to the same channels out too;
+        coupled: take the units of other layers that add to the same channels out too;
         without it NetworkError names one of them.
         """
         self._weighted(name)
         position = self._position(name)
         return Network.from_bytes(
-            remove.remove_units(self._content, {position: units}, linked)
+            remove.remove_units(self._content, {position: units}, coupled)
         )
 
     def remove_branch(self, name: str) -> "Network":

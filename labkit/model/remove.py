@@ -8,32 +8,32 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from labkit.model.dependency import Channels, check_removable
+from labkit.model.dependency import DependencyGraph, check_removable
 from labkit.model.flatbuffer import array, kind, pack, replace_input, unpack
 from labkit.model.graph import KERNEL_KINDS, NetworkError, read_graph
 
 
 def remove_units(
-    content: bytes, units: Mapping[int, Sequence[int]], linked: bool = False
+    content: bytes, units: Mapping[int, Sequence[int]], coupled: bool = False
 ) -> bytes:
     """Take output units out of layers, and their inputs out of the layers behind.
 
-    units: a layer's place in the order of running -> numbers of its units. linked: take
-    the units of other layers that add to the same channels out as well. Where the
+    units: a layer's position in the order of running -> numbers of its units. coupled:
+    take the units of other layers that add to the same channels out as well. Where the
     removed units are masked to zero, and the biases with them, the smaller network
     computes the same. Raises NetworkError for units that the network's input or output
-    consists of, that an operator reads which needs all of them, or, unless linked, that
-    other layers' units are added to.
+    consists of, that an operator reads which needs all of them, or, unless
+    coupled, that other layers' units are added to.
     """
     model = unpack(content)
-    channels = Channels(model)
+    channels = DependencyGraph(model)
     names = [layer.name for layer in read_graph(content).layers]
     removed: set[int] = set()
     for position, numbers in units.items():
         labels = _labels(model, channels, position, numbers)
         check_removable(channels, labels, f"these units of {names[position]}")
         removed |= labels
-    if not linked:
+    if not coupled:
         _check_alone(model, channels, removed, units, names)
     kept = {
         index: ~np.isin(channels.of(index), list(removed))
@@ -46,14 +46,14 @@ def remove_units(
     return pack(model)
 
 
-def linked_units(content: bytes) -> list[dict[int, int]]:
+def coupled_units(content: bytes) -> list[dict[int, int]]:
     """Every channel that can be removed: a layer's place -> the number of its unit.
 
     In the order of the first layer's place, then its unit. Layers are those with a
     kernel; a depthwise one is there beside the layer before it.
     """
     model = unpack(content)
-    channels, found = Channels(model), {}
+    channels, found = DependencyGraph(model), {}
     for position, operator in enumerate(model.subgraphs[0].operators):
         if kind(model, operator) in KERNEL_KINDS:
             for unit, label in enumerate(
@@ -64,7 +64,9 @@ def linked_units(content: bytes) -> list[dict[int, int]]:
     return list(found.values())
 
 
-def _labels(model, channels: Channels, position: int, units: Sequence[int]) -> set[int]:
+def _labels(
+    model, channels: DependencyGraph, position: int, units: Sequence[int]
+) -> set[int]:
     operator = model.subgraphs[0].operators[position]
     if kind(model, operator) == "DEPTHWISE_CONV_2D":
         raise NetworkError("a depthwise layer has its inputs' channels: remove those")
@@ -77,7 +79,7 @@ def _labels(model, channels: Channels, position: int, units: Sequence[int]) -> s
     return set(labels[units].tolist())
 
 
-def _check_alone(model, channels: Channels, removed, units, names) -> None:
+def _check_alone(model, channels: DependencyGraph, removed, units, names) -> None:
     """Raise NetworkError if a layer loses units that were not asked for."""
     for position, operator in enumerate(model.subgraphs[0].operators):
         if kind(model, operator) in ("CONV_2D", "FULLY_CONNECTED"):
@@ -87,7 +89,7 @@ def _check_alone(model, channels: Channels, removed, units, names) -> None:
             if others.size:
                 raise NetworkError(
                     f"unit {others[0]} of {names[position]} adds to a channel of these "
-                    "units: pass linked=True to remove it with them"
+                    "units: pass coupled=True to remove it with them"
                 )
 
 

@@ -10,7 +10,7 @@ from copy import copy
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from labkit.lowrank.parts import Part, places, shared_strides
+from labkit.lowrank.parts import FactorLayer, assign_strides, output_length
 from labkit.model.flatbuffer import (
     NO_ACTIVATION,
     add_activation,
@@ -23,7 +23,7 @@ from labkit.model.flatbuffer import (
 from labkit.model.graph import NetworkError
 
 
-def ending_before(content: bytes, position: int) -> bytes | None:
+def truncate_before(content: bytes, position: int) -> bytes | None:
     """The network up to the input of one operator; None where that is the network's."""
     model = unpack(content)
     graph = model.subgraphs[0]
@@ -36,7 +36,7 @@ def ending_before(content: bytes, position: int) -> bytes | None:
     return pack(model)
 
 
-def reading(content: bytes, positions: Sequence[int]) -> tuple[bytes, list[int]]:
+def expose_inputs(content: bytes, positions: Sequence[int]) -> tuple[bytes, list[int]]:
     """The network with what some operators read as its outputs, each tensor once.
 
     Returns the file, and for each position which output its operator reads. Raises
@@ -54,7 +54,7 @@ def reading(content: bytes, positions: Sequence[int]) -> tuple[bytes, list[int]]
     return pack(model), [outputs.index(index) for index in wanted]
 
 
-def writing(content: bytes, positions: Sequence[int]) -> bytes:
+def expose_outputs(content: bytes, positions: Sequence[int]) -> bytes:
     """The network with what some operators write as its outputs, in that order."""
     model = unpack(content)
     graph = model.subgraphs[0]
@@ -65,7 +65,7 @@ def writing(content: bytes, positions: Sequence[int]) -> bytes:
 
 
 def replace_layers(
-    content: bytes, replaced: Mapping[int, tuple[str, Sequence[Part]]]
+    content: bytes, replaced: Mapping[int, tuple[str, Sequence[FactorLayer]]]
 ) -> bytes:
     """Run several layers of the same kind in place of one, for any number of layers.
 
@@ -87,7 +87,7 @@ def replace_layers(
 
 def _in_place_of(model, operator, name: str, parts: Sequence) -> list:
     """The operators of the parts, their tensors added to the model."""
-    parts = [Part(*part) for part in parts]
+    parts = [FactorLayer(*part) for part in parts]
     kernel = array(model, operator.inputs[1])
     _check_parts(kernel, parts)
     strides = _strides(kernel, operator.builtinOptions, parts)
@@ -109,7 +109,7 @@ def _in_place_of(model, operator, name: str, parts: Sequence) -> list:
     return new
 
 
-def _step(model, operator, part: Part, stride: tuple[int, int] | None):
+def _step(model, operator, part: FactorLayer, stride: tuple[int, int] | None):
     """A copy of the old operator for one part."""
     step = copy(operator)
     step.builtinOptions = copy(operator.builtinOptions)
@@ -127,7 +127,7 @@ def _step(model, operator, part: Part, stride: tuple[int, int] | None):
     return step
 
 
-def _constants(model, label: str, part: Part) -> list[int]:
+def _constants(model, label: str, part: FactorLayer) -> list[int]:
     """The tensors of a part's kernel and bias."""
     bias = part.bias
     if bias is None and part.kernel.ndim == 4:
@@ -143,7 +143,7 @@ def _constants(model, label: str, part: Part) -> list[int]:
     ]
 
 
-def _check_parts(kernel: np.ndarray, parts: Sequence[Part]) -> None:
+def _check_parts(kernel: np.ndarray, parts: Sequence[FactorLayer]) -> None:
     """The parts must lead from the old layer's inputs to its outputs."""
     if not parts:
         raise NetworkError(
@@ -174,7 +174,7 @@ def _strides(kernel, options, parts) -> list[tuple[int, int] | None]:
         return [None] * len(parts)
     try:
         window = kernel.shape[1:3]
-        return shared_strides(window, (options.strideH, options.strideW), parts)
+        return assign_strides(window, (options.strideH, options.strideW), parts)
     except ValueError as error:
         raise NetworkError(str(error)) from error
 
@@ -187,7 +187,7 @@ def _update_sizes(model, operators) -> None:
         same = options.padding == schema.Padding.SAME
         source = tensors[operator.inputs[0]].shape
         sides = [
-            places(int(source[axis]), int(kernel[axis]), stride, same)
+            output_length(int(source[axis]), int(kernel[axis]), stride, same)
             for axis, stride in ((1, options.strideH), (2, options.strideW))
         ]
         output = tensors[operator.outputs[0]]

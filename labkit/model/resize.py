@@ -13,17 +13,17 @@ from labkit.model.graph import NetworkError
 from labkit.model.network import Network
 
 
-def resize_dense(mould: Network, weights: Mapping[str, np.ndarray]) -> Network:
-    """`mould` with these weights, whose widths may be others.
+def resize_dense(template: Network, weights: Mapping[str, np.ndarray]) -> Network:
+    """`template` with these weights, whose widths may be others.
 
     mould: a network of dense layers alone. weights: "fc1/kernel" (out, in), "fc1/bias"
     (out,), … for each of its layers, float32; each layer reads what the one before it
     gives. Raises NetworkError for other layers, missing weights, or shapes that do not
     follow each other.
     """
-    model = unpack(mould.to_bytes())
-    width = mould.input_shape[-1]
-    pairs = zip(mould.layers, model.subgraphs[0].operators, strict=True)
+    model = unpack(template.to_bytes())
+    width = template.input_shape[-1]
+    pairs = zip(template.layers, model.subgraphs[0].operators, strict=True)
     for layer, operator in pairs:
         if kind(model, operator) != "FULLY_CONNECTED":
             raise NetworkError(f"{layer.name} is not dense: take a dense network")

@@ -35,8 +35,8 @@ from labkit.packed.bit_packing import (
     unpack_bits,
 )
 from labkit.packed.storages import Sparse, body, from_body, sparse
-from labkit.quantize.codebook import Coded, parameter_counts, restored
-from labkit.quantize.granularity import BLOCK, GRANULARITIES, Groups
+from labkit.quantize.codebook import CodebookTensor, parameter_counts, restored
+from labkit.quantize.granularity import BLOCK, GRANULARITIES, Granularity
 from labkit.quantize.level_grids import EVEN
 from labkit.quantize.symmetric import Quantized
 
@@ -50,7 +50,7 @@ _SIDES = range(1 << 31)
 UNIFORM = EVEN.name
 _GRANULARITIES = tuple(GRANULARITIES)  # their numbers in a file
 
-Tensor = Quantized | Coded | Sparse | np.ndarray
+Tensor = Quantized | CodebookTensor | Sparse | np.ndarray
 
 
 def payload_bytes(tensor: Tensor) -> int:
@@ -135,7 +135,7 @@ def _entry(name: str, tensor: Tensor) -> list:
     if isinstance(tensor, Sparse):
         return [*entry, tensor.storage]
     entry += [tensor.bits, _GRANULARITIES.index(tensor.granularity), tensor.axis]
-    if isinstance(tensor, Coded):
+    if isinstance(tensor, CodebookTensor):
         return [*entry, tensor.block, tensor.kind]
     return entry if tensor.block == BLOCK else [*entry, tensor.block]
 
@@ -150,9 +150,9 @@ def _payload(tensor: Tensor) -> bytes:
     return codes + b"".join(numbers)
 
 
-def _parameters(tensor: Quantized | Coded) -> tuple[np.ndarray, ...]:
+def _parameters(tensor: Quantized | CodebookTensor) -> tuple[np.ndarray, ...]:
     """The float32 arrays in the file beside the codes."""
-    return tensor.parameters if isinstance(tensor, Coded) else (tensor.scale,)
+    return tensor.parameters if isinstance(tensor, CodebookTensor) else (tensor.scale,)
 
 
 def _framed(content: bytes) -> bytes:
@@ -234,8 +234,8 @@ def _quantized(
     axis: int,
     block: int = BLOCK,
     kind: str = UNIFORM,
-) -> Quantized | Coded:
-    groups = Groups(tuple(shape), _GRANULARITIES[granularity], axis, block)
+) -> Quantized | CodebookTensor:
+    groups = Granularity(tuple(shape), _GRANULARITIES[granularity], axis, block)
     count = prod(shape)
     packed = reader.take(packed_size(bits, count))
     q = unpack_bits(packed, bits, count, signed=kind == UNIFORM).reshape(shape)

@@ -16,10 +16,10 @@ from labkit.model.vouched import vouch
 from labkit.packed import codec
 from labkit.packed.bit_packing import CodecError
 from labkit.packed.storages import Sparse
-from labkit.quantize.codebook import Coded
+from labkit.quantize.codebook import CodebookTensor
 from labkit.quantize.symmetric import Quantized
 
-Kernel = Quantized | Coded | Sparse
+Kernel = Quantized | CodebookTensor | Sparse
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,8 +28,9 @@ class Compressed:
 
     network: the float network with the decoded weights. packed: the packed file, which
     `unpack` turns into that network again. quantized: layer name -> its kernel's codes
-    and scales, `Quantized` on the uniform grid and `Coded` on others, or its `Sparse`
-    values where it is pruned; the layers left out, and every bias, are kept as float32.
+    and scales, `Quantized` on the uniform grid and `CodebookTensor` on others, or its
+    `Sparse` values where it is pruned; the layers left out, and every bias, are kept as
+    float32.
     """
 
     network: Network

@@ -94,17 +94,18 @@ def _csr(zeros: np.ndarray, bits: int) -> np.ndarray:
 
 def _relative(zeros: np.ndarray, bits: int) -> np.ndarray:
     """For each weight 1 + (a gap's mean number of fillers) entries of k + bits."""
-    widths = range(1, MAX_BITS + 1)
+    bit_widths = range(1, MAX_BITS + 1)
     return np.min(
-        [(k + bits) * (1 - zeros) * (1 + _quotients(zeros, k)) for k in widths], axis=0
+        [(k + bits) * (1 - zeros) * (1 + _quotients(zeros, k)) for k in bit_widths],
+        axis=0,
     )
 
 
 def _rice(zeros: np.ndarray, bits: int) -> np.ndarray:
     """For each gap its remainder, a 1 and its quotient; the rarer side has the gaps."""
     common = np.maximum(zeros, 1 - zeros)
-    widths = range(MAX_BITS + 1)
-    places = [(1 - common) * (r + 1 + _quotients(common, r)) for r in widths]
+    bit_widths = range(MAX_BITS + 1)
+    places = [(1 - common) * (r + 1 + _quotients(common, r)) for r in bit_widths]
     return np.min(places, axis=0) + bits * (1 - zeros)
 
 

@@ -83,7 +83,7 @@ class Sparse:
     """A weight tensor that is stored without its zeros.
 
     w: float32, any shape. storage: one of STORAGES. The codec's third kind of tensor,
-    beside `Quantized` and `Coded`.
+    beside `Quantized` and `CodebookTensor`.
     """
 
     w: np.ndarray

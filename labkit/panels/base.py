@@ -1,6 +1,6 @@
 """The one Panel class: controls, a picture, a ledger, and nothing that computes.
 
-A lesson gives `compute(settings, cancelled)`, which yields better and better
+A `PanelSpec` gives `compute(settings, cancelled)`, which yields better and better
 results, and `draw(figure, result, marks)`. Only this file, `fields` and `page` know
 widgets. JupyterLab runs a widget's callback in a thread of its own, at the same time as
 a cell, so a callback does no more than wake the panel's worker.
@@ -18,9 +18,10 @@ from IPython.display import DisplayHandle, display
 from labkit.common.files import write_all
 from labkit.panels import fields, measuring, page
 from labkit.panels.controls import Settings, complete
-from labkit.panels.pacing import paced
-from labkit.panels.spec import Lesson
-from labkit.panels.worker import Claim, LatestWins, never
+from labkit.panels.explained import explanations
+from labkit.panels.pacing import throttled
+from labkit.panels.spec import PanelSpec
+from labkit.panels.worker import CancelToken, LatestWins, never
 from labkit.plots.base import figure
 from labkit.plots.plane import Marks, Point
 from labkit.plots.showing import LOCK, bundle
@@ -31,28 +32,28 @@ SAVED = Path("saved_models")
 
 
 class Panel:
-    """A lesson on the page.
+    """A `PanelSpec` on the page.
 
     settings: where it stands now. result: what it shows, None before the first.
     guess: an accuracy from 0 to 1 that the reader predicts, drawn beside the
     measurement. Raises ValueError for settings that do not fit.
     """
 
-    def __init__(self, lesson: Lesson, guess: float | None = None, **settings):
-        self.lesson = lesson
+    def __init__(self, spec: PanelSpec, guess: float | None = None, **settings):
+        self.spec = spec
         self.result = None
-        self._guess = _checked_guess(guess, lesson)
-        self._start = complete(lesson.controls, settings, {})
+        self._guess = _checked_guess(guess, spec)
+        self._start = complete(spec.controls, settings, {})
         self.settings = self._start
-        if lesson.prepare:
+        if spec.prepare:
             Thread(target=self._prepare, daemon=True).start()
         self._visited: dict[tuple, Point] = {}
         self._pinned: tuple[Point, ...] = ()
         self._lines: Sequence[str] = ()
         self._error: Exception | None = None
         self._drawn_for = 0
-        self._worker = LatestWins(f"panel {lesson.title}")
-        self._figure = figure(*lesson.size)
+        self._worker = LatestWins(f"panel {spec.title}")
+        self._figure = figure(*spec.size)
         self._picture, self._table = DisplayHandle(), DisplayHandle()
         self._shown = False
         self._writing = False
@@ -61,8 +62,8 @@ class Panel:
 
     def _prepare(self) -> None:
         """Read data while the main thread imports matplotlib and makes widgets."""
-        with suppress(Exception):  # `compute` meets the same error, in sight
-            self.lesson.prepare(self._start)
+        with suppress(Exception):  # `compute` raises it again, where it is shown
+            self.spec.prepare(self._start)
 
     # The settings
 
@@ -74,7 +75,7 @@ class Panel:
         """
         claim = self._worker.claim()
         try:
-            self._adopt(complete(self.lesson.controls, settings, self.settings))
+            self._adopt(complete(self.spec.controls, settings, self.settings))
             return self._settle(claim)
         except Exception as error:
             self._fail(error, {**self.settings, **settings}, claim)
@@ -94,7 +95,7 @@ class Panel:
 
     @guess.setter
     def guess(self, accuracy: float | None) -> None:
-        self._guess = _checked_guess(accuracy, self.lesson)
+        self._guess = _checked_guess(accuracy, self.spec)
         self._redraw()
 
     # What a driver without a mouse reads and turns
@@ -144,10 +145,15 @@ class Panel:
         return self._code.value
 
     @property
+    def words(self) -> str:
+        """HTML: the panel's terms and choices, each with one line."""
+        return self._words.value
+
+    @property
     def marks(self) -> Marks:
         """What is drawn beside the present position; there has to be a result."""
         points = self._present()
-        group = self.lesson.points(self.result)[0].group
+        group = self.spec.points(self.result)[0].group
         trail = tuple(self._visited.values())
         return Marks(
             trail=tuple(p for p in trail if p.group == group and p not in points),
@@ -155,15 +161,15 @@ class Panel:
             guess=self._guess,
         )
 
-    def _settle(self, claim: Claim):
+    def _settle(self, claim: CancelToken):
         """Compute to the end in this thread, and show the last result.
 
         What may take long shows how far it is, too.
         """
         self._error = None
         settings = self.settings
-        on_the_way = self._shown and bool(self.lesson.cancel)
-        for result in paced(self.lesson.compute(settings, never)):
+        on_the_way = self._shown and bool(self.spec.cancel)
+        for result in throttled(self.spec.compute(settings, never)):
             if on_the_way:
                 self._show(result, settings, claim)
         if not on_the_way:
@@ -173,7 +179,7 @@ class Panel:
     # What the buttons do
 
     def pin(self) -> None:
-        """Keep the present position in sight; if it is the pinned one, let go of it."""
+        """Keep the present position on the plane; unpin it if it is pinned."""
         points = self._present()
         self._pinned = () if points == self._pinned else points
         self._redraw()
@@ -196,13 +202,13 @@ class Panel:
         """Write the model files of the present position, all of them or none."""
         if self.result is None:
             raise ValueError("there is nothing to save yet: show the panel first")
-        files = self.lesson.files(self.result)
+        files = self.spec.files(self.result)
         return write_all({Path(folder) / name: files[name] for name in files})
 
     def _present(self) -> tuple[Point, ...]:
         if self.result is None:
             return ()
-        return tuple(p for p in self.lesson.points(self.result) if p.kind != "float")
+        return tuple(p for p in self.spec.points(self.result) if p.kind != "float")
 
     def _visit(self, point: Point) -> None:
         """Put a point at the end of the trail; the oldest goes where it is too long."""
@@ -225,10 +231,10 @@ class Panel:
                 return
             now = {
                 control.name: fields.read(self._fields[control.name], control)
-                for control in self.lesson.controls
+                for control in self.spec.controls
             }
             try:
-                self._adopt(complete(self.lesson.controls, {}, now))
+                self._adopt(complete(self.spec.controls, {}, now))
                 self._go()
             except Exception as error:
                 self._error = error
@@ -239,7 +245,7 @@ class Panel:
         self._say("computing…")
         self._worker.submit(lambda claim: self._work(settings, claim))
 
-    def _work(self, settings: Settings, claim: Claim) -> None:
+    def _work(self, settings: Settings, claim: CancelToken) -> None:
         """Compute and show every result that is worth a picture (in the worker)."""
         try:
             self._error = None
@@ -248,14 +254,14 @@ class Panel:
             self._error = error
             self._fail(error, settings, claim)
 
-    def _refine(self, settings: Settings, claim: Claim) -> None:
+    def _refine(self, settings: Settings, claim: CancelToken) -> None:
         """A first picture always comes, so that one moves while a slider is dragged."""
         first = True
 
         def cancelled() -> bool:
             return not first and claim()
 
-        for result in paced(self.lesson.compute(settings, cancelled)):
+        for result in throttled(self.spec.compute(settings, cancelled)):
             if cancelled():
                 return
             self._show(result, settings, claim)
@@ -265,7 +271,7 @@ class Panel:
 
     def _build(self) -> None:
         self._fields = {}
-        for control in self.lesson.controls:
+        for control in self.spec.controls:
             value = self.settings[control.name]
             field = fields.field_of(control, self.settings, value)
             field.observe(self._changed, "value")
@@ -278,14 +284,16 @@ class Panel:
         )
 
     def _row(self, advanced: bool) -> widgets.Box:
-        chosen = [c for c in self.lesson.controls if c.advanced is advanced]
+        chosen = [c for c in self.spec.controls if c.advanced is advanced]
         row = [fields.widget_of(self._fields[control.name]) for control in chosen]
         layout = {"width": "100%", "max_width": page.WIDTH, "grid_gap": "0 20px"}
         return widgets.HBox(row, layout={**layout, "flex_flow": "row wrap"})
 
     def _row_of_buttons(self) -> list[widgets.Widget]:
-        """The row of buttons, and what two of them unfold."""
+        """The row of buttons, and what three of them unfold."""
         advanced = self._row(advanced=True)
+        words = explanations(self.spec.terms, self.spec.controls)
+        self._words = widgets.HTML(page.words_html(words))
         press = self._press
         row = [
             page.button("Pin", "thumb-tack", "mark this position", press(self.pin)),
@@ -297,15 +305,16 @@ class Panel:
             page.button("Save files", "save", "the model files", press(self._save)),
             page.fold("Advanced", "sliders", advanced),
             page.fold("Code", "code", self._code),
+            page.fold("Words", "question", self._words),
         ]
         self._buttons = {button.description: button for button in row}
         layout = {"margin": "6px 0", "flex_flow": "row wrap"}
-        return [widgets.HBox(row, layout=layout), advanced, self._code]
+        return [widgets.HBox(row, layout=layout), advanced, self._code, self._words]
 
     def _cancel_button(self) -> list[widgets.Widget]:
-        if not self.lesson.cancel:
+        if not self.spec.cancel:
             return []
-        press = self._press(lambda: self._move(self.lesson.cancel))
+        press = self._press(lambda: self._move(self.spec.cancel))
         return [page.button("Cancel", "stop", "end what takes long", press)]
 
     def _press(self, action: Callable[[], object]) -> Callable:
@@ -330,7 +339,7 @@ class Panel:
     def _move(self, wanted: Settings) -> None:
         """Go to some settings as if the reader had, in the worker."""
         with self._touch:
-            self._adopt(complete(self.lesson.controls, wanted, self.settings))
+            self._adopt(complete(self.spec.controls, wanted, self.settings))
             self._go()
 
     def _save(self) -> None:
@@ -345,13 +354,13 @@ class Panel:
             self.settings = settings
             self._writing = True
             try:
-                for control in self.lesson.controls:
+                for control in self.spec.controls:
                     value = settings[control.name]
                     fields.write(self._fields[control.name], control, settings, value)
             finally:
                 self._writing = False
 
-    def _show(self, result, settings: Settings, claim: Claim) -> None:
+    def _show(self, result, settings: Settings, claim: CancelToken) -> None:
         """Draw a result and put it on the page, unless a newer one is there."""
         with LOCK:
             if claim.number < self._drawn_for:
@@ -361,9 +370,9 @@ class Panel:
             for point in self._present():
                 self._visit(point)
             self._draw()
-            self._lines = self.lesson.lines(result)
-            self._say(self.lesson.state(result))
-            self._code.value = self.lesson.code(settings)
+            self._lines = self.spec.lines(result)
+            self._say(self.spec.state(result))
+            self._code.value = self.spec.code(settings)
 
     def _say(self, state: str, failed: bool = False) -> None:
         """Put a new state above the readout; both at once, so that they agree."""
@@ -376,21 +385,21 @@ class Panel:
                 self._draw()
 
     def _draw(self) -> None:
-        self.lesson.draw(self._figure, self.result, self.marks)
+        self.spec.draw(self._figure, self.result, self.marks)
         if self._shown:
             data, metadata = bundle(self._figure.png(), self._figure.alt)
             self._picture.update(data, metadata=metadata, raw=True)
             self._table.update(self._ledger(), raw=True)
 
     def _ledger(self) -> dict[str, str]:
-        rows, notes = self.lesson.ledger(self.result)
+        rows, notes = self.spec.ledger(self.result)
         text = "; ".join(
             row[0] if isinstance(row, tuple) else row.stage for row in rows
         )
         html = page.ledger_html(rows, notes)
         return {"text/html": html, "text/plain": f"ledger of {text}"}
 
-    def _fail(self, error: Exception, settings: Settings, claim: Claim) -> None:
+    def _fail(self, error: Exception, settings: Settings, claim: CancelToken) -> None:
         with LOCK:
             if claim.number >= self._drawn_for:
                 self._drawn_for = claim.number
@@ -408,7 +417,7 @@ class Panel:
         claim, settings = self._worker.claim(), self.settings
         on_page = False
         try:
-            for result in paced(self.lesson.compute(settings, never)):
+            for result in throttled(self.spec.compute(settings, never)):
                 self._show(result, settings, claim)
                 if not on_page:
                     self._put_on_page()
@@ -425,25 +434,25 @@ class Panel:
         self._shown = True
 
 
-def constructor(lesson: Lesson) -> Callable[..., Panel]:
+def constructor(spec: PanelSpec) -> Callable[..., Panel]:
     """The function that makes a lesson's panel, to stand as the last line of a cell.
 
     It is called by its module's folder, such as `clipping_panel`, and takes the first
     setting (the network) by position or by name.
     """
-    first = lesson.controls[0]
+    first = spec.controls[0]
 
     def make(
         network: str | None = None, guess: float | None = None, **settings
     ) -> Panel:
         chosen = {} if network is None else {first.name: network}
-        return Panel(lesson, guess, **chosen, **settings)
+        return Panel(spec, guess, **chosen, **settings)
 
-    make.__module__ = lesson.compute.__module__
+    make.__module__ = spec.compute.__module__
     make.__name__ = make.__qualname__ = f"{make.__module__.split('.')[-2]}_panel"
-    names = ", ".join(control.name for control in lesson.controls[1:])
+    names = ", ".join(control.name for control in spec.controls[1:])
     make.__doc__ = (
-        f"The panel of {lesson.title}, to stand as the last line of a cell.\n\n"
+        f"The panel of {spec.title}, to stand as the last line of a cell.\n\n"
         f"network: a name of the zoo, {first.initial({})!r} if left out. guess: the "
         "accuracy that the reader predicts,\n0 to 1. settings: by name; those "
         f"left out begin at their defaults:\n{names}.\n"
@@ -451,9 +460,9 @@ def constructor(lesson: Lesson) -> Callable[..., Panel]:
     return make
 
 
-def _checked_guess(accuracy: float | None, lesson: Lesson) -> float | None:
-    if accuracy is not None and not lesson.guessed:
-        raise ValueError(f"the {lesson.title} panel measures nothing to guess")
+def _checked_guess(accuracy: float | None, spec: PanelSpec) -> float | None:
+    if accuracy is not None and not spec.guessed:
+        raise ValueError(f"the {spec.title} panel measures nothing to guess")
     if accuracy is not None and not 0 <= accuracy <= 1:
         raise ValueError(f"the guess is {accuracy}: give an accuracy from 0 to 1")
     return accuracy

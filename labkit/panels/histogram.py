@@ -7,7 +7,7 @@ from labkit.model.network import Network
 from labkit.packed.compressed import Compressed
 from labkit.plots.histogram import Grid, Histogram
 from labkit.quantize.affine import largest_code, sqnr_db
-from labkit.quantize.codebook import Coded
+from labkit.quantize.codebook import CodebookTensor
 from labkit.quantize.symmetric import Quantized
 
 BINS = 100
@@ -44,7 +44,7 @@ def _counts(network: Network, layer: str) -> tuple[np.ndarray, np.ndarray]:
     return np.histogram(network.kernels[layer], BINS)
 
 
-def grids(quantized: Quantized | Coded) -> tuple[Grid, ...]:
+def grids(quantized: Quantized | CodebookTensor) -> tuple[Grid, ...]:
     """The tensor's grid, or those of its groups with the largest and smallest step.
 
     Groups of zeros, which need no grid, are left out.
@@ -61,17 +61,17 @@ def grids(quantized: Quantized | Coded) -> tuple[Grid, ...]:
     )
 
 
-def _used(quantized: Quantized | Coded, group: int) -> bool:
+def _used(quantized: Quantized | CodebookTensor, group: int) -> bool:
     return bool(quantized.members(quantized.q, group).any())
 
 
-def _grid(quantized: Quantized | Coded, group: int, name: str) -> Grid:
+def _grid(quantized: Quantized | CodebookTensor, group: int, name: str) -> Grid:
     values = quantized.grid(int(group))
     listed = () if isinstance(quantized, Quantized) else tuple(values.tolist())
     return Grid(name, float(values[0]), float(values[-1]), len(values), listed)
 
 
-def clipped(w: np.ndarray, quantized: Quantized | Coded) -> int:
+def clipped(w: np.ndarray, quantized: Quantized | CodebookTensor) -> int:
     """How many weights lie more than half a step beyond their grid's ends.
 
     >>> from labkit.quantize import quantize
@@ -85,7 +85,7 @@ def clipped(w: np.ndarray, quantized: Quantized | Coded) -> int:
     return int((rows < low * scale).sum() + (rows > high * scale).sum())
 
 
-def _reach(quantized: Quantized | Coded) -> tuple[np.float32, np.float32]:
+def _reach(quantized: Quantized | CodebookTensor) -> tuple[np.float32, np.float32]:
     """Half a step below the lowest level and above the highest, in scales."""
     if isinstance(quantized, Quantized):
         end = np.float32(largest_code(quantized.bits) + 0.5)

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator
 REDRAW_SECONDS = 0.3
 
 
-def paced(results: Iterable, seconds: float = REDRAW_SECONDS) -> Iterator:
+def throttled(results: Iterable, seconds: float = REDRAW_SECONDS) -> Iterator:
     """The first result, then at most one every `seconds`, and always the last.
 
-    >>> list(paced(range(1000), seconds=60))
+    >>> list(throttled(range(1000), seconds=60))
     [0, 999]
     """
     due = 0.0

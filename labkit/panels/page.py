@@ -21,7 +21,7 @@ _COLUMNS = {
     "latency, µs (quartiles)": 168,
 }  # pixels at full width, without the padding
 _PADDING = 6
-_ACTION = {"width": "120px"}
+_ACTION = {"width": "max-content"}
 PENDING = "…"
 NONE = "–"
 _STYLE = """<style>
@@ -48,6 +48,18 @@ def fold(text: str, icon: str, content: widgets.Widget) -> widgets.ToggleButton:
     made.observe(turn, "value")
     turn()
     return made
+
+
+def words_html(explanations: Iterable[tuple[str, str]]) -> str:
+    """Words and what they mean, as a list that scrolls."""
+    body = "".join(
+        f"<dt><b>{escape(word)}</b></dt><dd>{escape(line)}</dd>"
+        for word, line in explanations
+    )
+    return (
+        f'<dl tabindex="0" style="max-width:{WIDTH};max-height:270px;overflow-y:auto;'
+        f'line-height:1.4;margin:0">{body}</dl>'
+    )
 
 
 def code_box() -> widgets.Textarea:

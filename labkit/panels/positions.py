@@ -123,7 +123,7 @@ def stages(network: Network) -> tuple[int | None, ...]:
 
 
 def test_images(settings: Settings) -> Split:
-    """What every panel will need, for `Lesson.prepare`."""
+    """What every panel will need, for `PanelSpec.prepare`."""
     return zoo.dataset(settings["network"]).test
 
 

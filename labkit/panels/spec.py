@@ -1,4 +1,4 @@
-"""What a lesson gives a panel: functions and descriptions, no widgets, no threads."""
+"""What a panel is made from: functions and descriptions, no widgets, no threads."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -6,12 +6,13 @@ from dataclasses import dataclass, field
 from labkit.measure.ledger import Row
 from labkit.panels import words
 from labkit.panels.controls import Control, Settings, complete
+from labkit.panels.explained import MEASURED
 from labkit.panels.worker import Cancelled, never
 from labkit.plots.plane import Point
 
 
 @dataclass(frozen=True)
-class Lesson:
+class PanelSpec:
     """What a panel shows. Nothing in it knows widgets or threads.
 
     title: the panel's name. controls: what can be set, in the order they depend on each
@@ -24,7 +25,8 @@ class Lesson:
     bytes, what "Save" writes. code: settings -> Python text that reproduces them.
     prepare: settings -> anything; it reads what `compute` will need (and keep), in a
     thread beside the panel's own start. cancel: settings that end what takes long; with
-    them the panel has a button "Cancel". size: of the picture, in inches. guessed:
+    them the panel has a button "Cancel". terms: words that the panel explains, names in
+    the lab's table. size: of the picture, in inches. guessed:
     whether there is an accuracy to guess.
     """
 
@@ -40,6 +42,7 @@ class Lesson:
     code: Callable[[Settings], str]
     prepare: Callable[[Settings], object] | None = None
     cancel: Settings = field(default_factory=dict)
+    terms: tuple[str, ...] = MEASURED
     size: tuple[float, float] = (8.6, 3.4)
     guessed: bool = True
 
@@ -52,7 +55,7 @@ class Lesson:
 
 
 def told_by(report) -> dict[str, Callable]:
-    """The functions of a Lesson that its report module has, by their names there.
+    """The functions of a PanelSpec that its report module has, by their names there.
 
     A report without a `state` of its own has the one of `words`.
     """

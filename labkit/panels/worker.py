@@ -11,8 +11,8 @@ def never() -> bool:
     return False
 
 
-class Claim:
-    """A turn of one job. Called, it says whether a newer job has been asked for.
+class CancelToken:
+    """A cancellation token: a call returns True once a newer job was submitted.
 
     number: counts up, so that of two jobs the newer is known.
     """
@@ -39,14 +39,14 @@ class LatestWins:
         self._waiting = None
         self._thread = None
 
-    def claim(self) -> Claim:
+    def claim(self) -> CancelToken:
         """Cancel everything asked before; the claim says whether a newer one came."""
         with self._condition:
             self.newest += 1
             self._waiting = None
-            return Claim(self, self.newest)
+            return CancelToken(self, self.newest)
 
-    def submit(self, job: Callable[[Claim], None]) -> None:
+    def submit(self, job: Callable[[CancelToken], None]) -> None:
         """Run job(claim) in the thread, soon, in place of what was asked before.
 
         job: asks `claim()` often and ends once it says True. It handles its own errors.

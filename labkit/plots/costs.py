@@ -43,11 +43,11 @@ def costs_frame(axes, reach: float = 1.25) -> None:
 
 def draw_costs(axes, costs: Costs) -> None:
     """A bar each; the pale one behind it is the float network's."""
-    for place, value in enumerate(costs.values):
+    for row, value in enumerate(costs.values):
         if value is not None:
-            axes.barh(place, min(value, axes.get_xlim()[1]), height=0.66, color=BLUE)
+            axes.barh(row, min(value, axes.get_xlim()[1]), height=0.66, color=BLUE)
         end = min(max(value or 0, 1), axes.get_xlim()[1])
-        put_text(axes, end + 0.02, place, share_text(value), TEXT_SIZE - 1)
+        put_text(axes, end + 0.02, row, share_text(value), TEXT_SIZE - 1)
 
 
 def put_text(axes, x: float, y: float, text: str, size: float) -> None:

@@ -153,12 +153,12 @@ def draw_bars(
     figure.set_layout_engine("constrained")
     axes = figure.add_subplot()
     names, lengths = list(bars), np.array(list(bars.values()), dtype=float)
-    places = np.arange(len(names))[::-1]
-    axes.barh(places, lengths, color=COLOURS[0], height=0.7)
-    for place, length in zip(places, lengths, strict=True):
+    rows = np.arange(len(names))[::-1]
+    axes.barh(rows, lengths, color=COLOURS[0], height=0.7)
+    for row, length in zip(rows, lengths, strict=True):
         text = f" {length:,.0f}{unit}"
-        axes.text(length, place, text, va="center", fontsize=TEXT_SIZE - 1, color=BLACK)
-    axes.set_yticks(places, names)
+        axes.text(length, row, text, va="center", fontsize=TEXT_SIZE - 1, color=BLACK)
+    axes.set_yticks(rows, names)
     axes.set_xlim(0, lengths.max() * 1.22)
     axes.set_xticks([])
     axes.set_xlabel(xlabel)

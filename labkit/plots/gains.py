@@ -31,18 +31,18 @@ def draw_gains(figure: Picture, gains: Sequence[Gain]) -> Picture:
     """
     figure.set_layout_engine("constrained")
     axes = figure.add_subplot()
-    places = range(len(gains))[::-1]
-    for place, gain in zip(places, gains, strict=True):
+    rows = range(len(gains))[::-1]
+    for row, gain in zip(rows, gains, strict=True):
         values = (gain.float_accuracy, gain.rounded, gain.trained)
         ends = [height(gain.rounded), height(gain.trained)]
-        axes.plot(ends, [place, place], "-", color=GREY, linewidth=1)
+        axes.plot(ends, [row, row], "-", color=GREY, linewidth=1)
         for value, (colour, marker, size) in zip(values, MARKS.values(), strict=True):
             axes.plot(
-                height(value), place, marker, color=colour, ms=size, mew=2, mfc="none"
+                height(value), row, marker, color=colour, ms=size, mew=2, mfc="none"
             )
     for name, (colour, marker, size) in MARKS.items():
         axes.plot([], [], marker, color=colour, ms=size, mew=2, mfc="none", label=name)
-    axes.set_yticks(list(places), [gain.name for gain in gains])
+    axes.set_yticks(list(rows), [gain.name for gain in gains])
     seen = [v for g in gains for v in (g.float_accuracy, g.rounded, g.trained)]
     _accuracy_axis(axes, min(seen), max(seen))
     axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, frameon=False)

@@ -34,8 +34,8 @@ def draw_float32_bits(figure: Picture, values: Sequence[float]) -> Picture:
     axes = figure.add_subplot()
     colours = [colour for _, width, colour in FLOAT32_FIELDS for _ in range(width)]
     for row, value in enumerate(values):
-        for place, bit in enumerate(float32_bits(value)):
-            _box(axes, place, -row, bit, colours[place])
+        for column, bit in enumerate(float32_bits(value)):
+            _box(axes, column, -row, bit, colours[column])
         axes.text(
             -0.6, -row + 0.4, f"{value:.9g}", ha="right", va="center", color=BLACK
         )
@@ -120,8 +120,8 @@ def draw_channel_ranges(figure: Picture, w: np.ndarray, axis: int = 0) -> Pictur
     order = np.argsort(high - low)
     figure.set_layout_engine("constrained")
     axes = figure.add_subplot()
-    places = np.arange(len(rows))
-    axes.vlines(places, low[order], high[order], color=BLUE, lw=2)
+    positions = np.arange(len(rows))
+    axes.vlines(positions, low[order], high[order], color=BLUE, lw=2)
     peak = float(np.abs(w).max())
     for edge in (-peak, peak):
         axes.axhline(edge, color=VERMILLION, lw=1.5, ls="--")

@@ -34,7 +34,7 @@ KINDS = {
     "distilled": (VERMILLION, "D", "student, distilled"),
 }
 FILES = ("float", "packed", "deployable")
-# Drawn last, where others may lie under.
+# Drawn last and smaller: others may lie underneath.
 SMALL = {"deployable", "zeros", "static", "dynamic", "distilled"}
 ACCURACY_TICKS = (0.1, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995)
 MOST_TICKS = 6  # with names that do not touch

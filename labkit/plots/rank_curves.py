@@ -38,12 +38,12 @@ def draw_rank_curves(
         if curve.low is not None:
             band = {"color": colour, "alpha": 0.15, "lw": 0}
             axes.fill_between(curve.ranks, curve.low, curve.high, **band)
-    for place, (name, rank) in enumerate(marks.items()):
-        axes.axvline(rank, color=BLACK, linewidth=1, dashes=(4, 2 + 2 * place))
+    for k, (name, rank) in enumerate(marks.items()):
+        axes.axvline(rank, color=BLACK, linewidth=1, dashes=(4, 2 + 2 * k))
         on_the_right = rank > sum(axes.get_xlim()) / 2
         axes.text(
             rank,
-            0.03 + 0.09 * place,
+            0.03 + 0.09 * k,
             f" {name} {rank:.3g} ",
             transform=axes.get_xaxis_transform(),
             fontsize=TEXT_SIZE - 2,

@@ -77,8 +77,8 @@ def _map(axes, lost: LossMap, unit: str, norm) -> None:
     for (row, column), points in np.ndenumerate(lost.points):
         text = f"{points:.1f}" if points < 9.95 else f"{points:.0f}"
         colour = "white" if norm(points) > DARK else BLACK
-        place = {"ha": "center", "va": "center", "fontsize": SMALL}
-        axes.text(column, row, text, color=colour, **place)
+        options = {"ha": "center", "va": "center", "fontsize": SMALL}
+        axes.text(column, row, text, color=colour, **options)
     axes.set_xticks(range(len(lost.levels)), lost.levels)
     axes.set_yticks(range(len(lost.layers)), lost.layers, fontsize=SMALL)
     axes.tick_params(length=0)

@@ -7,7 +7,7 @@ surgeon, which lets the other weights make up for the one removed.
 `labkit.compress.quantized` puts masks on networks and takes units out of them.
 """
 
-from labkit.prune.brain_surgeon import compensated, surgeon
+from labkit.prune.brain_surgeon import obs_scores, obs_update
 from labkit.prune.curvature import DAMPING, damped, hessian
 from labkit.prune.gradients import Gradients
 from labkit.prune.masking import SCOPES, mask, masks, sparsity
@@ -48,7 +48,6 @@ __all__ = [
     "activation_aware",
     "choose",
     "choose_units",
-    "compensated",
     "damped",
     "deviation_threshold",
     "fisher",
@@ -58,10 +57,11 @@ __all__ = [
     "masks",
     "n_of_m",
     "normalized",
+    "obs_scores",
+    "obs_update",
     "percentile_threshold",
     "random",
     "sparsity",
-    "surgeon",
     "taylor",
     "threshold_of",
     "unit_activations",

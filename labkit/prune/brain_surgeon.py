@@ -24,18 +24,18 @@ from labkit.prune.masking import a_mask
 _BLOCK = 64
 
 
-def surgeon(w: np.ndarray, h: np.ndarray) -> np.ndarray:
+def obs_scores(w: np.ndarray, h: np.ndarray) -> np.ndarray:
     """The error that removing each weight adds, after those that go before it.
 
     Along an output's order of removal the scores never fall: a weight counts as much as
-    the dearest one that had to go before it, so that the smallest scores of an output
-    are the first that it loses.
+    the most expensive weight removed before it, so that the smallest scores of an
+    output are the first that it loses.
 
     >>> from labkit.prune import hessian
     >>> h = hessian(np.array([[1.0, 1.0], [0.0, 2.0]]), damping=1e-9)
     >>> h.round(6).tolist(), np.linalg.inv(h).round(6).tolist()
     ([[2.0, 2.0], [2.0, 10.0]], [[0.625, -0.125], [-0.125, 0.125]])
-    >>> surgeon(np.array([[1.0, 1.0]]), h).round(6).tolist()  # 1 / 1.25, 1.2^2 * 10 / 2
+    >>> obs_scores(np.array([[1.0, 1.0]]), h).round(6).tolist()  # 1/1.25, 1.2^2 * 10/2
     [[0.8, 7.2]]
 
     w: float (out, in). h: (in, in), positive definite, as `hessian` returns it. Returns
@@ -58,7 +58,7 @@ def surgeon(w: np.ndarray, h: np.ndarray) -> np.ndarray:
     return found
 
 
-def compensated(w: np.ndarray, h: np.ndarray, kept: np.ndarray) -> np.ndarray:
+def obs_update(w: np.ndarray, h: np.ndarray, kept: np.ndarray) -> np.ndarray:
     """The kernel with the best remaining weights for a mask, the removed ones 0.
 
     For each output the remaining weights K take over what the removed ones P computed,
@@ -68,7 +68,7 @@ def compensated(w: np.ndarray, h: np.ndarray, kept: np.ndarray) -> np.ndarray:
     >>> from labkit.prune import hessian
     >>> x = np.array([[1.0, 1.0], [2.0, 2.0]])    # two inputs that are always equal
     >>> w, kept = np.array([[3.0, 4.0]]), np.array([[True, False]])
-    >>> compensated(w, hessian(x, damping=1e-9), kept).round(6).tolist()
+    >>> obs_update(w, hessian(x, damping=1e-9), kept).round(6).tolist()
     [[7.0, 0.0]]
 
     w: float (out, in). h: as for `surgeon`. kept: a mask (out, in), from any criterion.

@@ -1,8 +1,8 @@
 """Scores -> masks that remove an exact number of weights.
 
 A threshold between two scores removes too many or too few wherever scores are equal,
-and a threshold looked up at place n of the sorted scores is one off. So the weights are
-ranked and counted: the `removed_count` smallest go, and of equal ones the first.
+and reading the threshold at index n of the sorted scores is off by one. So the weights
+are ranked and counted: the `removed_count` smallest go, and of equal ones the first.
 """
 
 from collections.abc import Mapping

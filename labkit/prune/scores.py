@@ -10,7 +10,7 @@ import numpy as np
 
 from labkit.common.arguments import finite
 from labkit.common.registries import Row, registry
-from labkit.prune.brain_surgeon import surgeon
+from labkit.prune.brain_surgeon import obs_scores
 
 
 def random(w: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -105,7 +105,7 @@ def _alike(
 
 
 # needs: "rng", a random generator; of the layer, "input_norms" as `activation_aware`
-# takes them, the "gradient", the "squared_gradient", or the "hessian" as `surgeon`
+# takes them, the "gradient", the "squared_gradient", or the "hessian" as `obs_scores`
 # takes it, with the kernel as a matrix (out, in).
 CRITERIA = registry(
     Row("magnitude", "magnitude", "|w|.", magnitude),
@@ -128,7 +128,7 @@ CRITERIA = registry(
         "surgeon",
         "surgeon, compensated",
         "The error of the layer's outputs when the other weights make up for it.",
-        surgeon,
+        obs_scores,
         needs="hessian",
         kinds=("FULLY_CONNECTED", "CONV_2D"),
     ),

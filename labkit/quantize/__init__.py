@@ -2,7 +2,8 @@
 
 A grid (affine or symmetric, or any list of levels), the group of weights that shares a
 scale, the rule that says how far the grid reaches, and the rounding. Arrays go in,
-arrays or `Quantized` and `Coded` come out; networks are `labkit.compress.quantized`'s.
+arrays or `Quantized` and `CodebookTensor` come out; networks are
+`labkit.compress.quantized`'s.
 """
 
 from labkit.quantize.aciq import gauss_clip, laplace_clip
@@ -30,15 +31,21 @@ from labkit.quantize.clipping import (
     optimum,
 )
 from labkit.quantize.codebook import (
-    Coded,
+    CodebookTensor,
     level_gradient,
     parameter_counts,
-    quantize_to,
+    quantize_to_levels,
     restored,
     with_levels,
 )
 from labkit.quantize.float_formats import to_bits
-from labkit.quantize.granularity import BLOCK, BLOCKS, GRANULARITIES, Groups, checked
+from labkit.quantize.granularity import (
+    BLOCK,
+    BLOCKS,
+    GRANULARITIES,
+    Granularity,
+    checked,
+)
 from labkit.quantize.group_rules import squared_error
 from labkit.quantize.kl_calibration import kl_clip
 from labkit.quantize.kmeans import (
@@ -68,8 +75,8 @@ __all__ = [
     "RANGES",
     "ROUNDINGS",
     "SOURCES",
-    "Coded",
-    "Groups",
+    "CodebookTensor",
+    "Granularity",
     "Quantized",
     "affine_grid",
     "affine_params",
@@ -101,7 +108,7 @@ __all__ = [
     "quantize",
     "quantize_affine",
     "quantize_per_tensor",
-    "quantize_to",
+    "quantize_to_levels",
     "range_rule",
     "restored",
     "round_to_integers",

@@ -11,7 +11,7 @@ channels of 64 weights, numbered from 0:
 
 >>> w = np.arange(128).reshape(2, 64)
 >>> for granularity in GRANULARITIES:
-...     (part,) = Groups(w.shape, granularity, block=32).parts(w)
+...     (part,) = Granularity(w.shape, granularity, block=32).parts(w)
 ...     print(f"{granularity:8}{part.shape}  largest {part.max(axis=2).tolist()}")
 tensor  (1, 1, 128)  largest [[127]]
 channel (2, 1, 64)  largest [[63], [127]]
@@ -39,7 +39,7 @@ LARGEST = 1e38  # a third of what float32 holds: no code times scale overflows
 
 
 @dataclass(frozen=True)
-class Groups:
+class Granularity:
     """How a tensor of `shape` is cut into groups.
 
     axis: the output channel's axis (of depthwise kernels 3, else 0); "tensor" does not
@@ -68,7 +68,7 @@ class Groups:
     def scale_shape(self) -> tuple[int, ...]:
         """The shape of the scales.
 
-        >>> Groups((300, 784), "block").scale_shape    # 784 = 24 * 32 + 16
+        >>> Granularity((300, 784), "block").scale_shape    # 784 = 24 * 32 + 16
         (300, 25)
         """
         if self.granularity == "tensor":
@@ -81,7 +81,8 @@ class Groups:
     def rows(self, array: np.ndarray) -> np.ndarray:
         """An array of the tensor's shape -> its matrix of rows.
 
-        >>> Groups((2, 3), "channel", axis=1).rows(np.arange(6).reshape(2, 3)).tolist()
+        >>> columns = Granularity((2, 3), "channel", axis=1)
+        >>> columns.rows(np.arange(6).reshape(2, 3)).tolist()
         [[0, 3], [1, 4], [2, 5]]
         """
         if self.granularity == "tensor":
@@ -103,7 +104,7 @@ class Groups:
         the last ones.
 
         >>> w = np.arange(140).reshape(2, 70)    # 70 = 2 * 32 + 6
-        >>> [part.shape for part in Groups(w.shape, "block").parts(w)]
+        >>> [part.shape for part in Granularity(w.shape, "block").parts(w)]
         [(2, 2, 32), (2, 1, 6)]
         """
         rows = self.rows(array)
@@ -121,7 +122,7 @@ class Groups:
         rule: groups, (rows, blocks, members) -> a scale each, (rows, blocks).
 
         >>> w = np.array([[1.0, -3.0], [0.5, 0.25]])
-        >>> Groups((2, 2), "channel").scales(w, lambda g: np.abs(g).max(axis=2))
+        >>> Granularity((2, 2), "channel").scales(w, lambda g: np.abs(g).max(axis=2))
         array([3. , 0.5], dtype=float32)
         """
         scale = np.concatenate([rule(part) for part in self.parts(w)], axis=1)
@@ -130,7 +131,7 @@ class Groups:
     def spread(self, scale: np.ndarray) -> np.ndarray:
         """The scales in a shape that broadcasts against the rows.
 
-        >>> Groups((1, 70), "block").spread(np.array([[1.0, 2.0, 3.0]]))[0, 60:66]
+        >>> Granularity((1, 70), "block").spread(np.array([[1.0, 2.0, 3.0]]))[0, 60:66]
         array([2., 2., 2., 2., 3., 3.])
         """
         if self.granularity != "block":
@@ -141,7 +142,8 @@ class Groups:
     def members(self, array: np.ndarray, group: int) -> np.ndarray:
         """The entries of an array that lie in one group, numbered as scales are, (n,).
 
-        >>> Groups((2, 2), "channel").members(np.array([[1, 2], [3, 4]]), 1).tolist()
+        >>> rows = Granularity((2, 2), "channel")
+        >>> rows.members(np.array([[1, 2], [3, 4]]), 1).tolist()
         [3, 4]
         """
         rows = self.rows(array)

@@ -4,14 +4,14 @@ from abc import ABC, abstractmethod
 
 import numpy as np
 
-from labkit.quantize.granularity import Groups
+from labkit.quantize.granularity import Granularity
 
 
 class GroupedCodes(ABC):
     """Codes and scales, of which a class says what the codes stand for.
 
     q: the codes, whole numbers in the shape of the weights. scale: float32, one a group
-    in `Groups.scale_shape`. bits: of one code.
+    in `Granularity.scale_shape`. bits: of one code.
     """
 
     q: np.ndarray
@@ -37,9 +37,9 @@ class GroupedCodes(ABC):
         return self.q.shape
 
     @property
-    def groups(self) -> Groups:
+    def groups(self) -> Granularity:
         """Which weights share a scale."""
-        return Groups(self.shape, self.granularity, self.axis, self.block)
+        return Granularity(self.shape, self.granularity, self.axis, self.block)
 
     def decode(self) -> np.ndarray:
         """w_hat, the weights that the codes stand for, float32, in their shape."""

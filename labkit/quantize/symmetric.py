@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from labkit.quantize.affine import code_type, largest_code
-from labkit.quantize.granularity import BLOCK, Groups, checked
+from labkit.quantize.granularity import BLOCK, Granularity, checked
 from labkit.quantize.grouped_codes import GroupedCodes
 from labkit.quantize.range_rules import range_rule
 from labkit.quantize.rounding import round_to_integers
@@ -112,7 +112,7 @@ def quantize(
     2018, arXiv:1806.08342, sec. 2.2.
     """
     qmax, scale_of, w = largest_code(bits), range_rule(rule), checked(w)
-    groups = Groups(w.shape, granularity, axis, block)
+    groups = Granularity(w.shape, granularity, axis, block)
     scale = groups.scales(w, lambda part: scale_of(part, qmax))
     codes = round_to_integers(groups.rows(w) / groups.spread(scale), rounding, rng)
     np.clip(codes, -qmax, qmax, out=codes)

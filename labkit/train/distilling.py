@@ -153,5 +153,5 @@ def run(
         keras.utils.set_random_seed(seed)
         student = fit.build(name, recipe)
         model = soft_targets(knows, student, TEMPERATURE, alpha)
-        log = fit.go_on(model, log, recipe, dataset, folder)
+        log = fit.resume(model, log, recipe, dataset, folder)
     return fit.in_float32(name, student), log

@@ -232,7 +232,7 @@ def _loss(logits, labels):
 
 
 def _distilled_loss(logits, labels, told, temperature, alpha):
-    """`labkit.distill.loss`, larger by what no student changes; told: logits."""
+    """`labkit.distill.loss`, plus a constant that no student changes; told: logits."""
     targets = tf.nn.softmax(told / temperature)
     soft = tf.nn.softmax_cross_entropy_with_logits(targets, logits / temperature)
     hard = (1 - alpha) * _loss(logits, labels)

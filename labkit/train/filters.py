@@ -60,5 +60,5 @@ def run(name: str, saving: float, folder: Path, seed: int) -> tuple[keras.Model,
         keras.utils.set_random_seed(seed)
         model, widths = start(name, saving, recipe)
         log = {"name": name, "saving": saving, "seed": seed, "epochs": []}
-        log = fit.go_on(model, log, recipe, dataset, folder)
+        log = fit.resume(model, log, recipe, dataset, folder)
     return fit.in_float32(name, model, widths), log | {"widths": widths}

@@ -152,11 +152,11 @@ def run_cycles(
         if before:
             start, log = before
             model.set_weights(start.get_weights())
-        log = go_on(model, log, recipe, dataset, folder)
+        log = resume(model, log, recipe, dataset, folder)
     yield model, log
 
 
-def go_on(
+def resume(
     model: keras.Model,
     log: dict,
     recipe: Recipe,

@@ -137,18 +137,18 @@ def run(
     with fit.precision(recipe.training):
         keras.utils.set_random_seed(seed)
         model = start(name, recipe.training)
-        log = go_on(model, log, recipe, dataset, folder)
+        log = resume(model, log, recipe, dataset, folder)
     return fit.in_float32(name, model), log
 
 
-def go_on(
+def resume(
     model: keras.Model,
     log: dict,
     recipe: PruningRecipe,
     dataset: datasets.Dataset,
     folder: Path,
 ) -> dict:
-    """As `fit.go_on`, with pruning up to the log's "sparsity"."""
+    """As `fit.resume`, with pruning up to the log's "sparsity"."""
     training = recipe.training
     log = fit.restore(model, log, training, dataset, folder)
     masked.keep_zeros(model)

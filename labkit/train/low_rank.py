@@ -1,4 +1,4 @@
-"""A ResNet's convolutions taken apart, and the factors trained further.
+"""A ResNet's convolutions factorized, and the factors trained further.
 
 Ranks are chosen at one budget of MACs by the product of energies, of the layers'
 responses on calibration images (Zhang et al. 2016, arXiv:1505.06798). Each convolution
@@ -16,7 +16,7 @@ from labkit import zoo
 from labkit.compress import factorized
 from labkit.compress.budget.ranks import plan_ranks
 from labkit.compress.responses import observe
-from labkit.lowrank.parts import Part, shared_strides
+from labkit.lowrank.parts import FactorLayer, assign_strides
 from labkit.train import fit, gradual_pruning
 from labkit.train.folded import to_keras
 from labkit.zoo import datasets
@@ -67,7 +67,7 @@ class Chain(keras.layers.Layer):
         return super().get_config() | {name: getattr(self, name) for name in own}
 
 
-def chosen(name: str, macs: float) -> tuple[dict, dict[str, tuple[Part, ...]]]:
+def chosen(name: str, macs: float) -> tuple[dict, dict[str, tuple[FactorLayer, ...]]]:
     """Layer -> its rank, None where it stays whole; and layer -> its parts.
 
     macs: what the whole network may have at most.
@@ -79,7 +79,9 @@ def chosen(name: str, macs: float) -> tuple[dict, dict[str, tuple[Part, ...]]]:
     return ranks, factorized.parts_at(network, ranks, METHOD, observed)
 
 
-def taken_apart(model: keras.Model, parts: Mapping[str, Sequence[Part]]) -> keras.Model:
+def factorized_model(
+    model: keras.Model, parts: Mapping[str, Sequence[FactorLayer]]
+) -> keras.Model:
     """The model with layers replaced by chains of their parts, the same outputs.
 
     model: with batch normalization behind its convolutions. parts: of the file, in
@@ -101,17 +103,17 @@ def taken_apart(model: keras.Model, parts: Mapping[str, Sequence[Part]]) -> kera
     return clone
 
 
-def _chain(layer, parts: Sequence[Part]) -> Chain:
+def _chain(layer, parts: Sequence[FactorLayer]) -> Chain:
     shapes = [to_keras(part.kernel).shape for part in parts]
     if isinstance(layer, keras.layers.Dense):
         strides, padding = [None] * len(parts), "valid"
     else:
-        strides = shared_strides(layer.kernel_size, layer.strides, parts)
+        strides = assign_strides(layer.kernel_size, layer.strides, parts)
         padding = layer.padding
     return Chain(shapes, strides, padding, layer.use_bias, name=layer.name)
 
 
-def _set_chain(clone, model, name: str, parts: Sequence[Part]) -> None:
+def _set_chain(clone, model, name: str, parts: Sequence[FactorLayer]) -> None:
     """Give a chain the parts' weights, and the batch normalization what it lost."""
     kernels = [to_keras(part.kernel) for part in parts]
     layer = model.get_layer(name)
@@ -135,7 +137,7 @@ def start(name: str, macs: float, recipe) -> tuple[keras.Model, dict]:
     """
     ranks, parts = chosen(name, macs)
     model = fit.with_weights_of(zoo.keras_model(name), fit.build(name, recipe))
-    return taken_apart(model, parts), ranks
+    return factorized_model(model, parts), ranks
 
 
 def run(name: str, macs: float, folder: Path, seed: int) -> tuple[keras.Model, dict]:
@@ -150,6 +152,6 @@ def run(name: str, macs: float, folder: Path, seed: int) -> tuple[keras.Model, d
         keras.utils.set_random_seed(seed)
         model, ranks = start(name, macs, recipe)
         log = {"name": name, "budget": macs, "seed": seed, "epochs": []}
-        log = fit.go_on(model, log, recipe, dataset, folder)
+        log = fit.resume(model, log, recipe, dataset, folder)
     plain, _ = start(name, macs, None)
     return fit.with_weights_of(model, plain), log | {"ranks": ranks}

@@ -115,7 +115,7 @@ def run(
         keras.utils.set_random_seed(seed)
         model = start(name, setting, recipe)
         log = {"name": name, "setting": str(setting), "seed": seed, "epochs": []}
-        log = fit.go_on(model, log, recipe, dataset, folder)
+        log = fit.resume(model, log, recipe, dataset, folder)
         shape, epoch = model.input_shape[1:], recipe.epochs
         batches = Batches(dataset.train, recipe, shape, seed, epoch)
         reestimate(model, (batches[k][0] for k in range(END_BATCHES)))

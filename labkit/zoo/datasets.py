@@ -68,7 +68,7 @@ class Dataset:
 
     @_decoded_once
     def train(self) -> Split:
-        """Every training image at hand that is not in `validation`."""
+        """Every available training image outside `validation`."""
         labels = _labels(f"{self.name}-train-labels.npy")
         images = _training_images(self.name, self.full, labels)
         index = np.setdiff1d(np.arange(len(images)), VALIDATION[self.name])
@@ -160,7 +160,7 @@ def _within_one_sheet(name: str, numbers: range) -> Split:
 
 
 def _training_images(name: str, full: bool, labels: np.ndarray) -> np.ndarray:
-    """The training images at hand, from number 0 on."""
+    """The available training images, from number 0 on."""
     sheets = [f"{name}-train-{k + 1}.webp" for k in range(SHEETS[name])]
     if name == "mnist":
         return np.concatenate([_sheet(DATA_FOLDER / sheet) for sheet in sheets])

@@ -118,13 +118,13 @@ twelve numbers of notebook 01 on eight grids, as they are stored:
 
 # %%
 from labkit.plots import draw_number_lines
-from labkit.quantize import quantize_to
+from labkit.quantize import quantize_to_levels
 
 
 def on_grid(w, kind, bits, granularity="tensor"):
     if kind == "uniform":
         return lab.quantize(w, bits, granularity)
-    return quantize_to(w, kind, bits, granularity)
+    return quantize_to_levels(w, kind, bits, granularity)
 
 
 x = np.array([-0.95, -0.6, -0.38, -0.22, -0.1, 0, 0.06, 0.17, 0.29, 0.44, 0.71, 1.15])
@@ -256,7 +256,7 @@ By hand, with eight weights on four centroids:
 from labkit.quantize import level_gradient, with_levels
 
 eight = np.array([-0.9, -0.8, -0.2, 0.1, 0.2, 0.3, 0.9, 1.1])
-coded = quantize_to(eight, "kmeans", 2)
+coded = quantize_to_levels(eight, "kmeans", 2)
 gradient = np.array([0.5, 0.25, -1.0, 1.0, 0.5, 0.5, -2.0, 1.0])
 table = pd.DataFrame({"w": eight, "q": coded.q, "gradient": gradient})
 sums = table.groupby("q")["gradient"].sum()
@@ -770,8 +770,8 @@ narrows it, is not there yet, narrows the second one too, and never looks back. 
 sees that the second alone would have done.
 
 **Exercise 2** (20 minutes, 8 points). Write `assign_bits(costs, sizes, budget)`. The
-arrays `costs` and `sizes` are (layers, widths), the narrowest width first; `budget` is
-a number of bytes that the narrowest widths fit into. Return an array (layers,) with the
+arrays `costs` and `sizes` are (layers, bit widths), the narrowest first; `budget` is
+a number of bytes that the narrowest fit into. Return an array (layers,) with the
 column of each layer's width, so that the bytes fit and the loss is as small as you can
 make it. Any method counts: greedy is enough for the check, trying everything is fine
 too.

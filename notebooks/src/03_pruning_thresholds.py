@@ -656,7 +656,7 @@ $$ \frac{w_p^2}{2\,[H^{-1}]_{pp}}, \qquad
 """
 
 # %%
-from labkit.prune import compensated, hessian, surgeon
+from labkit.prune import hessian, obs_scores, obs_update
 
 twins = np.array([[1.0, 1.0], [2.0, 2.0], [-1.0, -1.0]])
 pair, h = np.array([3.0, 4.0]), hessian(twins, damping=1e-6)
@@ -666,7 +666,7 @@ step = -pair[0] / inverse[0, 0] * inverse[:, 0]
 print(f"cost {cost:.5f}, new weights {(pair + step).round(3)}")
 assert cost < 1e-3
 np.testing.assert_allclose(
-    compensated(pair[None], h, np.array([[False, True]]))[0], pair + step, atol=1e-6
+    obs_update(pair[None], h, np.array([[False, True]]))[0], pair + step, atol=1e-6
 )
 
 # %% [markdown]
@@ -703,11 +703,11 @@ def judged(kernel):
 SHARES, AS_IT_IS, BETTER, rows = (0.8, 0.9, 0.95, 0.98), "as it is", "compensated", []
 for draw, h in enumerate(hessians):
     ranked = {name: scored("mlp", name, draw)["fc2"] for name in SEEDS}
-    for name, score in (ranked | {"surgeon": surgeon(fc2, h)}).items():
+    for name, score in (ranked | {"surgeon": obs_scores(fc2, h)}).items():
         for share in SHARES:
             kept = prune.mask(score, share)
             rows.append((AS_IT_IS, name, share, *judged(np.where(kept, fc2, 0))))
-            rows.append((BETTER, name, share, *judged(compensated(fc2, h, kept))))
+            rows.append((BETTER, name, share, *judged(obs_update(fc2, h, kept))))
 
 # %%
 columns = ["kernel", "criterion", "share", "error", "accuracy"]

@@ -290,7 +290,7 @@ assert all(schedule(STEPS, STEPS // 2, SPARSE, 50) == SPARSE
 r"""
 One-shot is a flat line. Iterative climbs in equal fractions of what is left. Cubic
 climbs steeply while there is much to spare, and then ever more gently, so that the last
-weights, which are the dearest, go a few at a time, each time with some steps of
+weights, which matter most, go a few at a time, each time with some steps of
 training to let the others take over.
 
 **Predict 3.** `mlp`, 95 % zeros, global magnitude, 400 steps of 128 images. Without

@@ -66,7 +66,7 @@ rows = {}
 for T in (1, 3, 30):
     powers = np.exp(z / T - np.max(z / T))
     rows[T] = powers / powers.sum()
-    np.testing.assert_allclose(rows[T], distill.soften(z, T))
+    np.testing.assert_allclose(rows[T], distill.softmax(z, T))
 pd.DataFrame(rows, index=["z = 6", "z = 3", "z = -1"]).T.round(4)
 
 # %% [markdown]
@@ -75,20 +75,20 @@ At 1 the second class has 5 %, the third next to nothing. At 3 the second has a 
 At 30 all three are nearly alike, though their order is the same at every temperature: a
 temperature never changes which class is first, and so it changes no accuracy.
 
-**Exercise 1** (5 minutes, 3 points). Write `soften(logits, temperature)` for logits of
+**Exercise 1** (5 minutes, 3 points). Write `softmax(logits, temperature)` for logits of
 many images, (n, classes). Large logits must not overflow.
 """
 
 
 # %%
-def soften(logits, temperature):
+def softmax(logits, temperature):
     raise NotImplementedError
 
 
 # %%
 from labkit.checks import check_soften
 
-check_soften(soften)
+check_soften(softmax)
 
 # %% [markdown]
 r"""
@@ -120,7 +120,7 @@ what fraction of them, from 0 to 1, has it less than 0.01 nats of entropy at $T 
 guesses.guess("1. answers below 0.01 nats at T = 1", None)  # 0 to 1
 
 # %%
-spread = {T: distill.entropy(distill.soften(logits, T)) for T in (1, 2, 4, 8, 20)}
+spread = {T: distill.entropy(distill.softmax(logits, T)) for T in (1, 2, 4, 8, 20)}
 sure = float(np.mean(spread[1] < 0.01))
 print(guesses.settle("1. answers below 0.01 nats at T = 1", sure, 0.05))
 assert sure > 0.8 and (np.diff([np.median(e) for e in spread.values()]) > 0).all()
@@ -208,7 +208,7 @@ which it is *sure* at $T = 1$ (below 0.01 nats), and the last ten.
 
 # %%
 right = logits.argmax(axis=1) == labels
-told = distill.told(logits, labels, 4.0)
+told = distill.information_beyond_label(logits, labels, 4.0)
 order = np.argsort(-np.where(right, told, 0))
 order = order[: right.sum()]
 certain = order[spread[1][order] < 0.01]
@@ -280,7 +280,7 @@ changes).
 
 # %%
 T, t_logits, s_logits = 4.0, np.array([[4.0, 1.0, -2.0]]), np.array([[2.0, 1.5, 0.5]])
-p, q = distill.soften(t_logits, T), distill.soften(s_logits, T)
+p, q = distill.softmax(t_logits, T), distill.softmax(s_logits, T)
 kl = np.sum(p * np.log(p / q), axis=1)
 by_hand = T**2 * kl.mean()
 assert np.isclose(by_hand, distill.soft_loss(t_logits, s_logits, T))
@@ -319,9 +319,9 @@ from labkit import distill
 
 
 def soft_loss(teacher, student, temperature):
-    p = distill.soften(teacher, temperature)
-    log_p = distill.log_soften(teacher, temperature)
-    log_q = distill.log_soften(student, temperature)
+    p = distill.softmax(teacher, temperature)
+    log_p = distill.log_softmax(teacher, temperature)
+    log_q = distill.log_softmax(student, temperature)
     return temperature**2 * np.mean(np.sum(p * (log_p - log_q), axis=-1))
 ```
 
@@ -401,8 +401,8 @@ from labkit import distill
 
 
 def soft_gradient(teacher, student, temperature):
-    q = distill.soften(student, temperature)
-    p = distill.soften(teacher, temperature)
+    q = distill.softmax(student, temperature)
+    p = distill.softmax(teacher, temperature)
     return temperature * (q - p) / len(student)
 ```
 

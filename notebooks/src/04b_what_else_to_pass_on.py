@@ -328,7 +328,7 @@ that vector:
 answers = lenet5.predict(digits.validation.images)
 
 # %%
-off = distill.soften(answers) - distill.one_hot(digits.validation.labels, 10)
+off = distill.softmax(answers) - distill.one_hot(digits.validation.labels, 10)
 size = np.linalg.norm(off, axis=1)
 print(
     f"|q - label|: median {np.median(size):.1e}, above 0.1 on {np.mean(size > 0.1):.1%}"
@@ -558,7 +558,7 @@ found = saved["2 bits", "T = 20"]
 print(guesses.settle("3. 2 bits, T = 20 against labels", found.says()))
 
 # %%
-validation = repair[repair.told.isin(columns[2:])]
+validation = repair[repair.information_beyond_label.isin(columns[2:])]
 validation = validation.groupby(["damage", "told"], sort=False).validation_errors.mean()
 for damage in damages:
     best = validation[damage].idxmin()

@@ -305,12 +305,12 @@ guesses.guess("2. accuracy of mlp with half of its weights", accuracy_guess)
 # %%
 from labkit.panels import rank_panel
 
-panel = rank_panel("mlp", guess=accuracy_guess, share=0.8)
+panel = rank_panel("mlp", guess=accuracy_guess, parameter_ratio=0.8)
 panel
 
 # %% [markdown]
 r"""
-The diamond is the factorized file. A share of 100 % is the break-even rank of every
+The diamond is the factorized file. A ratio of 100 % is the break-even rank of every
 layer: beyond it the mark is a cross, for a file that is larger than before. Answer
 before you read on.
 
@@ -322,20 +322,20 @@ before you read on.
 """
 
 # %%
-half = panel.set(share=0.5)
+half = panel.set(parameter_ratio=0.5)
 value = half.accuracy.value
 print(guesses.settle("2. accuracy of mlp with half of its weights", value, 0.03))
 
 # %%
-above = panel.set(share=1.1)
+above = panel.set(parameter_ratio=1.1)
 assert len(above.low.network) > len(mlp) and above.low.network.macs > mlp.macs
-by_energy = panel.set(share=0.5, by="energy")
+by_energy = panel.set(parameter_ratio=0.5, by="energy")
 assert by_energy.low.network.macs <= half.low.network.macs
 assert by_energy.accuracy.value > half.accuracy.value
 
 # %% [markdown]
 r"""
-At the same share for every layer the small last layer lost half of its ten terms, and
+At the same ratio for every layer the small last layer lost half of its ten terms, and
 with them classes. By energy it keeps more, and the big first layer pays.
 
 ### Energy is not accuracy
@@ -346,7 +346,7 @@ One layer at a time, the others whole, over the rank:
 # %%
 split = validation.take(2000)
 layer, every = "fc1", np.array([5, 10, 20, 40, 70, 110, 160, 217, 260])
-cuts = [compress.at_ranks(mlp, {layer: int(k)}) for k in every]
+cuts = [compress.factorize_network(mlp, {layer: int(k)}) for k in every]
 
 # %%
 right = [accuracy(cut, split) for cut in cuts]
@@ -363,7 +363,7 @@ picture
 
 # %%
 at_half = int(np.abs(energies[layer] - 0.5).argmin()) + 1
-middle = accuracy(compress.at_ranks(mlp, {layer: at_half}), split).value
+middle = accuracy(compress.factorize_network(mlp, {layer: at_half}), split).value
 print(f"rank {at_half}: {energies[layer][at_half - 1]:.0%} of the energy, {middle:.2%}")
 assert middle > 0.8
 
@@ -374,7 +374,7 @@ for name, network in networks.items():
     for each in compress.factorizable_layers(network):
         terms = compress.decomposition(network, each).energies
         ranks[each] = lowrank.rank_for_energy(np.sqrt(terms), 0.9)
-    cut = compress.at_ranks(network, ranks)
+    cut = compress.factorize_network(network, ranks)
     rows[name] = (
         *(accuracy(n, few).value for n in (network, cut)),
         cut.macs / network.macs,
@@ -487,12 +487,12 @@ x = mlp.activations(validation.images[:2000], "fc1").astype(float)
 w, b = mlp.kernels["fc1"].astype(float), mlp.weights["fc1/bias"]
 
 # %%
-from labkit.lowrank import multiplied_back, output_error
+from labkit.lowrank import output_error, reconstruct_kernel
 
 rows = {}
 for method in ("svd", "inputs", "responses"):
     parts = compress.factorize_layer(mlp, "fc1", 40, method, seen[method])
-    change = np.square(w - multiplied_back(parts)).sum() / np.square(w).sum()
+    change = np.square(w - reconstruct_kernel(parts)).sum() / np.square(w).sum()
     cut = compress.factorize(mlp, {"fc1": parts})
     rows[method] = change, output_error(w, parts, b, x), accuracy(cut, split).value
 columns = ["error of W", "error of y, held out", "accuracy"]

@@ -31,7 +31,7 @@ import pandas as pd
 from labkit import compress, lowrank, measure, zoo
 from labkit.checks import Predictions, shown
 from labkit.compress import observe
-from labkit.lowrank import multiplied_back
+from labkit.lowrank import reconstruct_kernel
 from labkit.measure import accuracy, compare
 from labkit.plots import figure
 from labkit.zoo import DATA_FOLDER
@@ -67,7 +67,7 @@ from labkit.lowrank import spatial
 sobel = np.outer([1.0, 2.0, 1.0], [1.0, 0.0, -1.0])
 down, across = spatial(sobel.reshape(1, 3, 3, 1)).parts(1)
 print(sobel, down.kernel.ravel().round(3), across.kernel.ravel().round(3), sep="\n")
-assert np.allclose(multiplied_back([down, across]).reshape(3, 3), sobel, atol=1e-6)
+assert np.allclose(reconstruct_kernel([down, across]).reshape(3, 3), sobel, atol=1e-6)
 
 # %% [markdown]
 r"""
@@ -148,7 +148,7 @@ accuracy_guess = None  # of resnet8 by CP, from 0 to 1
 # %%
 from labkit.panels import rank_panel
 
-panel = rank_panel("resnet8", guess=accuracy_guess, method="cp", share=0.5)
+panel = rank_panel("resnet8", guess=accuracy_guess, method="cp", parameter_ratio=0.5)
 panel
 
 # %% [markdown]
@@ -227,7 +227,7 @@ a user waits.
 
 ## 2. One budget
 
-The same share for every layer was a first guess. Three others spend the same MACs:
+The same ratio for every layer was a first guess. Three others spend the same MACs:
 
 - **energy**: the same fraction of the energy from each layer;
 - **product**: greedily, the layer that loses the least of its energy for a MAC goes one
@@ -281,7 +281,7 @@ losses = rank_losses(lenet5, few.take(500), "responses", observed=observed)
 rows, settings = {}, {"observed": observed, "loss": losses.layers}
 for by in compress.RANK_RULES:
     ranks = compress.plan_ranks(lenet5, "responses", 0.3, by, **settings)
-    cut = compress.at_ranks(lenet5, ranks, "responses", observed)
+    cut = compress.factorize_network(lenet5, ranks, "responses", observed)
     rows[by] = *map(str, ranks.values()), cut.macs, accuracy(cut, few.take(3000)).value
 choices = pd.DataFrame(rows, index=[*lenet5.kernels, "MACs", "accuracy"]).T
 choices
@@ -314,7 +314,7 @@ for name in ("resnet8", "resnet20"):
     }
     for by in compress.RANK_RULES:
         ranks = compress.plan_ranks(network, "responses", share, by, **settings)
-        cut = compress.at_ranks(network, ranks, "responses", seen)
+        cut = compress.factorize_network(network, ranks, "responses", seen)
         rows[name, by] = cut.macs / network.macs, accuracy(cut, few).value
 
 # %%
@@ -324,7 +324,7 @@ ways.unstack(0).loc[list(compress.RANK_RULES)].round(3)
 
 # %% [markdown]
 r"""
-Measured losses do best on both. Energies need not even beat the same share for every
+Measured losses do best on both. Energies need not even beat the same ratio for every
 layer, as `resnet8` shows. The energy of a layer's responses says what that layer loses,
 and nothing of what the layers behind it make of it.
 
@@ -486,7 +486,7 @@ one from the rank, and is better taken out whole (notebook 03c).
 
 **A small dense network of the same bytes.** Two layers without an activation between
 them, or one layer with fewer units? Notebook 03c trained small networks of `mlp`'s kind
-over five seeds. The same trained networks were taken apart into as many bytes, and
+over five seeds. The same trained networks were factorized into as many bytes, and
 their factors trained for as many steps, on the same images in the same order (`python
 -m experiments.lowrank.smaller`). Each seed has all of them, so they can be paired.
 

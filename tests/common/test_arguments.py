@@ -54,7 +54,7 @@ GROUPS = np.float32(MATRIX)[:, None, :]
 LOGITS = np.array([[2.0, 1.0, 0.0], [0.0, 3.0, -1.0]])
 LABELS = np.array([0, 1])
 H = curvature.hessian(np.random.default_rng(0).normal(size=(9, 4)))
-CODES = codebook.quantize_to(MATRIX, "kmeans", 2)
+CODES = codebook.quantize_to_levels(MATRIX, "kmeans", 2)
 KEPT = MATRIX > 0.5
 DECOMPOSED = truncated_svd.svd(MATRIX)
 CHOICES = {"fc1": ranks.rank_options([1, 2], [10, 20], [0.5, 0.9], whole=30)}
@@ -142,7 +142,7 @@ CASES = [
         {"w": filled(MATRIX), "bits": BITS, "share": [0, -1, 1.5, NAN, INF, None]},
     ),
     (
-        codebook.quantize_to,
+        codebook.quantize_to_levels,
         {"w": MATRIX, "kind": "kmeans", "bits": 2},
         {"w": filled(MATRIX), "bits": BITS},
     ),
@@ -302,12 +302,12 @@ CASES = [
         },
     ),
     (
-        brain_surgeon.surgeon,
+        brain_surgeon.obs_scores,
         {"w": MATRIX, "h": H},
         {"w": [*arrays(MATRIX), ROW], "h": [*filled(H), np.zeros((4, 4)), -H]},
     ),
     (
-        brain_surgeon.compensated,
+        brain_surgeon.obs_update,
         {"w": MATRIX, "h": H, "kept": KEPT},
         {"w": [*arrays(MATRIX), ROW], "h": filled(H), "kept": [KEPT[:1], MATRIX]},
     ),
@@ -450,12 +450,12 @@ CASES = [
     ),
     (ranks.thinned, {"found": CHOICES["fc1"], "count": 2}, {"count": [1, *COUNT]}),
     (
-        distill.soften,
+        distill.softmax,
         {"logits": LOGITS, "temperature": 2.0},
         {"logits": BAD_TEACHING["teacher"][:3]} | TEMPERATURE,
     ),
     (
-        distill.log_soften,
+        distill.log_softmax,
         {"logits": LOGITS, "temperature": 2.0},
         {"logits": BAD_TEACHING["teacher"][:3]} | TEMPERATURE,
     ),
@@ -514,7 +514,7 @@ CASES = [
         {"logits": [*BAD_TEACHING["teacher"][:3], LOGITS[:1]], "labels": LABELLED},
     ),
     (
-        dark_knowledge.told,
+        dark_knowledge.information_beyond_label,
         {"logits": LOGITS, "labels": LABELS, "temperature": 2.0},
         {"logits": [*BAD_TEACHING["teacher"][:3], LOGITS[:1]], "labels": LABELLED}
         | TEMPERATURE,

@@ -74,13 +74,13 @@ def half_scale(groups, qmax):
 
 def test_a_new_criterion_is_offered_and_prunes(monkeypatch):
     monkeypatch.setitem(CRITERIA, "cubed", Row("cubed", "cube", "|w|^3.", cubed))
-    field = control(pruning.LESSON, "criterion")
+    field = control(pruning.SPEC, "criterion")
     assert "cubed" in field.choices({"network": "resnet8"})
     assert field.text("cubed") == "cube"
     w = zoo.load("mlp").kernels["fc3"]
     np.testing.assert_array_equal(criterion_scores("mlp", "cubed")["fc3"], cubed(w))
     position = next(
-        pruning.LESSON.positions(network="mlp", criterion="cubed", sparsity=0.9)
+        pruning.SPEC.positions(network="mlp", criterion="cubed", sparsity=0.9)
     )
     kept = position.masks["fc3"]
     assert abs(w[kept]).min() >= abs(w[~kept]).max() and kept.sum() == w.size // 10
@@ -98,14 +98,14 @@ def test_a_new_criterion_of_gradients_needs_no_more(monkeypatch):
 def test_a_new_range_rule_is_offered_and_quantizes(monkeypatch):
     row = Row("half", "half of it", "Half the largest magnitude.", half_scale)
     monkeypatch.setitem(RANGES, "half", row)
-    field = control(quantization.LESSON, "rule")
+    field = control(quantization.SPEC, "rule")
     assert "half" in field.choices({"grid": "uniform"})
     network = zoo.load("mlp")
     made = quantize_network(network, 4, "tensor", "half").quantized["fc3"]
     widest = quantize_network(network, 4, "tensor").quantized["fc3"]
     np.testing.assert_array_equal(made.scale, widest.scale / 2)
     position = next(
-        quantization.LESSON.positions(
+        quantization.SPEC.positions(
             network="mlp", bits=4, granularity="tensor", rule="half"
         )
     )

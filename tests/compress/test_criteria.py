@@ -6,7 +6,7 @@ import numpy as np
 
 from labkit import zoo
 from labkit.compress.criteria import SURGEON, criterion_scores, surgeon_steps
-from labkit.prune.brain_surgeon import surgeon
+from labkit.prune.brain_surgeon import obs_scores
 from labkit.prune.scores import CRITERIA
 
 
@@ -15,7 +15,7 @@ def test_the_surgeon_is_asked_for_the_chosen_layers_alone(monkeypatch):
 
     def observed(w, h):
         asked.append(w.shape)
-        return surgeon(w, h)
+        return obs_scores(w, h)
 
     row = replace(CRITERIA[SURGEON], compute=observed)
     monkeypatch.setitem(CRITERIA, SURGEON, row)

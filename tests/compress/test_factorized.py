@@ -6,10 +6,10 @@ from long import quick
 
 from labkit import zoo
 from labkit.compress import factorized
-from labkit.compress.factorized import METHODS, at_ranks, factorize
+from labkit.compress.factorized import METHODS, factorize, factorize_network
 from labkit.compress.responses import observe
 from labkit.lowrank import parts as layer_parts
-from labkit.lowrank.parts import Part, multiplied_back
+from labkit.lowrank.parts import FactorLayer, reconstruct_kernel
 from labkit.model.graph import NetworkError
 from labkit.model.network import Network
 
@@ -30,7 +30,7 @@ def some_rank(network, layer, method):
 
 def multiplied(network, parts):
     """The network with the parts multiplied back: one layer each, as before."""
-    changes = {f"{layer}/kernel": multiplied_back(p) for layer, p in parts.items()}
+    changes = {f"{layer}/kernel": reconstruct_kernel(p) for layer, p in parts.items()}
     changes |= {f"{layer}/bias": p[-1].bias for layer, p in parts.items()}
     return network.with_weights(changes)
 
@@ -64,7 +64,9 @@ def test_the_factors_compute_what_their_product_does(name, method):
     wanted = multiplied(network, parts).predict(images)
     difference = np.abs(low.predict(images) - wanted).max()
     assert difference <= 1e-4 * np.abs(wanted).max()
-    assert at_ranks(network, ranks, method, observed).to_bytes() == low.to_bytes()
+    assert (
+        factorize_network(network, ranks, method, observed).to_bytes() == low.to_bytes()
+    )
     for layer, found in parts.items():
         names = [f"{layer}_{k}" for k in range(1, len(found) + 1)]
         stored = [low.kernels[each] for each in names]
@@ -86,7 +88,7 @@ def test_the_factors_compute_what_their_product_does(name, method):
 
 def test_a_dense_layers_first_factor_has_no_bias_and_no_activation():
     network = zoo.load("mlp")
-    low = at_ranks(network, {"fc1": 20, "fc2": None})
+    low = factorize_network(network, {"fc1": 20, "fc2": None})
     assert list(low.kernels) == ["fc1_1", "fc1_2", "fc2", "fc3"]
     assert "fc1_1/bias" not in low.weights and "fc1_2/bias" in low.weights
     assert low.parameters == network.parameters - 300 * 784 + 20 * (300 + 784)
@@ -97,7 +99,7 @@ def test_a_dense_layers_first_factor_has_no_bias_and_no_activation():
 
 def test_above_break_even_the_file_is_larger():
     network = zoo.load("mlp")
-    below, above = (at_ranks(network, {"fc2": rank}) for rank in (74, 76))
+    below, above = (factorize_network(network, {"fc2": rank}) for rank in (74, 76))
     for found, sign in ((below, -1), (above, 1)):
         assert np.sign(found.macs - network.macs) == sign
         assert np.sign(found.parameters - network.parameters) == sign
@@ -111,7 +113,7 @@ def test_full_rank_changes_no_answer():
         ("responses", {"fc1": 300, "fc2": 100, "fc3": 10}),
         ("inputs", {"fc1": 784, "fc2": 300, "fc3": 100}),
     ):
-        low = at_ranks(network, ranks, method, seen(network, "mlp", method))
+        low = factorize_network(network, ranks, method, seen(network, "mlp", method))
         wanted = network.predict(images)
         assert np.abs(low.predict(images) - wanted).max() < 1e-4 * np.abs(wanted).max()
 
@@ -157,10 +159,10 @@ def test_a_factorized_network_can_be_edited_further():
     network = zoo.load("resnet8")
     images = zoo.dataset("resnet8").validation.images[:10]
     layer = "stage2_block1_conv1"
-    low = at_ranks(network, {layer: 12}, "svd")
+    low = factorize_network(network, {layer: 12}, "svd")
     smaller = low.remove_units(f"{layer}_1", [3])
     assert smaller.kernels[f"{layer}_1"].shape[0] == 11
-    twice = at_ranks(low, {f"{layer}_1": 6}, "spatial")
+    twice = factorize_network(low, {f"{layer}_1": 6}, "spatial")
     assert f"{layer}_1_2" in twice.kernels and twice.predict(images).shape == (10, 10)
 
 
@@ -172,16 +174,20 @@ def test_nothing_chosen_is_the_network_itself():
 @pytest.mark.parametrize(
     ("call", "error", "words"),
     [
-        (lambda n: at_ranks(n, {"fc1": 5}, "qr"), ValueError, "method is 'qr'"),
-        (lambda n: at_ranks(n, {"fc1": 301}), ValueError, "from 1 to 300"),
-        (lambda n: at_ranks(n, {"fc9": 3}), NetworkError, "no layer 'fc9'"),
         (
-            lambda n: at_ranks(n, {"fc1": 5}, "responses"),
+            lambda n: factorize_network(n, {"fc1": 5}, "qr"),
+            ValueError,
+            "method is 'qr'",
+        ),
+        (lambda n: factorize_network(n, {"fc1": 301}), ValueError, "from 1 to 300"),
+        (lambda n: factorize_network(n, {"fc9": 3}), NetworkError, "no layer 'fc9'"),
+        (
+            lambda n: factorize_network(n, {"fc1": 5}, "responses"),
             ValueError,
             r"give observed=observe\(network, images, 'responses'\)",
         ),
         (
-            lambda n: factorize(n, {"fc1": [Part(np.zeros((1, 3, 1, 784)))]}),
+            lambda n: factorize(n, {"fc1": [FactorLayer(np.zeros((1, 3, 1, 784)))]}),
             NetworkError,
             "must have 2 axes",
         ),
@@ -191,14 +197,14 @@ def test_nothing_chosen_is_the_network_itself():
             "ask for `parts`",
         ),
         (
-            lambda n: at_ranks(zoo.load("lenet5"), {"pool1": 3}),
+            lambda n: factorize_network(zoo.load("lenet5"), {"pool1": 3}),
             NetworkError,
             "choose a dense layer or a convolution",
         ),
         (
             lambda n: factorize(
                 zoo.load("lenet5"),
-                {"conv1": [Part(np.zeros((2, 5, 5, 1)), None, True)]},
+                {"conv1": [FactorLayer(np.zeros((2, 5, 5, 1)), None, True)]},
             ),
             NetworkError,
             r"\(1, height, width, channels\)",

@@ -14,7 +14,7 @@ from labkit.measure import ledger
 from labkit.packed import codec
 from labkit.packed.bit_packing import CodecError
 from labkit.packed.compressed import pack, unpack
-from labkit.quantize.codebook import Coded, quantize_to
+from labkit.quantize.codebook import CodebookTensor, quantize_to_levels
 from labkit.quantize.granularity import GRANULARITIES
 from labkit.quantize.level_grids import GRIDS
 from labkit.quantize.range_rules import RANGES
@@ -48,10 +48,10 @@ def test_other_grids_unpacked_byte_for_byte(name, granularity, grid):
     compressed = quantize_network(network, bits, granularity, grid=grid, block=64)
     assert unpack(compressed.packed).to_bytes() == compressed.network.to_bytes()
     for layer, tensor in compressed.quantized.items():
-        expected = quantize_to(
+        expected = quantize_to_levels(
             network.kernels[layer], grid, bits, granularity, block=64
         )
-        assert isinstance(tensor, Coded) and tensor.bits == bits
+        assert isinstance(tensor, CodebookTensor) and tensor.bits == bits
         assert np.array_equal(tensor.decode(), expected.decode())
     payload = sum(codec.payload_bytes(t) for t in compressed.quantized.values())
     biases = sum(w.nbytes for w in network.weights.values() if w.ndim == 1)

@@ -19,15 +19,15 @@ TEACHER, STUDENT = logits(1), logits(2)
 
 @pytest.mark.parametrize("temperature", [0.5, 1, 4, 100])
 def test_a_softmax_by_its_definition(temperature):
-    found = distill.soften(TEACHER, temperature)
+    found = distill.softmax(TEACHER, temperature)
     powers = np.exp(TEACHER / temperature)
     np.testing.assert_allclose(found, powers / powers.sum(axis=1, keepdims=True))
-    np.testing.assert_allclose(np.log(found), distill.log_soften(TEACHER, temperature))
+    np.testing.assert_allclose(np.log(found), distill.log_softmax(TEACHER, temperature))
 
 
 def test_large_logits_overflow_nothing():
     row = np.array([[1e6, 0.0, -1e6]])
-    assert distill.soften(row).tolist() == [[1, 0, 0]]
+    assert distill.softmax(row).tolist() == [[1, 0, 0]]
     assert distill.divergence(row, -row).tolist() == [2e6]
     assert np.isfinite(distill.gradient(row, -row, np.array([1]), 2, 0.5)).all()
 
@@ -37,11 +37,11 @@ def test_a_temperature_that_is_none(temperature):
     with pytest.raises(
         ValueError, match="the temperature is .*: give a finite number above 0"
     ):
-        distill.soften(TEACHER, temperature)
+        distill.softmax(TEACHER, temperature)
 
 
 def test_softer_is_more_even():
-    spread = [distill.entropy(distill.soften(TEACHER, t)) for t in (1, 2, 8, 1e6)]
+    spread = [distill.entropy(distill.softmax(TEACHER, t)) for t in (1, 2, 8, 1e6)]
     assert (np.diff(spread, axis=0) > 0).all()
     np.testing.assert_allclose(spread[-1], np.log(5), atol=1e-9)
 
@@ -85,11 +85,11 @@ def test_nothing_to_learn_from_a_teacher_that_says_the_same():
 
 
 def test_divergence_is_cross_entropy_less_entropy():
-    p = distill.soften(TEACHER, 3)
+    p = distill.softmax(TEACHER, 3)
     expected = distill.cross_entropy(p, STUDENT, 3) - distill.entropy(p)
     np.testing.assert_allclose(distill.divergence(TEACHER, STUDENT, 3), expected)
     scipy = pytest.importorskip("scipy.stats")
-    entropies = scipy.entropy(p, distill.soften(STUDENT, 3), axis=1)
+    entropies = scipy.entropy(p, distill.softmax(STUDENT, 3), axis=1)
     np.testing.assert_allclose(distill.divergence(TEACHER, STUDENT, 3), entropies)
 
 
@@ -123,15 +123,19 @@ def test_the_nearest_wrong_class():
 
 
 def test_what_is_told_beyond_a_smoothed_label():
-    p = distill.soften(TEACHER, 2)
+    p = distill.softmax(TEACHER, 2)
     rows = np.arange(4)
     smooth = np.repeat((1 - p[rows, LABELS])[:, None] / 4, 5, axis=1)
     smooth[rows, LABELS] = p[rows, LABELS]
     expected = np.sum(p * np.log(p / smooth), axis=1)
-    np.testing.assert_allclose(dark_knowledge.told(TEACHER, LABELS, 2), expected)
+    np.testing.assert_allclose(
+        dark_knowledge.information_beyond_label(TEACHER, LABELS, 2), expected
+    )
     even = np.zeros((1, 5))
     even[0, 3] = 9
-    assert dark_knowledge.told(even, np.array([3]))[0] == pytest.approx(0)
+    assert dark_knowledge.information_beyond_label(even, np.array([3]))[
+        0
+    ] == pytest.approx(0)
 
 
 def test_the_gap():
@@ -192,7 +196,7 @@ def test_a_teacher_that_says_labels_is_their_cross_entropy(temperature):
     slopes = distill.soft_gradient(ONE_HOT, SMALL, temperature)
     targets = np.eye(3)[:2]
     np.testing.assert_allclose(
-        slopes, temperature * (distill.soften(SMALL, temperature) - targets) / 2
+        slopes, temperature * (distill.softmax(SMALL, temperature) - targets) / 2
     )
     np.testing.assert_allclose(
         distill.soft_gradient(ONE_HOT, SMALL, 1),
@@ -202,8 +206,8 @@ def test_a_teacher_that_says_labels_is_their_cross_entropy(temperature):
 
 def test_one_class_that_is_ruled_out():
     teacher = np.array([[np.log(3.0), 0.0, -np.inf]])
-    np.testing.assert_allclose(distill.soften(teacher), [[0.75, 0.25, 0]])
-    assert distill.log_soften(teacher)[0, 2] == -np.inf
+    np.testing.assert_allclose(distill.softmax(teacher), [[0.75, 0.25, 0]])
+    assert distill.log_softmax(teacher)[0, 2] == -np.inf
     found = distill.divergence(teacher, np.zeros((1, 3)))
     expected = 0.75 * np.log(0.75 * 3) + 0.25 * np.log(0.25 * 3)
     np.testing.assert_allclose(found, [expected])
@@ -211,11 +215,14 @@ def test_one_class_that_is_ruled_out():
 
 def test_what_labels_tell_beyond_themselves_is_nothing():
     labels = np.array([0, 1])
-    assert dark_knowledge.told(ONE_HOT, labels, 2.0).tolist() == [0.0, 0.0]
+    assert dark_knowledge.information_beyond_label(ONE_HOT, labels, 2.0).tolist() == [
+        0.0,
+        0.0,
+    ]
     with pytest.raises(ValueError, match="logits beside the label"):
         dark_knowledge.nearest_wrong(ONE_HOT, labels)
 
 
 def test_a_tiny_temperature_is_a_maximum():
-    found = distill.soften(np.array([[1.0, 2.0, 2.0]]), 5e-324)
+    found = distill.softmax(np.array([[1.0, 2.0, 2.0]]), 5e-324)
     np.testing.assert_allclose(found, [[0, 0.5, 0.5]])

@@ -33,7 +33,9 @@ def test_no_relu_follows_a_linear_layer():
 @pytest.mark.parametrize("budget", [100_464, 24_144])
 def test_the_file_fits_in_the_bytes_and_answers_as_the_dense_form(budget):
     file, mnist = zoo.load("mlp"), datasets.load_images("mnist")
-    parts = lowrank_smaller.taken_apart(file, mnist.calibration.images[:200], budget)
+    parts = lowrank_smaller.factorized_model(
+        file, mnist.calibration.images[:200], budget
+    )
     low = factorized.factorize(file, parts)
     assert 0.9 * budget < len(low) <= budget
     network = lowrank_smaller.as_dense(file, parts)

@@ -162,8 +162,8 @@ def test_a_row_is_what_is_measured_now():
     rows = json.loads(lowrank.FILE.read_text())["rows"]
     for layer, rank in (("fc2", 2), ("fc1", 10)):
         ranks = {layer: rank}
-        low = factorized.at_ranks(network, ranks, "responses", observed)
-        plain = factorized.at_ranks(network, ranks)
+        low = factorized.factorize_network(network, ranks, "responses", observed)
+        plain = factorized.factorize_network(network, ranks)
         found = lowrank.row(
             "responses", lowrank.scores(low, data), lowrank.scores(plain, data)
         )
@@ -184,7 +184,7 @@ def test_the_output_error_is_that_of_the_layer():
     right = answers(network, images, "fc3")
     assert lowrank.output_error(network, images, "fc3", right + 2) == pytest.approx(40)
     assert lowrank.output_error(network, images, "fc3", right) == 0
-    cut = factorized.at_ranks(network, {"fc3": 9})
+    cut = factorized.factorize_network(network, {"fc3": 9})
     change = cut.predict(images) - network.predict(images)
     wanted = np.square(change).sum(axis=1).mean()
     found = lowrank.output_error(cut, images, "fc3", right)

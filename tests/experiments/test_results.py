@@ -2,16 +2,35 @@
 
 import json
 
-from experiments import results
+import pytest
+
+from experiments import glossary, results
 from experiments.quantize import sweep
 from labkit import zoo
+from labkit.common.words import TERMS
 
 
-def test_the_page_and_the_readme_are_up_to_date():
-    page = (results.RESULTS / "README.md").read_text()
+def test_the_pages_are_up_to_date():
+    page = (results.RESULTS / "README.md").read_text("utf-8")
     assert page == results.page(), "run `make results`"
-    text = results.README.read_text()
-    assert text == results.with_section(text), "run `make results`"
+    for path, (name, section) in results.sections_of_pages().items():
+        text = path.read_text("utf-8")
+        assert text == results.renewed(text, name, section), "run `make results`"
+
+
+def test_a_page_without_its_marks_is_not_written_over():
+    with pytest.raises(ValueError, match="the page has 0 sections of 'words', not one"):
+        results.renewed("<!-- words: here -->", "words", "new")
+
+
+def test_both_pages_of_words_have_every_term_in_order():
+    names = sorted(TERMS, key=str.lower)
+    for page in (glossary.for_writers(), glossary.for_learners()):
+        rows = page.splitlines()[2:]
+        assert len(rows) == len(names)
+        for row, name in zip(rows, names, strict=True):
+            assert row.removeprefix("| ").removeprefix("**").startswith(name)
+            assert TERMS[name].line in row
 
 
 def test_the_sweep_is_of_the_networks_that_are_here():

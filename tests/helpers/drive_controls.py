@@ -53,7 +53,7 @@ def turns(panel):
 
     Each is put back before the next.
     """
-    for control in panel.lesson.controls[1:]:
+    for control in panel.spec.controls[1:]:
         before = dict(panel.settings)
         for value in ends(control, before):
             turn(panel, control, value)
@@ -73,6 +73,6 @@ def assert_in_sight(panel, result) -> None:
         of_bytes = axes.get_xlabel().startswith("size of the file")
         if of_bytes and axes.get_ylabel().startswith("accuracy"):
             (left, right), (low, high) = axes.get_xlim(), axes.get_ylim()
-            for point in panel.lesson.points(result):
+            for point in panel.spec.points(result):
                 assert left < point.size_bytes < right, point
                 assert low < height(point.accuracy) < high or point.accuracy == 1, point

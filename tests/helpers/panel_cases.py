@@ -53,9 +53,9 @@ def panel_of(name: str, case: Case, **settings):
     return make(**{"network": "mlp", **case.start, **settings})
 
 
-def lesson_of(name: str):
+def spec_of(name: str):
     """What the panel shows."""
-    return import_module(f"labkit.panels.{name}.panel").LESSON
+    return import_module(f"labkit.panels.{name}.panel").SPEC
 
 
 def _clipping_words(result):
@@ -218,16 +218,18 @@ CASES = {
     ),
     "rank": Case(
         rank.direct,
-        {"share": 0.3, "images": 100},
+        {"parameter_ratio": 0.3, "images": 100},
         {
-            "share is 0.5001: choose one of 0.02, 0.05": {"share": 0.5001},
+            "parameter_ratio is 0.5001: choose one of 0.02, 0.05": {
+                "parameter_ratio": 0.5001
+            },
             "method is 'cp': choose one of 'svd', 'responses'": {"method": "cp"},
             "by is 'size': choose one of 'same', 'energy'": {"by": "size"},
             "layers is ('fc9',): give a tuple of 'fc1', 'fc2'": {"layers": ("fc9",)},
             "unit is 'kB': choose one of 'macs', 'bytes'": {"unit": "kB"},
         },
         (
-            {"share": 0.25, "layers": ("fc1",)},
+            {"parameter_ratio": 0.25, "layers": ("fc1",)},
             ("mlp-rank-svd-same-25-1layers.tflite",),
         ),
         ({"layers": ("fc1",), "shown": "fc2"}, "resnet8"),

@@ -5,7 +5,7 @@ import pytest
 
 from labkit.lowrank import convolution, cp_als, parts, truncated_svd, tucker2
 from labkit.lowrank.covariance import moments
-from labkit.lowrank.parts import Part, multiplied_back
+from labkit.lowrank.parts import FactorLayer, reconstruct_kernel
 
 
 def kernel(out=6, height=3, width=3, inputs=4, seed=0):
@@ -16,7 +16,7 @@ SHAPES = [(6, 3, 3, 4), (3, 5, 5, 1), (4, 1, 1, 7), (2, 3, 5, 3)]
 
 
 def left_out(w, found):
-    return np.square(w - multiplied_back(found)).sum()
+    return np.square(w - reconstruct_kernel(found)).sum()
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -80,7 +80,7 @@ def test_projected_inputs_read_through_their_main_directions():
     rows = np.random.default_rng(2).permutation(pixels)[:9].reshape(3, 3, 4)
     y = np.tensordot(w, rows, 3)
     np.testing.assert_allclose(
-        np.tensordot(multiplied_back([first, second]), rows, 3), y, atol=1e-5
+        np.tensordot(reconstruct_kernel([first, second]), rows, 3), y, atol=1e-5
     )
     assert second.bias is None
 
@@ -159,9 +159,9 @@ def test_cp_is_the_same_from_the_same_seed():
 
 
 def test_a_depthwise_part_multiplies_channel_by_channel():
-    one = Part(np.ones((2, 1, 1, 3)))
-    each = Part(np.arange(6.0).reshape(1, 3, 1, 2), depthwise=True)
-    found = multiplied_back([one, each])
+    one = FactorLayer(np.ones((2, 1, 1, 3)))
+    each = FactorLayer(np.arange(6.0).reshape(1, 3, 1, 2), depthwise=True)
+    found = reconstruct_kernel([one, each])
     assert found.shape == (2, 3, 1, 3)
     assert found[:, :, 0, 0].tolist() == [[0, 2, 4], [1, 3, 5]]
 

@@ -7,7 +7,7 @@ import pytest
 
 from labkit.lowrank import parts, randomized, ranks, truncated_svd
 from labkit.lowrank.decomposition import from_svd
-from labkit.lowrank.parts import Part, Sides
+from labkit.lowrank.parts import ConvGeometry, FactorLayer
 from labkit.lowrank.ranks import rank_options
 
 
@@ -133,7 +133,7 @@ def test_a_decomposition_is_cut_to_any_rank():
         first, second = found.parts(rank)
         assert first.bias is None and first.kernel.dtype == np.float32
         np.testing.assert_array_equal(second.bias, bias)
-        back = parts.multiplied_back([first, second])
+        back = parts.reconstruct_kernel([first, second])
         left_out = np.square(w - back).sum()
         assert left_out == pytest.approx(
             truncated_svd.error(truncated_svd.spectrum(w), rank), abs=1e-5
@@ -143,19 +143,28 @@ def test_a_decomposition_is_cut_to_any_rank():
 
 
 def test_strides_are_shared_out_by_axis():
-    tall, wide = Part(np.zeros((2, 5, 1, 3))), Part(np.zeros((4, 1, 5, 2)))
-    assert parts.shared_strides((5, 5), (2, 3), [tall, wide]) == [(2, 1), (1, 3)]
-    one, square = Part(np.zeros((2, 1, 1, 3))), Part(np.zeros((4, 5, 5, 2)))
-    assert parts.shared_strides((5, 5), (2, 2), [one, square]) == [(1, 1), (2, 2)]
+    tall, wide = (
+        FactorLayer(np.zeros((2, 5, 1, 3))),
+        FactorLayer(np.zeros((4, 1, 5, 2))),
+    )
+    assert parts.assign_strides((5, 5), (2, 3), [tall, wide]) == [(2, 1), (1, 3)]
+    one, square = (
+        FactorLayer(np.zeros((2, 1, 1, 3))),
+        FactorLayer(np.zeros((4, 5, 5, 2))),
+    )
+    assert parts.assign_strides((5, 5), (2, 2), [one, square]) == [(1, 1), (2, 2)]
     with pytest.raises(ValueError, match="spans the kernel's side of 5"):
-        parts.shared_strides((5, 5), (1, 1), [one])
+        parts.assign_strides((5, 5), (1, 1), [one])
 
 
 def test_macs_by_hand():
     """Stride 2 on 8 x 8, same padding: 4 x 8 places down, then 4 x 4 across."""
-    down, across = Part(np.zeros((2, 3, 1, 5))), Part(np.zeros((4, 1, 3, 2)))
-    assert parts.macs([down, across], Sides(8, 8, (2, 2))) == 32 * 30 + 16 * 24
-    valid = Sides(8, 8, (1, 1), same=False)
+    down, across = (
+        FactorLayer(np.zeros((2, 3, 1, 5))),
+        FactorLayer(np.zeros((4, 1, 3, 2))),
+    )
+    assert parts.macs([down, across], ConvGeometry(8, 8, (2, 2))) == 32 * 30 + 16 * 24
+    valid = ConvGeometry(8, 8, (1, 1), same=False)
     assert parts.macs([down, across], valid) == 6 * 8 * 30 + 6 * 6 * 24
 
 

@@ -150,10 +150,10 @@ def test_units_that_are_added_go_together():
         ("stage3_block1_shortcut", "stage3_block1_conv2"),
     ]:
         with pytest.raises(
-            NetworkError, match=f"unit 2 of {other} adds .* linked=True"
+            NetworkError, match=f"unit 2 of {other} adds .* coupled=True"
         ):
             network.remove_units(layer, [2, 5])
-        smaller = network.remove_units(layer, [2, 5], linked=True)
+        smaller = network.remove_units(layer, [2, 5], coupled=True)
         masked = masked_units(network, [layer, other], [2, 5])
         assert logits_close(smaller.predict(images), masked.predict(images))
         assert len(smaller) < len(network) and smaller.macs < network.macs
@@ -168,7 +168,7 @@ def test_a_padded_channel_goes_with_those_that_are_added_to_it():
     images = zoo.dataset("resnet20").validation.images[:50]
     third = [f"stage3_block{k}_conv2" for k in (1, 2, 3)]
     for unit, shortcut_too in ((15, False), (16, True)):
-        smaller = network.remove_units("stage3_block1_conv2", [unit], linked=True)
+        smaller = network.remove_units("stage3_block1_conv2", [unit], coupled=True)
         changed = [
             name
             for name, kernel in network.kernels.items()
@@ -176,7 +176,7 @@ def test_a_padded_channel_goes_with_those_that_are_added_to_it():
         ]
         assert set(third) <= set(changed) and ("conv1" in changed) is False
         assert ("stage2_block1_conv2" in changed) is shortcut_too
-    smaller = network.remove_units("stage3_block1_conv2", [15], linked=True)
+    smaller = network.remove_units("stage3_block1_conv2", [15], coupled=True)
     masked = masked_units(network, third, [15])
     assert logits_close(smaller.predict(images), masked.predict(images))
     assert smaller.layer("stage3_block1_add").output_shape == (8, 8, 63)

@@ -15,7 +15,7 @@ from labkit.packed import codec
 from labkit.packed.bit_packing import CodecError, pack_bits, unpack_bits
 from labkit.packed.codec import decode, encode
 from labkit.packed.storages import STORAGES, Sparse, sparse
-from labkit.quantize.codebook import Coded, quantize_to, with_levels
+from labkit.quantize.codebook import CodebookTensor, quantize_to_levels, with_levels
 from labkit.quantize.granularity import BLOCKS, GRANULARITIES
 from labkit.quantize.level_grids import GRIDS
 from labkit.quantize.range_rules import RANGES
@@ -94,7 +94,7 @@ def tensors(draw):
         return quantize(w, bits, granularity, rule, axis, block=block)
     kind = draw(st.sampled_from(list(GRIDS)))
     bits = draw(st.sampled_from(GRIDS[kind].bits))
-    return quantize_to(w, kind, bits, granularity, axis, block=block)
+    return quantize_to_levels(w, kind, bits, granularity, axis, block=block)
 
 
 def assert_same(a, b):
@@ -107,7 +107,7 @@ def assert_same(a, b):
         assert_same(a.w, b.w)
         return
     assert (a.bits, a.groups) == (b.bits, b.groups)
-    if isinstance(a, Coded):
+    if isinstance(a, CodebookTensor):
         assert a.kind == b.kind
         assert_same(a.levels, b.levels)
     assert_same(a.q, b.q)
@@ -162,17 +162,17 @@ def test_bytes_of_a_pruned_tensor():
 )
 def test_bytes_of_the_grids(kind, bits, payload):
     w = np.random.default_rng(0).normal(size=(30, 100)).astype(np.float32)
-    coded = quantize_to(w, kind, bits, "channel")
+    coded = quantize_to_levels(w, kind, bits, "channel")
     assert codec.payload_bytes(coded) == payload
     assert payload < len(encode(b"", {"fc1/kernel": coded})) < payload + 150
-    whole = quantize_to(w, kind, bits)
+    whole = quantize_to_levels(w, kind, bits)
     scales = 0 if kind == "kmeans" else 1  # a codebook for all needs none
     assert codec.payload_bytes(whole) == payload - 120 + 4 * scales
 
 
 def test_trained_levels_are_kept():
     w = np.random.default_rng(0).normal(size=(5, 40)).astype(np.float32)
-    coded = quantize_to(w, "kmeans", 2)
+    coded = quantize_to_levels(w, "kmeans", 2)
     trained = with_levels(coded, coded.levels[::-1] * 1.5)
     (again,) = decode(encode(b"", {"a": trained}))[1].values()
     assert_same(trained, again)
@@ -198,7 +198,7 @@ def file():
     tensors = {
         "a": quantize(w, 5, "block"),
         "b": w[0],
-        "c": quantize_to(w, "kmeans", 2),
+        "c": quantize_to_levels(w, "kmeans", 2),
         "d": sparse(np.where(w > 1, w, 0), "relative"),
     }
     return encode(b"graph" * 20, tensors)

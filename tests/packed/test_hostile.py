@@ -13,7 +13,7 @@ from labkit.common.children import environment
 from labkit.packed import codec, compressed
 from labkit.packed.bit_packing import CodecError
 from labkit.packed.storages import sparse
-from labkit.quantize.codebook import quantize_to
+from labkit.quantize.codebook import quantize_to_levels
 
 FILES = hostile.hostile_files()
 MEGABYTES = 200
@@ -43,7 +43,7 @@ for path in sys.argv[2:]:
 """
 
 
-def told(whose: str, paths) -> list:
+def said_of(whose: str, paths) -> list:
     """For each file what was said of it, and the peak so far in MB.
 
     All in one process, so that the last peak is that of the worst. whose: "own", or the
@@ -64,7 +64,7 @@ def test_what_each_takes_and_says(tmp_path):
     paths = [tmp_path / f"{k}.packed" for k in range(len(FILES))]
     for path, content in zip(paths, FILES.values(), strict=True):
         path.write_bytes(content)
-    for title, (said, peak) in zip(FILES, told("own", paths), strict=True):
+    for title, (said, peak) in zip(FILES, said_of("own", paths), strict=True):
         assert said is not None, f"{title}: opened"
         kind, words = said
         assert kind == "CodecError" and "\n" not in words, (title, said)
@@ -77,7 +77,7 @@ def test_the_check_itself_stays_small(tmp_path):
     path = tmp_path / "gift.packed"
     path.write_bytes(FILES["sixty huge tensors of no bytes"])
     assert path.stat().st_size < 3000
-    ((said, peak),) = told("child", [path])
+    ((said, peak),) = said_of("child", [path])
     assert said[0] == "CodecError"
     assert said[1].startswith("gift.packed was not opened: ")
     assert "may unpack to" in said[1]
@@ -142,6 +142,6 @@ def test_what_cannot_be_read_again_is_not_written():
 def test_a_reader_of_large_files_has_more_room():
     """A network of 40 MB, a bit a weight: 32 times smaller, and opened all the same."""
     w = np.where(np.random.default_rng(0).random((1000, 10_000)) > 0.5, 1, -1)
-    coded = quantize_to(w.astype(np.float32), "binary", 1)
+    coded = quantize_to_levels(w.astype(np.float32), "binary", 1)
     (again,) = codec.decode(codec.encode(b"", {"fc1/kernel": coded}))[1].values()
     assert np.array_equal(again.q, coded.q)

@@ -11,7 +11,7 @@ from labkit.model.fake_quant import inserted_grids
 from labkit.packed.compressed import unpack
 from labkit.panels import one_by_one
 from labkit.panels.activations import readings
-from labkit.panels.activations.panel import COUNTS, LESSON, activations_panel
+from labkit.panels.activations.panel import COUNTS, SPEC, activations_panel
 from labkit.panels.activations.plot import alt_text
 from labkit.panels.activations.report import ENDS_TEXTS, lines, rows
 from labkit.panels.worker import never
@@ -26,29 +26,29 @@ def shown(result):
 
 def test_nothing_runs_twice(monkeypatch):
     settings = {"network": "mlp", "bits": 6, "activation_bits": 6}
-    *_, once = LESSON.positions(**settings)
+    *_, once = SPEC.positions(**settings)
 
     def again(*arguments):
         raise AssertionError("it runs again")
 
     monkeypatch.setattr("labkit.measure.correctness.refine", again)
     monkeypatch.setattr(activations, "layer_inputs", again)
-    *_, twice = LESSON.positions(**settings)
+    *_, twice = SPEC.positions(**settings)
     assert shown(once) == shown(twice) and once.latency == twice.latency
 
 
 def test_cancelled_between_the_steps():
     results = []
     settings = {"network": "resnet8", "activation_bits": 6}
-    for result in LESSON.positions(cancelled=lambda: results, **settings):
+    for result in SPEC.positions(cancelled=lambda: results, **settings):
         results.append(result)
     assert len(results) == 1 and not results[0].files
 
 
 def test_the_graph_is_the_packed_file():
-    *_, result = LESSON.positions(network="mlp", bits=4, activation_bits=3)
+    *_, result = SPEC.positions(network="mlp", bits=4, activation_bits=3)
     assert unpack(result.graph.packed).digest == result.graph.network.digest
-    files = activations_panel("mlp").lesson.files(result)
+    files = activations_panel("mlp").spec.files(result)
     assert files == {"mlp-W4A3-50images-minmax.packed": result.graph.packed}
 
 
@@ -84,7 +84,7 @@ def test_a_layer_that_reads_pixels_has_no_reading():
 
 
 def test_reasons_are_said():
-    *_, result = LESSON.positions(network="mlp", bits=8, activation_bits=4)
+    *_, result = SPEC.positions(network="mlp", bits=8, activation_bits=4)
     assert lines(result)[2] == (
         "no static and no dynamic file: LiteRT's kernels have activations of 8 or 16 "
         "bits, not 4"
@@ -95,10 +95,10 @@ def test_reasons_are_said():
         ("dynamic file", result.unavailable["dynamic"]),
     ]
     assert "no kernel does this arithmetic" in notes[0]
-    *_, kept = LESSON.positions(network="mlp", bits=4, activation_bits=8, ends="kept")
+    *_, kept = SPEC.positions(network="mlp", bits=4, activation_bits=8, ends="kept")
     assert "same bits in every layer" in lines(kept)[2]
     assert ENDS_TEXTS["kept"] in lines(kept)[0]
-    *_, wide = LESSON.positions(network="mlp", bits=8, activation_bits=16)
+    *_, wide = SPEC.positions(network="mlp", bits=8, activation_bits=16)
     assert "static file: " in lines(wide)[2] and "no dynamic file" in lines(wide)[2]
 
 
@@ -124,7 +124,7 @@ def test_one_by_one_hears_a_cancel():
 
 
 def test_the_alt_text_says_every_figure():
-    *_, result = LESSON.positions(network="mlp", bits=4, activation_bits=8)
+    *_, result = SPEC.positions(network="mlp", bits=4, activation_bits=8)
     told = alt_text(result)
     for point in result.points:
         assert f"{point.size_bytes:,} bytes" in told

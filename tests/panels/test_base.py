@@ -23,9 +23,9 @@ from labkit.common.file_errors import FileError
 from labkit.panels import base, measuring, page
 from labkit.panels.base import Panel
 from labkit.panels.controls import Control
-from labkit.panels.quantization.panel import LESSON, quantization_panel
+from labkit.panels.quantization.panel import SPEC, quantization_panel
 from labkit.panels.quantization.report import lines
-from labkit.panels.spec import Lesson
+from labkit.panels.spec import PanelSpec
 from labkit.panels.worker import LatestWins
 from labkit.plots.plane import Point
 from labkit.quantize import level_grids
@@ -55,7 +55,7 @@ GRIDS = [
 @pytest.mark.parametrize(("kind", "bits"), GRIDS)
 def test_every_grid_has_its_widths_and_its_ticks(kind, bits, small_test_set):
     panel = quantization_panel("mlp", bits=7)
-    turn(panel, panel.lesson.controls[1], kind)
+    turn(panel, panel.spec.controls[1], kind)
     assert panel.control("bits").value in level_grids.GRIDS[kind].bits
     result = panel.set(bits=bits)
     assert shown(result) == direct(result.settings)
@@ -122,7 +122,7 @@ def test_nothing_runs_twice(monkeypatch):
 @pytest.mark.parametrize("name", quick(NETWORKS, "mlp"))
 def test_why_there_is_no_deployable_file(name, small_test_set):
     for settings in ({"bits": 5}, {"layers": ()}):
-        *_, result = LESSON.positions(network=name, **settings)
+        *_, result = SPEC.positions(network=name, **settings)
         assert result.unavailable in lines(result)[-1]
         assert "deployable" not in shown(result)
 
@@ -133,13 +133,13 @@ def test_settings_cannot_be_changed_from_outside():
     panel.set(x=3)
     with pytest.raises(TypeError, match="does not support item assignment"):
         panel.settings["x"] = 4
-    lesson = replace(
-        panel.lesson, compute=lambda settings, cancelled: seen.append(settings) or [1]
+    spec = replace(
+        panel.spec, compute=lambda settings, cancelled: seen.append(settings) or [1]
     )
-    assert list(lesson.positions()) == [1] and list(lesson.positions(x=7)) == [1]
+    assert list(spec.positions()) == [1] and list(spec.positions(x=7)) == [1]
     assert [dict(settings) for settings in seen] == [{"x": 5}, {"x": 7}]
     with pytest.raises(ValueError, match="x is 101: give a whole number from 0 to 100"):
-        lesson.positions(x=101)
+        spec.positions(x=101)
 
 
 def test_a_constructor_is_named_and_says_what_it_takes():
@@ -241,10 +241,10 @@ def test_nothing_heavy_is_imported_before_it_is_needed():
     code = """
 import sys
 heavy = {"matplotlib", "ai_edge_quantizer", "scipy", "tensorflow"}
-from labkit.panels.quantization.panel import LESSON
-next(LESSON.positions())
+from labkit.panels.quantization.panel import SPEC
+next(SPEC.positions())
 print(sorted(heavy & set(sys.modules)))
-*_, result = LESSON.positions()
+*_, result = SPEC.positions()
 print(sorted(heavy & set(sys.modules) - {"scipy"}), result.deployed.size_bytes > 0)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
@@ -267,7 +267,7 @@ def toy(compute, **extra):
     def draw(figure, result, marks):
         pictures.append((result, marks))
 
-    lesson = Lesson(
+    spec = PanelSpec(
         title="toy",
         controls=(Control("x", "X", range(101), default=5), *extra.get("controls", ())),
         compute=lambda settings, cancelled: compute(**settings, cancelled=cancelled),
@@ -280,7 +280,7 @@ def toy(compute, **extra):
         code=lambda settings: f"x = {settings['x']}",
         prepare=extra.get("prepare"),
     )
-    return Panel(lesson), pictures
+    return Panel(spec), pictures
 
 
 @pytest.fixture
@@ -598,11 +598,11 @@ def test_no_test_touches_a_private_member_of_a_panel():
 
 def test_the_ledger_table():
     result = quantization_panel("mlp", bits=5).set()
-    rows, notes = quantization_panel("mlp").lesson.ledger(result)
+    rows, notes = quantization_panel("mlp").spec.ledger(result)
     html = page.ledger_html(rows, ["a < b"])
     assert f"{result.compressed.size_bytes:,}" in html and "a &lt; b" in html
     assert result.unavailable.rstrip(".") in html
     assert page.PENDING not in html and notes
-    first = next(LESSON.positions(network="mlp", bits=5))
-    rows, notes = quantization_panel("mlp").lesson.ledger(first)
+    first = next(SPEC.positions(network="mlp", bits=5))
+    rows, notes = quantization_panel("mlp").spec.ledger(first)
     assert page.PENDING in page.ledger_html(rows, notes)

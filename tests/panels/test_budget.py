@@ -5,7 +5,7 @@ import pytest
 from labkit import compress, measure, zoo
 from labkit.compress.budget import bits, sensitivity
 from labkit.model.graph import NetworkError
-from labkit.panels.budget.panel import LESSON, RULE, START, budget_panel
+from labkit.panels.budget.panel import RULE, SPEC, START, budget_panel
 from labkit.panels.budget.report import lines
 from labkit.plots.base import figure
 
@@ -13,7 +13,7 @@ SMALL = 300
 
 
 def test_files_with_the_same_bits_are_the_committed_ones():
-    first = next(LESSON.positions(network="resnet8"))
+    first = next(SPEC.positions(network="resnet8"))
     runs = bits.committed_runs(zoo.load("resnet8"))
     uniform = [run for run in runs if run.method == "uniform"]
     assert [point.name for point in first.uniform] == [
@@ -37,27 +37,27 @@ def test_mixed_bits_beat_the_same_bits_at_equal_bytes():
 
 
 def test_a_loss_comes_after_the_first_estimate():
-    first = next(LESSON.positions(network="mlp"))
+    first = next(SPEC.positions(network="mlp"))
     assert first.settings["budget"] == START and first.loss is None
     assert "… measured" in lines(first)[2]
 
 
 def test_layers_that_are_not_free_are_drawn_pale():
-    first = next(LESSON.positions(network="mlp", free=("fc1",)))
+    first = next(SPEC.positions(network="mlp", free=("fc1",)))
     assert first.bars.kept == ("fc2", "fc3")
     assert first.chosen.bits["fc2"] == first.chosen.bits["fc3"] == 8
 
 
 def test_the_picture_says_what_it_shows():
-    first = next(LESSON.positions(network="mlp", budget=9))
-    picture = figure(*LESSON.size)
-    alt = LESSON.draw(picture, first)
+    first = next(SPEC.positions(network="mlp", budget=9))
+    picture = figure(*SPEC.size)
+    alt = SPEC.draw(picture, first)
     assert picture.png()[1:4] == b"PNG"
     assert f"{first.chosen.compressed.size_bytes:,} bytes" in alt
     assert "fc1 2" in alt and "predicted" in alt and "measured" not in alt
     frame = picture._frame_pixels
-    *_, last = LESSON.positions(network="mlp", budget=10)
-    assert "measured" in LESSON.draw(picture, last)
+    *_, last = SPEC.positions(network="mlp", budget=10)
+    assert "measured" in SPEC.draw(picture, last)
     assert picture._frame_pixels is frame  # the slow part of a picture is reused
 
 

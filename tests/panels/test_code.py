@@ -68,14 +68,14 @@ RUN = {
         {
             "network": "mlp",
             "method": "inputs",
-            "share": 0.2,
+            "parameter_ratio": 0.2,
             "layers": ("fc2",),
             "images": 100,
         },
         {"network": "lenet5", "method": "tucker", "by": "energy"},
         {"network": "lenet5", "method": "spatial", "by": "loss", "unit": "bytes"},
         {"network": "mlp", "method": "inputs", "by": "loss", "images": 100},
-        {"network": "resnet8", "share": 1.2},
+        {"network": "resnet8", "parameter_ratio": 1.2},
     ],
     "temperature_panel": [{"network": "mlp", "digit": 3, "temperature": 8}],
     "units_panel": [
@@ -101,13 +101,13 @@ def label(value):
     return "-".join(str(part) for part in value.values())
 
 
-def lesson(panel):
+def spec(panel):
     """What the panel shows, from the module that it stands in."""
-    return import_module(getattr(panels, panel).__module__).LESSON
+    return import_module(getattr(panels, panel).__module__).SPEC
 
 
 def chosen(panel, settings):
-    return complete(lesson(panel).controls, settings, {})
+    return complete(spec(panel).controls, settings, {})
 
 
 def test_every_panel_has_its_code_run():
@@ -116,7 +116,7 @@ def test_every_panel_has_its_code_run():
 
 @pytest.mark.parametrize(("panel", "settings"), CASES, ids=label)
 def test_the_code_uses_no_panel_and_nothing_private(panel, settings):
-    for node in ast.walk(ast.parse(lesson(panel).code(chosen(panel, settings)))):
+    for node in ast.walk(ast.parse(spec(panel).code(chosen(panel, settings)))):
         names = [getattr(node, "attr", ""), getattr(node, "id", "")]
         if isinstance(node, ast.Import):
             names += [part for a in node.names for part in a.name.split(".")]
@@ -128,7 +128,7 @@ def test_the_code_uses_no_panel_and_nothing_private(panel, settings):
 
 @pytest.mark.parametrize(("panel", "settings"), CASES, ids=label)
 def test_every_import_is_used(panel, settings):
-    tree = ast.parse(lesson(panel).code(chosen(panel, settings)))
+    tree = ast.parse(spec(panel).code(chosen(panel, settings)))
     imports = [n for n in ast.walk(tree) if isinstance(n, ast.Import | ast.ImportFrom)]
     names = {alias.asname or alias.name for node in imports for alias in node.names}
     assert names <= {n.id for n in ast.walk(tree) if isinstance(n, ast.Name)}
@@ -171,10 +171,10 @@ def files(value) -> set[bytes]:
 
 def run(panel, settings, capsys):
     """The panel's last position, the code's variables and what it printed."""
-    *_, position = lesson(panel).positions(**settings)
+    *_, position = spec(panel).positions(**settings)
     capsys.readouterr()
     scope = {"__name__": "copied"}
-    exec(lesson(panel).code(position.settings), scope)
+    exec(spec(panel).code(position.settings), scope)
     return position, scope, capsys.readouterr().out
 
 
@@ -187,9 +187,9 @@ def test_run_it_has_the_panels_files_and_figures(
 ):
     position, scope, said = run(panel, settings, capsys)
     found = set().union(*map(files, [*scope.values(), *measured]))
-    for name, content in lesson(panel).files(position).items():
+    for name, content in spec(panel).files(position).items():
         assert content in found, name
-    for point in lesson(panel).points(position):
+    for point in spec(panel).points(position):
         if point.kind not in ("float", "zeros"):
             assert f"{point.accuracy:.2%}" in said and f"{point.size_bytes:,}" in said
 
@@ -229,7 +229,7 @@ def test_the_units_panels_code_has_the_scores_and_the_units(
 
 def test_code_by_loss_says_whether_the_losses_are_committed():
     known, unknown = (
-        lesson("rank_panel").code(
+        spec("rank_panel").code(
             chosen("rank_panel", {"network": "mlp", "by": "loss", **more})
         )
         for more in ({"method": "svd"}, {"method": "inputs"})

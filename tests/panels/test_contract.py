@@ -10,7 +10,7 @@ from drive_controls import WAIT, few_images, nothing_kept, turns
 from fake_trainings import fake_distillation, fake_quantized_training
 from matplotlib.colors import to_hex
 from nbclient import NotebookClient
-from panel_cases import CASES, lesson_of, panel_of
+from panel_cases import CASES, panel_of, spec_of
 from recomputed.qat import CALIBRATION
 
 from labkit import panels, zoo
@@ -30,7 +30,7 @@ TURNED = [(name, "mlp") for name in CASES] + [
     pytest.param(name, network, marks=pytest.mark.long)
     for name, case in CASES.items()
     for network in NETWORKS
-    if network in lesson_of(name).controls[0].values and name not in ("rank",)
+    if network in spec_of(name).controls[0].values and name not in ("rank",)
 ]
 # resnet20 is resnet8 with more of the same blocks: one panel goes there.
 MOVES = [(name, case.moves[1]) for name, case in CASES.items()]
@@ -60,7 +60,7 @@ def small(monkeypatch):
 
 def shown(name, result):
     """Kind -> (accuracy, bytes) of every point."""
-    points = lesson_of(name).points(result)
+    points = spec_of(name).points(result)
     return {p.kind: (p.accuracy, p.size_bytes) for p in points}
 
 
@@ -68,7 +68,7 @@ def assert_as_recomputed(name, panel, result):
     """Points, readout, state, code and alt text have the recomputed figures."""
     case = CASES[name]
     assert shown(name, result) == case.direct(result.settings)
-    points = panel.lesson.points(result)
+    points = panel.spec.points(result)
     for point in points:
         assert point.exact or point.kind == "static"  # 16 bits: one by one
         assert f"{100 * point.accuracy:.2f} %" in panel.readout
@@ -79,7 +79,7 @@ def assert_as_recomputed(name, panel, result):
         assert text in panel.readout, text
     assert "exact" in panel.readout
     assert not case.plane or f"exact on all {SMALL} test images" in panel.readout
-    assert panel.code == panel.lesson.code(result.settings)
+    assert panel.code == panel.spec.code(result.settings)
     compile(panel.code, name, "exec")
 
 
@@ -91,7 +91,7 @@ def test_every_panel_has_a_case():
 @pytest.mark.parametrize(("name", "network"), TURNED)
 def test_every_control_to_its_ends(name, network):
     start = CASES[name].start if network == "mlp" else {"layers": None}
-    known = {control.name for control in lesson_of(name).controls}
+    known = {control.name for control in spec_of(name).controls}
     start = {key: value for key, value in start.items() if key in known}
     panel = panel_of(name, CASES[name], network=network, **start)
     assert_as_recomputed(name, panel, panel.set())
@@ -105,7 +105,7 @@ def test_the_ledger_has_every_file_and_every_figure(name):
     result = panel.set()
     assert set(result.latency) == set(CASES[name].timed)
     assert set(result.latency) <= set(result.deflated)
-    rows, notes = panel.lesson.ledger(result)
+    rows, notes = panel.spec.ledger(result)
     html = page.ledger_html(rows, notes)
     assert page.PENDING not in html
     files = [row for row in rows if not isinstance(row, tuple)]
@@ -137,7 +137,7 @@ def test_from_network_to_network(name, other):
         result = panel.wait(WAIT)
         assert result.settings["network"] == network
         assert shown(name, result) == CASES[name].direct(result.settings)
-        for control in panel.lesson.controls:
+        for control in panel.spec.controls:
             choices = control.choices(result.settings)
             if not isinstance(choices, range):
                 offered = [value for _, value in panel.control(control.name).options]
@@ -148,12 +148,12 @@ def test_from_network_to_network(name, other):
     ("name", "network"), [(n, "lenet5") for n in DRAWN] + [("quantization", "resnet20")]
 )
 def test_a_first_estimate_comes_before_everything_slow(name, network, monkeypatch):
-    lesson = lesson_of(name)
-    first = next(lesson.positions(network=network))
-    points = lesson.points(first)
+    spec = spec_of(name)
+    first = next(spec.positions(network=network))
+    points = spec.points(first)
     assert {point.n for point in points} == {250} and not first.latency
-    assert "estimate on the first 250 of 260" in lesson.state(first)
-    assert page.PENDING in page.ledger_html(*lesson.ledger(first))
+    assert "estimate on the first 250 of 260" in spec.state(first)
+    assert page.PENDING in page.ledger_html(*spec.ledger(first))
     few_images(monkeypatch, 250, "test", "validation")
     wanted = CASES[name].direct(first.settings)
     found = shown(name, first)
@@ -192,16 +192,16 @@ def lines_at(axes, x, y):
 def test_points_and_marks_are_drawn_at_their_figures(name):
     """First on a frame of its own, then with other figures on the same frame."""
     panel = panel_of(name, CASES[name])
-    before, lesson = panel.set(), panel.lesson
-    control = lesson.controls[2]
+    before, spec = panel.set(), panel.spec
+    control = spec.controls[2]
     other = control.choices(panel.settings)[-1]
     result = panel.set(**{control.name: (other,) if control.several else other})
-    first = lesson.points(before)
-    pinned, trail = lesson.points(result)[-1], first[-1]
-    picture = figure(*lesson.size)
-    lesson.draw(picture, before, Marks())
+    first = spec.points(before)
+    pinned, trail = spec.points(result)[-1], first[-1]
+    picture = figure(*spec.size)
+    spec.draw(picture, before, Marks())
     marks = Marks(trail=(trail,), pinned=(pinned,), guess=0.5)
-    alt = lesson.draw(picture, result, marks)
+    alt = spec.draw(picture, result, marks)
     (plane,) = [
         axes for axes in picture.axes if axes.get_ylabel().startswith("accuracy")
     ]
@@ -210,7 +210,7 @@ def test_points_and_marks_are_drawn_at_their_figures(name):
         return getattr(point, "share", point.size_bytes), height(point.accuracy)
 
     of_bytes = plane.get_xlabel().startswith("size")
-    for point in lesson.points(result):
+    for point in spec.points(result):
         if not of_bytes and point.kind == "float":
             continue
         (x, _), ends = where(point), [height(point.low), height(point.high)]
@@ -238,7 +238,7 @@ def test_points_and_marks_are_drawn_at_their_figures(name):
         for line in plane.lines
         if len(line.get_xdata()) == 2 and list(line.get_xdata()) == [0, 1]
     }
-    base = lesson.points(result)[0].accuracy
+    base = spec.points(result)[0].accuracy
     assert levels[ORANGE] == height(0.5) and levels["#000000"] == height(base)
     assert "Your guess: 50.00 %" in alt == picture.alt
 
@@ -272,5 +272,5 @@ def test_panels_in_cells_keep_their_pictures_and_never_import_keras():
 
 @pytest.mark.parametrize("name", CASES)
 def test_at_most_four_controls_stand_outside_the_fold(name):
-    controls = lesson_of(name).controls
+    controls = spec_of(name).controls
     assert 1 <= len([control for control in controls if not control.advanced]) <= 4

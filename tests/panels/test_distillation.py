@@ -52,7 +52,7 @@ def test_the_default_trains_nothing(fake_training):
 
 
 def test_progress_in_states(fake_training):
-    positions = panel.LESSON.positions(network="mlp", images=500)
+    positions = panel.SPEC.positions(network="mlp", images=500)
     states = [report.state(p) for p in positions]
     for text in ("starting TensorFlow", "600 of 2 x 500 steps; Cancel", "exact"):
         assert any(text in state for state in states), text
@@ -147,11 +147,11 @@ def test_the_code_reproduces_the_figures(capsys, fake_training):
 @pytest.mark.parametrize("student", ["alone", "distilled"])
 def test_a_course_is_drawn_at_its_figures(student, fake_training):
     """Its losses in the student's colour, the bar at the foot, then the title."""
-    picture = figure(*panel.LESSON.size)
-    base = next(panel.LESSON.positions(network="mlp"))
+    picture = figure(*panel.SPEC.size)
+    base = next(panel.SPEC.positions(network="mlp"))
     for course in (Course(500), Course(400).after(student, 100, 0.5)):
         course = course.after(student, 200, 0.4)
-        alt = panel.LESSON.draw(picture, replace(base, course=course), Marks())
+        alt = panel.SPEC.draw(picture, replace(base, course=course), Marks())
         axes = picture.axes[1]
         (line,) = [line for line in axes.lines if len(line.get_xdata())]
         assert [(x, y) for x, y in line.get_xydata()] == list(course.losses[student])
@@ -177,18 +177,20 @@ def test_the_first_image_tells_most_and_is_told_right():
     for digit in range(10):
         order = ranked(logits, split.labels, digit)
         assert len(order) >= PLACES[-1]
-        told = dark_knowledge.told(logits[order], split.labels[order], 4.0)
+        told = dark_knowledge.information_beyond_label(
+            logits[order], split.labels[order], 4.0
+        )
         assert (np.diff(told) <= 1e-12).all()
         assert (logits[order].argmax(axis=1) == digit).all()
 
 
 def test_the_temperature_picture_has_the_teacher_s_probabilities():
     """On a kept frame: one bar a class, and the curves' marks at this temperature."""
-    lesson = temperature.LESSON
-    picture = figure(*lesson.size)
+    spec = temperature.SPEC
+    picture = figure(*spec.size)
     for t in (10, 8):
-        result = next(lesson.positions(network="mlp", temperature=t, digit=3, place=5))
-        alt = lesson.draw(picture, result, Marks())
+        result = next(spec.positions(network="mlp", temperature=t, digit=3, place=5))
+        alt = spec.draw(picture, result, Marks())
         p = result.soft.probabilities
         assert f"T = {t}: 0: {100 * p[0]:.1f} %" in alt
         (axes,) = [axes for axes in picture.axes if len(axes.patches) == 10]

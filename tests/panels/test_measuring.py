@@ -65,16 +65,16 @@ def no_latency(monkeypatch):
 @pytest.fixture
 def held(monkeypatch):
     """Measuring stops after the first stage until `set` or cancelled."""
-    go_on, real = threading.Event(), measure.refine
+    resume, real = threading.Event(), measure.refine
 
     def refine(runnable, split, stages, cancelled=never):
         for accuracy in real(runnable, split, stages, cancelled):
             yield accuracy
-            while not (go_on.is_set() or cancelled()):
+            while not (resume.is_set() or cancelled()):
                 time.sleep(0.002)
 
     monkeypatch.setattr("labkit.measure.correctness.refine", refine)
-    return go_on
+    return resume
 
 
 def click(panel, name, value):

@@ -17,7 +17,7 @@ from labkit.compress.criteria import (
     criterion_scores,
 )
 from labkit.packed import compressed
-from labkit.panels.pruning.panel import LESSON, SPARSITIES, pruning_panel
+from labkit.panels.pruning.panel import SPARSITIES, SPEC, pruning_panel
 from labkit.panels.pruning.picture import mask_map
 from labkit.panels.pruning.report import lines
 from labkit.panels.words import CHANNELS
@@ -68,9 +68,9 @@ def test_the_surgeon_removes_and_makes_up_for_it(small_test_set, tmp_path):
     by_size = panel.set(criterion="magnitude")
     assert result.accuracy.value > by_size.accuracy.value + 0.02
     assert by_size.compressed.size_bytes == result.compressed.size_bytes
-    _, notes = panel.lesson.ledger(result)
+    _, notes = panel.spec.ledger(result)
     assert notes[0].startswith("Surgeon: in both pruned files the weights left are")
-    assert not any("ompensated" in note for note in panel.lesson.ledger(by_size)[1])
+    assert not any("ompensated" in note for note in panel.spec.ledger(by_size)[1])
 
 
 def surgeon_is(monkeypatch, compute):
@@ -82,7 +82,7 @@ def surgeon_is(monkeypatch, compute):
 
 def test_the_surgeon_is_asked_for_the_chosen_layers_alone(monkeypatch):
     asked = []
-    whole = brain_surgeon.surgeon
+    whole = brain_surgeon.obs_scores
     surgeon_is(monkeypatch, lambda w, h: asked.append(w.shape) or whole(w, h))
     found = criterion_scores("lenet5", SURGEON, layers=("conv1", "fc2"))
     assert list(found) == ["conv1", "fc2"] and found["conv1"].shape == (20, 5, 5, 1)
@@ -97,7 +97,7 @@ def test_the_surgeon_s_long_ranking_can_be_cancelled(monkeypatch):
     surgeon_is(monkeypatch, lambda w, h: calls.append(len(w)) or np.ones(w.shape))
     CACHE.clear()
     settings = {"network": "mlp", "criterion": SURGEON, "layers": ("fc2",)}
-    positions = LESSON.positions(cancelled=lambda: len(calls) == 2, **settings)
+    positions = SPEC.positions(cancelled=lambda: len(calls) == 2, **settings)
     assert list(positions) == [] and calls == [25, 25]
     CACHE.clear()
 
@@ -121,7 +121,7 @@ def test_the_surgeon_is_offered_where_it_knows_every_layer(name, monkeypatch):
 
 def test_the_ledger_says_what_zeros_save(small_test_set):
     panel = pruning_panel("mlp")
-    rows, notes = panel.lesson.ledger(panel.set())
+    rows, notes = panel.spec.ledger(panel.set())
     assert [row.stage for row in rows] == ["float32", "zeros in it", "packed, bitmap"]
     assert rows[1].size_bytes == rows[0].size_bytes > rows[2].size_bytes
     assert rows[1].deflated_bytes < rows[0].deflated_bytes
@@ -139,7 +139,7 @@ def test_the_slider_has_small_steps_where_networks_break():
 def test_the_threshold_parts_removed_from_kept(scope):
     for layer, w in zoo.load("lenet5").kernels.items():
         settings = {"scope": scope, "shown": layer, "sparsity": 0.68}
-        result = next(LESSON.positions(network="lenet5", **settings))
+        result = next(SPEC.positions(network="lenet5", **settings))
         kept, cut = result.masks[layer], result.cut
         assert (np.abs(w[kept]) >= cut.threshold).all()
         assert (np.abs(w[~kept]) < cut.threshold).all()
@@ -157,14 +157,14 @@ def test_the_threshold_parts_removed_from_kept(scope):
     ],
 )
 def test_where_no_threshold_parts_them_none_is_drawn(settings, text):
-    result = next(LESSON.positions(network="mlp", **settings))
-    alt = LESSON.draw(figure(*LESSON.size), result, Marks())
+    result = next(SPEC.positions(network="mlp", **settings))
+    alt = SPEC.draw(figure(*SPEC.size), result, Marks())
     assert f"fc1: {result.cut.removed.sum():,} of 235,200" in alt
     assert text in alt
 
 
 def test_pruning_finds_the_border_of_the_image():
-    kept = next(LESSON.positions(network="mlp", sparsity=0.9)).mask_map.kept
+    kept = next(SPEC.positions(network="mlp", sparsity=0.9)).mask_map.kept
     assert kept.shape == (28, 28)
     border = np.concatenate([kept[0], kept[-1], kept[:, 0], kept[:, -1]])
     corner, middle = kept[:4, :4].mean(), kept[10:18, 10:18].mean()

@@ -47,7 +47,7 @@ def shown(result):
 
 
 def test_the_default_trains_nothing(small_test_set, fake_training):
-    *_, result = training.LESSON.positions()
+    *_, result = training.SPEC.positions()
     assert set(shown(result)) == {"float", "packed"} and not fake_training
     assert result.settings["network"] == "resnet8"
     assert "not trained: choose steps" in report.lines(result)[-1]
@@ -59,7 +59,7 @@ def test_a_live_training_end_to_end(small_test_set, monkeypatch):
     monkeypatch.setitem(training.STEPS, "mlp", (0, 1))
     seen = []
     state = report.state
-    spied = replace(training.LESSON, state=lambda p: seen.append(state(p)) or seen[-1])
+    spied = replace(training.SPEC, state=lambda p: seen.append(state(p)) or seen[-1])
     panel = Panel(spied, network="mlp", weights=3, activations=8)
     panel.control("steps").value = 1
     result = panel.wait(WAIT)
@@ -83,7 +83,7 @@ def test_a_live_training_end_to_end(small_test_set, monkeypatch):
 
 
 def test_progress_in_states(small_test_set, fake_training):
-    positions = training.LESSON.positions(network="mlp", steps=50)
+    positions = training.SPEC.positions(network="mlp", steps=50)
     states = [report.state(p) for p in positions]
     for text in ("starting Keras", "step 5 of 50; Cancel", "writing the file", "exact"):
         assert any(text in state for state in states), text
@@ -205,7 +205,7 @@ def test_a_training_in_a_cell_shows_how_far_it_is(small_test_set, fake_training)
         drawn.append(result.course.done)
         return ""
 
-    panel = Panel(replace(training.LESSON, draw=draw), network="mlp")
+    panel = Panel(replace(training.SPEC, draw=draw), network="mlp")
     panel.set(steps=50)
     assert drawn == [50]
     panel.show()

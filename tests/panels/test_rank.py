@@ -9,8 +9,8 @@ from recomputed.rank import direct
 from labkit.compress import factorized
 from labkit.compress.budget import low_rank
 from labkit.compress.budget.ranks import RANK_RULES
-from labkit.lowrank.parts import multiplied_back
-from labkit.panels.rank.panel import LESSON, rank_panel
+from labkit.lowrank.parts import reconstruct_kernel
+from labkit.panels.rank.panel import SPEC, rank_panel
 from labkit.panels.rank.report import lines
 
 SMALL = 300
@@ -29,8 +29,8 @@ def shown(result):
 @pytest.mark.parametrize("method", factorized.METHODS)
 def test_convolutions_by_every_method(method, small_sets):
     by = "same" if method == "cp" else "product"
-    settings = {"method": method, "share": 0.3, "by": by, "images": 100}
-    positions = LESSON.positions(network="lenet5", **settings)
+    settings = {"method": method, "parameter_ratio": 0.3, "by": by, "images": 100}
+    positions = SPEC.positions(network="lenet5", **settings)
     exact = next(p for p in positions if p.accuracy and p.accuracy.n == SMALL)
     assert shown(exact) == direct(exact.settings)
 
@@ -38,13 +38,15 @@ def test_convolutions_by_every_method(method, small_sets):
 @pytest.mark.parametrize("method", factorized.METHODS)
 @pytest.mark.parametrize("name", quick(["resnet8", "resnet20"], "resnet8"))
 def test_residual_networks_by_every_method(name, method, small_sets):
-    result = next(LESSON.positions(network=name, method=method, share=0.1, images=20))
+    result = next(
+        SPEC.positions(network=name, method=method, parameter_ratio=0.1, images=20)
+    )
     low = result.low
     assert low.network.macs < 0.2 * result.network.macs
     assert set(low.parts) == set(factorized.factorizable_layers(result.network))
     layer = next(iter(low.parts))
     np.testing.assert_allclose(
-        result.filters.now, multiplied_back(low.parts[layer])[:8], atol=1e-6
+        result.filters.now, reconstruct_kernel(low.parts[layer])[:8], atol=1e-6
     )
     own = factorized.effective_method(result.network, result.spectrum.layer, method)
     assert len(result.spectrum.lines) == (2 if own == "tucker" else 1)
@@ -52,13 +54,13 @@ def test_residual_networks_by_every_method(name, method, small_sets):
 
 
 def test_above_break_even_the_file_is_larger_and_said_so(small_sets):
-    panel = rank_panel("mlp", share=1.2)
+    panel = rank_panel("mlp", parameter_ratio=1.2)
     result = panel.set()
     assert set(shown(result)) == {"float", "larger"}
     assert "1.20× LARGER: above break-even" in lines(result)[0]
     line = result.spectrum.lines[0]
     assert line.rank > line.break_even == pytest.approx(300 * 784 / 1084)
-    assert set(shown(panel.set(share=0.95))) == {"float", "deployable"}
+    assert set(shown(panel.set(parameter_ratio=0.95))) == {"float", "deployable"}
 
 
 def test_what_can_be_chosen_depends_on_the_network_and_the_method():
@@ -73,7 +75,7 @@ def test_what_can_be_chosen_depends_on_the_network_and_the_method():
 
 
 def test_layers_left_whole_are_so(small_sets):
-    result = rank_panel("lenet5", layers=("fc1",), share=0.2).set()
+    result = rank_panel("lenet5", layers=("fc1",), parameter_ratio=0.2).set()
     assert list(result.low.network.kernels) == [
         "conv1",
         "conv2",

@@ -56,7 +56,7 @@ def models(tmp_path, monkeypatch):
 
 
 def train_anew(folder):
-    """Another network of the same name, and its gradients: all weights turned round."""
+    """Another network of the same name, and its gradients: all weights reversed."""
     old, slopes = zoo.load(NAME), zoo.gradients(NAME)
     new = old.with_weights(
         {name: w[::-1] if "fc2" in name else w for name, w in old.weights.items()}
@@ -83,7 +83,7 @@ def write_gradients(folder, slopes, digest):
 def files(panel):
     """All that a panel shows: its points, and the files that "Save" would write."""
     points = {p.kind: (p.accuracy, p.size_bytes) for p in panel.result.points}
-    return points, panel.lesson.files(panel.result)
+    return points, panel.spec.files(panel.result)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from long import quick
 from labkit import zoo
 from labkit.compress import units as structured
 from labkit.compress.budget.units import SCOPES, UNIT_CRITERIA, prune_units
-from labkit.panels.units.panel import LESSON, units_panel
+from labkit.panels.units.panel import SPEC, units_panel
 from labkit.panels.units.report import lines
 from labkit.panels.words import CHANNELS
 from labkit.prune import units
@@ -72,7 +72,7 @@ def test_taylors_scores_of_all_layers_are_changes_of_one_loss():
 
 
 def test_the_picture_has_every_layers_units():
-    result = next(LESSON.positions(network="resnet8", fraction=0.5))
+    result = next(SPEC.positions(network="resnet8", fraction=0.5))
     for layer, before in result.widths.before.items():
         kept = result.smaller.network.kernels[layer]
         assert before == len(zoo.load("resnet8").kernels[layer])
@@ -103,5 +103,5 @@ def test_latency_is_beside_the_float_network_s(small_test_set):
     assert result.costs.latency == pytest.approx(
         result.latency["smaller"].median_us / result.latency["float32"].median_us
     )
-    rows, _ = panel.lesson.ledger(result)
+    rows, _ = panel.spec.ledger(result)
     assert rows[1].parameters < rows[0].parameters and rows[1].macs < rows[0].macs

@@ -8,7 +8,7 @@ import pytest
 from matplotlib.colors import to_rgb
 
 from labkit.panels.rank import plot
-from labkit.panels.rank.panel import LESSON
+from labkit.panels.rank.panel import SPEC
 from labkit.panels.rank.plot import Filters, draw_filters, filters_frame
 from labkit.plots.base import NEGATIVE, POSITIVE, SIGNS, figure, signed_colours
 from labkit.plots.weights import draw_weight_pictures
@@ -45,7 +45,7 @@ def filters(values):
 @draws
 def rank_panel(values):
     """The lower row of the whole picture, drawn by the panel's own function."""
-    result = next(LESSON.positions(network="mlp", share=0.5))
+    result = next(SPEC.positions(network="mlp", parameter_ratio=0.5))
     shown = Filters("fc1", *[values.reshape(1, 1, -1, 1)] * 2, 12)
     picture = figure(8.6, 4.8)
     plot.draw(
@@ -140,7 +140,7 @@ def test_the_words_say_the_colours():
 
 @pytest.mark.parametrize("name", ["mlp", "resnet8"])
 def test_the_rank_panel_says_what_its_colours_are(name):
-    result = next(LESSON.positions(network=name, share=0.5))
+    result = next(SPEC.positions(network=name, parameter_ratio=0.5))
     picture = figure(8.6, 4.8)
     plot.draw(picture, result)
     assert result.filters.shades in picture.alt

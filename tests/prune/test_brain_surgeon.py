@@ -5,7 +5,7 @@ import pytest
 
 from labkit import zoo
 from labkit.compress.repair.error_feedback import output_error
-from labkit.prune.brain_surgeon import compensated, surgeon
+from labkit.prune.brain_surgeon import obs_scores, obs_update
 from labkit.prune.curvature import damped, hessian
 from labkit.prune.masking import mask
 
@@ -66,7 +66,7 @@ def scores_with_the_whole_inverse(w, h):
 @pytest.mark.parametrize("seed", range(5))
 def test_the_scores_are_those_of_trying_every_weight(seed):
     w, x = layer(seed)
-    found = surgeon(w, hessian(x, DAMPING))
+    found = obs_scores(w, hessian(x, DAMPING))
     expected = [scores_by_trying(row, with_damping(x)) for row in w]
     np.testing.assert_allclose(found, expected, rtol=1e-6)
 
@@ -77,7 +77,7 @@ def test_late_updates_change_nothing(inputs):
     w, x = layer(1, outputs=2, inputs=inputs, n=200)
     h = hessian(x, DAMPING)
     expected = [scores_with_the_whole_inverse(row, h) for row in w]
-    np.testing.assert_allclose(surgeon(w, h), expected, rtol=1e-6)
+    np.testing.assert_allclose(obs_scores(w, h), expected, rtol=1e-6)
 
 
 @pytest.mark.parametrize("dark", [[], [0], [2, 5, 8], range(9)])
@@ -87,10 +87,10 @@ def test_inputs_that_are_always_zero_stand_alone(dark):
     x[:, list(dark)] = 0
     h = damped(2 * x.T @ x, DAMPING) if x.any() else np.eye(9)
     expected = [scores_with_the_whole_inverse(row, h) for row in w]
-    np.testing.assert_allclose(surgeon(w, h), expected, rtol=1e-6)
+    np.testing.assert_allclose(obs_scores(w, h), expected, rtol=1e-6)
     for sparsity in (0.2, 0.7):
-        kept = mask(surgeon(w, h), sparsity)
-        found = compensated(w, h, kept)
+        kept = mask(obs_scores(w, h), sparsity)
+        found = obs_update(w, h, kept)
         for row, old, k in zip(found, w, kept, strict=True):
             change = np.linalg.solve(h[np.ix_(k, k)], h[np.ix_(k, ~k)] @ old[~k])
             np.testing.assert_allclose(row[k], old[k] + change, rtol=1e-6)
@@ -102,7 +102,7 @@ def test_inputs_that_are_always_zero_stand_alone(dark):
 def test_compensated_weights_are_least_squares(seed, sparsity):
     w, x = layer(seed)
     kept = mask(np.abs(w), sparsity)
-    found = compensated(w, hessian(x, DAMPING), kept)
+    found = obs_update(w, hessian(x, DAMPING), kept)
     expected = [
         fitted(row, with_damping(x), k)[0] for row, k in zip(w, kept, strict=True)
     ]
@@ -114,9 +114,9 @@ def test_the_scores_add_up_to_the_error_of_the_compensated_weights():
     """Where no score was raised to one before it, as here, checked by their order."""
     w, x = np.array([[1.0, 2.0, -3.0]]), np.diag([1.0, 2.0, 4.0])
     h = damped(2 * x.T @ x, 1e-12)
-    found = surgeon(w, h)
+    found = obs_scores(w, h)
     np.testing.assert_allclose(found, [[1.0, 16.0, 144.0]], rtol=1e-6)
-    less = compensated(w, h, np.array([[False, False, True]]))
+    less = obs_update(w, h, np.array([[False, False, True]]))
     assert np.sum((x @ (w - less).T) ** 2) == pytest.approx(17)
 
 
@@ -124,9 +124,9 @@ def test_a_weight_whose_input_another_one_has_costs_nothing():
     x = np.random.default_rng(0).normal(size=(50, 3))[:, [0, 1, 2, 2]]
     w = np.array([[1.0, 1.0, 5.0, 1.0]])
     h = damped(2 * x.T @ x, 1e-9)
-    kept = mask(surgeon(w, h), 0.25)
+    kept = mask(obs_scores(w, h), 0.25)
     assert kept[0, :2].all() and np.count_nonzero(kept[0, 2:]) == 1
-    repaired = compensated(w, h, kept)
+    repaired = obs_update(w, h, kept)
     assert output_error(w, repaired, x) < 1e-9
     assert repaired[0, 2:].sum() == pytest.approx(6, rel=1e-6)
 
@@ -138,20 +138,20 @@ def test_it_beats_magnitude_on_images_it_has_not_seen():
         for split in (data.calibration, data.validation)
     )
     w, h = network.kernels["fc2"][:12].astype(np.float64), hessian(x)
-    by_size, by_surgeon = mask(np.abs(w), 0.9), mask(surgeon(w, h), 0.9)
+    by_size, by_surgeon = mask(np.abs(w), 0.9), mask(obs_scores(w, h), 0.9)
     assert np.count_nonzero(by_size) == np.count_nonzero(by_surgeon) == 360
     errors = [
         output_error(w, w_hat, new)
         for w_hat in (
             w * by_size,
-            compensated(w, h, by_size),
-            compensated(w, h, by_surgeon),
+            obs_update(w, h, by_size),
+            obs_update(w, h, by_surgeon),
         )
     ]
     assert errors[2] < 0.6 * errors[1] < 0.6 * errors[0]
 
 
-@pytest.mark.parametrize("fn", [surgeon, lambda w, h: compensated(w, h, w > 0)])
+@pytest.mark.parametrize("fn", [obs_scores, lambda w, h: obs_update(w, h, w > 0)])
 def test_shapes_that_do_not_fit(fn):
     for w, h in [
         (np.ones((2, 3)), np.eye(2)),
@@ -161,5 +161,5 @@ def test_shapes_that_do_not_fit(fn):
         with pytest.raises(ValueError, match="do not fit: give"):
             fn(w, h)
     with pytest.raises(ValueError, match="the mask is"):
-        compensated(np.ones((2, 3)), np.eye(3), np.ones(3, bool))
-    assert surgeon(np.empty((0, 3)), np.eye(3)).shape == (0, 3)
+        obs_update(np.ones((2, 3)), np.eye(3), np.ones(3, bool))
+    assert obs_scores(np.empty((0, 3)), np.eye(3)).shape == (0, 3)

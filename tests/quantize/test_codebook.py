@@ -11,11 +11,11 @@ from hypothesis.extra.numpy import arrays
 
 from labkit.quantize.affine import sqnr_db
 from labkit.quantize.codebook import (
-    Coded,
+    CodebookTensor,
     grid_of,
     level_gradient,
     parameter_counts,
-    quantize_to,
+    quantize_to_levels,
     restored,
     with_levels,
 )
@@ -42,7 +42,7 @@ def random_weights(*shape, seed=0):
 )
 def test_each_weight_goes_to_the_nearest_value(w, setting, granularity, block):
     kind, bits = setting
-    coded = quantize_to(w, kind, bits, granularity, block=block)
+    coded = quantize_to_levels(w, kind, bits, granularity, block=block)
     w_hat = coded.decode()
     assert coded.shape == w_hat.shape == w.shape
     assert w_hat.dtype == coded.scale.dtype == coded.levels.dtype == np.float32
@@ -66,7 +66,7 @@ def test_groups_of_zeros_and_tiny_numbers(kind, bits, granularity):
     w[2, 0] = 1e38
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        w_hat = quantize_to(w, kind, bits, granularity).decode()
+        w_hat = quantize_to_levels(w, kind, bits, granularity).decode()
     assert np.isfinite(w_hat).all()
     if granularity != "tensor":
         assert not w_hat[0].any() and np.abs(w_hat[1]).max() < 1e-40
@@ -75,8 +75,8 @@ def test_groups_of_zeros_and_tiny_numbers(kind, bits, granularity):
 @pytest.mark.parametrize(("kind", "bits"), SETTINGS)
 def test_the_channel_axis_of_depthwise_kernels(kind, bits):
     w = random_weights(1, 3, 3, 8)
-    last = quantize_to(w, kind, bits, "channel", axis=3)
-    first = quantize_to(w.transpose(3, 0, 1, 2), kind, bits, "channel", axis=0)
+    last = quantize_to_levels(w, kind, bits, "channel", axis=3)
+    first = quantize_to_levels(w.transpose(3, 0, 1, 2), kind, bits, "channel", axis=0)
     assert last.scale.shape == (8,)
     assert np.array_equal(last.decode(), first.decode().transpose(1, 2, 3, 0))
 
@@ -86,9 +86,9 @@ def test_the_channel_axis_of_depthwise_kernels(kind, bits):
 
 def test_power_of_two_by_hand():
     w = np.array([1.0, 0.8, 0.7, 0.3, -0.2, 0.06, 0.0], np.float32)
-    coded = quantize_to(w, "power_of_two", 3)  # levels 0, 1/4, 1/2, 1
+    coded = quantize_to_levels(w, "power_of_two", 3)  # levels 0, 1/4, 1/2, 1
     assert coded.decode().tolist() == [1, 1, 0.5, 0.25, -0.25, 0, 0]
-    wide = quantize_to(w, "power_of_two", 8).decode()
+    wide = quantize_to_levels(w, "power_of_two", 8).decode()
     assert wide[5] == 1 / 16
 
 
@@ -124,7 +124,7 @@ def least_error(w: np.ndarray, levels: tuple[int, ...]) -> float:
 @given(arrays(np.float64, 6, elements=st.floats(-5, 5, width=16)))
 def test_ternary_and_binary_are_the_best_there_are(w):
     for kind, bits, levels in (("ternary", 2, (-1, 0, 1)), ("binary", 1, (-1, 1))):
-        w_hat = quantize_to(w, kind, bits).decode()
+        w_hat = quantize_to_levels(w, kind, bits).decode()
         assert np.sum((w - w_hat) ** 2) == pytest.approx(
             least_error(w, levels), abs=1e-5
         )
@@ -136,7 +136,7 @@ def test_ternary_beats_the_papers_approximation_and_two_bit_ranges():
         magnitudes = np.abs(w)
         kept = magnitudes > 0.7 * magnitudes.mean()  # Li et al., eq. 6
         approximation = np.sign(w) * kept * magnitudes[kept].mean()
-        exact = sqnr_db(w, quantize_to(w, "ternary", 2).decode())
+        exact = sqnr_db(w, quantize_to_levels(w, "ternary", 2).decode())
         assert exact > sqnr_db(w, approximation)
         for rule in ("minmax", "percentile", "least_squares"):
             assert exact >= sqnr_db(w, quantize(w, 2, rule=rule).decode()) - 1e-5
@@ -152,7 +152,7 @@ def test_the_threshold_is_half_the_scale():
 
 def test_binary_is_the_sign_times_the_mean():
     w = random_weights(3, 20)
-    coded = quantize_to(w, "binary", 1, "channel")
+    coded = quantize_to_levels(w, "binary", 1, "channel")
     means = np.abs(w).mean(axis=1, keepdims=True)
     assert coded.decode() == pytest.approx(np.where(w < 0, -1, 1) * means)
 
@@ -162,7 +162,7 @@ def test_binary_is_the_sign_times_the_mean():
 
 def test_a_tensors_codebook_is_lloyds():
     w = random_weights(20, 30)
-    coded = quantize_to(w, "kmeans", 3)
+    coded = quantize_to_levels(w, "kmeans", 3)
     assert coded.levels == pytest.approx(lloyd(w, 8), rel=1e-6)
     assert coded.scale.tolist() == [1.0]
     for code in range(8):
@@ -172,18 +172,20 @@ def test_a_tensors_codebook_is_lloyds():
 
 def test_channels_share_a_codebook_and_have_scales():
     w = random_weights(4, 200) * np.array([[1], [10], [100], [0]], np.float32)
-    coded = quantize_to(w, "kmeans", 4, "channel")
+    coded = quantize_to_levels(w, "kmeans", 4, "channel")
     assert coded.levels.shape == (16,)
     assert coded.scale == pytest.approx(np.abs(w).max(axis=1))
     sqnr = [sqnr_db(w[k], coded.decode()[k]) for k in range(3)]
     assert min(sqnr) > 15
-    assert min(sqnr) > sqnr_db(w[0], quantize_to(w, "kmeans", 4).decode()[0]) + 10
+    assert (
+        min(sqnr) > sqnr_db(w[0], quantize_to_levels(w, "kmeans", 4).decode()[0]) + 10
+    )
 
 
 @pytest.mark.parametrize("granularity", GRANULARITIES)
 def test_the_gradient_of_levels_is_the_slope_of_the_loss(granularity):
     w, target = random_weights(3, 70), random_weights(3, 70, seed=1)
-    coded = quantize_to(w, "kmeans", 2, granularity)
+    coded = quantize_to_levels(w, "kmeans", 2, granularity)
 
     def loss(levels):
         return np.sum((with_levels(coded, levels).decode() - target) ** 2) / 2
@@ -199,7 +201,7 @@ def test_the_gradient_of_levels_is_the_slope_of_the_loss(granularity):
 
 def test_training_levels_lowers_the_loss_and_leaves_the_codes():
     w, target = random_weights(20, 30), random_weights(20, 30, seed=1) + 1
-    coded = quantize_to(w, "kmeans", 3)
+    coded = quantize_to_levels(w, "kmeans", 3)
     trained = coded
     for _ in range(200):
         slope = level_gradient(trained, trained.decode() - target)
@@ -229,19 +231,19 @@ def test_training_levels_lowers_the_loss_and_leaves_the_codes():
 def test_what_is_refused(arguments, words):
     usual = {"w": [1.0, 2.0], "kind": "kmeans", "bits": 2}
     with pytest.raises(ValueError, match=words) as raised:
-        quantize_to(**usual | arguments)
+        quantize_to_levels(**usual | arguments)
     assert "\n" not in str(raised.value)
 
 
 def test_levels_that_cannot_be():
-    coded = quantize_to([[1.0, 2.0]], "kmeans", 1)
-    assert isinstance(coded, Coded)
+    coded = quantize_to_levels([[1.0, 2.0]], "kmeans", 1)
+    assert isinstance(coded, CodebookTensor)
     with pytest.raises(ValueError, match=r"levels are \(3,\): give \(2,\)"):
         with_levels(coded, np.zeros(3))
     with pytest.raises(ValueError, match="levels contains NaN or infinity"):
         with_levels(coded, [np.nan, 0])
     with pytest.raises(ValueError, match="are fixed"):
-        with_levels(quantize_to([[1.0, 2.0]], "binary", 1), np.zeros(2))
+        with_levels(quantize_to_levels([[1.0, 2.0]], "binary", 1), np.zeros(2))
     with pytest.raises(ValueError, match=r"gradient is \(2,\)"):
         level_gradient(coded, np.zeros(2))
     with pytest.raises(ValueError, match="read-only"):
@@ -249,7 +251,7 @@ def test_levels_that_cannot_be():
 
 
 def test_codes_without_a_level():
-    groups = quantize_to([[1.0, 2.0]], "ternary", 2).groups
+    groups = quantize_to_levels([[1.0, 2.0]], "ternary", 2).groups
     scale = np.ones(1, np.float32)
     with pytest.raises(ValueError, match="without a level"):
         restored(np.array([[0, 3]], np.uint8), "ternary", 2, groups, scale[:0], scale)
@@ -261,7 +263,7 @@ def test_codes_without_a_level():
 def test_how_many_numbers_a_file_holds():
     for kind, bits in SETTINGS:
         for granularity in GRANULARITIES:
-            coded = quantize_to(random_weights(3, 70), kind, bits, granularity)
+            coded = quantize_to_levels(random_weights(3, 70), kind, bits, granularity)
             levels, scales = parameter_counts(kind, bits, coded.groups)
             assert [a.size for a in coded.parameters] == [levels, scales]
             assert levels == (2**bits if kind == "kmeans" else 0)

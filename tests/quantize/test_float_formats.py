@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from labkit.quantize.codebook import quantize_to
+from labkit.quantize.codebook import quantize_to_levels
 from labkit.quantize.float_formats import FORMATS, bits_of, largest, levels, to_bits
 
 FIELDS = {  # exponent bits, mantissa bits, bias
@@ -77,7 +77,7 @@ def test_what_the_bare_cast_makes_of_large_numbers():
 @pytest.mark.parametrize("name", FORMATS)
 def test_the_largest_weight_is_on_the_largest_number(name):
     w = np.random.default_rng(0).normal(size=(4, 100)).astype(np.float32)
-    coded = quantize_to(w, name, bits_of(name), "channel")
+    coded = quantize_to_levels(w, name, bits_of(name), "channel")
     tops = np.abs(w).max(axis=1)
     assert coded.scale == pytest.approx(tops / largest(name), rel=1e-6)
     assert np.abs(coded.decode()).max(axis=1) == pytest.approx(tops, rel=1e-6)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes
 
-from labkit.quantize.granularity import BLOCKS, GRANULARITIES, Groups
+from labkit.quantize.granularity import BLOCKS, GRANULARITIES, Granularity
 
 
 @st.composite
@@ -16,7 +16,7 @@ def groups(draw):
     shape = draw(array_shapes(max_dims=4, max_side=9))
     granularity = draw(st.sampled_from(list(GRANULARITIES)))
     axis = draw(st.integers(0, len(shape) - 1))
-    return Groups(shape, granularity, axis, draw(st.sampled_from(BLOCKS)))
+    return Granularity(shape, granularity, axis, draw(st.sampled_from(BLOCKS)))
 
 
 @given(groups())
@@ -47,7 +47,7 @@ def test_each_weight_is_in_one_group_and_has_its_scale(groups):
 
 def test_the_axis_of_a_channel():
     w = np.arange(24).reshape(2, 3, 4)
-    assert Groups(w.shape, "channel", axis=1).members(w, 2).tolist() == (
+    assert Granularity(w.shape, "channel", axis=1).members(w, 2).tolist() == (
         w[:, 2].ravel().tolist()
     )
 
@@ -63,4 +63,4 @@ def test_the_axis_of_a_channel():
 )
 def test_what_is_refused(arguments, words):
     with pytest.raises(ValueError, match=words):
-        Groups(*arguments)
+        Granularity(*arguments)

@@ -62,7 +62,7 @@ def test_strides_that_differ_by_direction():
     conv = keras.layers.Conv2D(6, 3, 2, "same", name="conv1")
     model = keras.Model(inputs, conv(inputs))
     conv.set_weights([np.moveaxis(kernel, 0, -1), np.zeros(6)])
-    apart = low_rank.taken_apart(model, {"conv1": parts})
+    apart = low_rank.factorized_model(model, {"conv1": parts})
     x = rng.normal(size=(2, 8, 8, 4)).astype(np.float32)
     network = Network.from_bytes(convert.to_tflite(model))
     layer = next(iter(network.kernels))

@@ -21,7 +21,7 @@ from labkit.model.graph import NetworkError
 from labkit.model.network import Network
 from labkit.packed.bit_packing import packed_size
 from labkit.packed.compressed import Compressed
-from labkit.quantize.granularity import BLOCK, Groups
+from labkit.quantize.granularity import BLOCK, Granularity
 from labkit.zoo import datasets
 
 METHODS = registry(
@@ -65,23 +65,23 @@ class BitOptions:
         """The loss increase that the map predicts for each file: the layers' sum."""
         return self.frontier.loss + self.kept_loss
 
-    def bits_at(self, place: int) -> dict[str, int]:
-        """Layer -> bits at one place of the frontier, in the network's order."""
-        widths = (self.found.bits[k] for k in self.frontier.choice[place])
-        chosen = dict(zip(self.free, widths, strict=True))
+    def bits_at(self, index: int) -> dict[str, int]:
+        """Layer -> bits at one index of the frontier, in the network's order."""
+        bit_widths = (self.found.bits[k] for k in self.frontier.choice[index])
+        chosen = dict(zip(self.free, bit_widths, strict=True))
         return {
             layer: chosen.get(layer, self.found.bits[-1]) for layer in self.found.layers
         }
 
-    def place(self, budget_bytes: float) -> int:
+    def index_for(self, budget_bytes: float) -> int:
         """The largest file that fits, by `size_bytes`; ValueError where none does."""
-        place = int(np.searchsorted(self.size_bytes, budget_bytes, side="right")) - 1
-        if place < 0:
+        index = int(np.searchsorted(self.size_bytes, budget_bytes, side="right")) - 1
+        if index < 0:
             raise ValueError(
                 f"a budget of {budget_bytes:,.0f} bytes is too small: the fewest bits "
                 f"of all layers make a file of {self.size_bytes[0]:,} bytes"
             )
-        return place
+        return index
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,7 +120,7 @@ class Run:
 def kernel_bytes(
     network: Network, layers: Sequence[str], bits: Sequence[int], granularity: str
 ) -> np.ndarray:
-    """What each kernel takes at each width, codes and scales, int (layers, widths).
+    """What each kernel takes at each width, codes and scales, int (layers, bit widths).
 
     It is counted, not made: equal to `codec.payload_bytes` of the quantized kernels.
     """
@@ -172,13 +172,13 @@ def mixed_precision(
 
     Raises ValueError where not even the smallest one fits.
     """
-    rule, place = offered.found.rule, offered.place(budget_bytes)
+    rule, index = offered.found.rule, offered.index_for(budget_bytes)
     while True:
-        bits = offered.bits_at(place)
+        bits = offered.bits_at(index)
         made = quantize_network(network, bits, offered.granularity, rule)
         if made.size_bytes <= budget_bytes:
-            return MixedPrecision(bits, made, float(offered.loss[place]))
-        place = offered.place(offered.size_bytes[place] - 1)
+            return MixedPrecision(bits, made, float(offered.loss[index]))
+        index = offered.index_for(offered.size_bytes[index] - 1)
 
 
 def committed_runs(network: Network) -> tuple[Run, ...]:
@@ -200,5 +200,5 @@ def committed_runs(network: Network) -> tuple[Run, ...]:
 def _bytes_of(network: Network, layer: str, bits: int, granularity: str) -> int:
     shape = network.kernels[layer].shape
     axis = 3 if network.layer(layer).kind == "DEPTHWISE_CONV_2D" else 0
-    groups = Groups(shape, granularity, axis, BLOCK)
+    groups = Granularity(shape, granularity, axis, BLOCK)
     return packed_size(bits, int(np.prod(shape))) + 4 * int(np.prod(groups.scale_shape))

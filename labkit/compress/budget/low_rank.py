@@ -13,8 +13,8 @@ from labkit.compress.budget.rank_sensitivity import (
     rank_losses,
 )
 from labkit.compress.budget.ranks import RANK_CHOICES, plan_ranks
-from labkit.compress.responses import Observed, observe
-from labkit.lowrank.parts import Part
+from labkit.compress.responses import ObservedMoments, observe
+from labkit.lowrank.parts import FactorLayer
 from labkit.measure.quick import is_quick
 from labkit.model.graph import NetworkError
 from labkit.model.network import Network
@@ -28,47 +28,51 @@ class LowRank:
     """A network at low rank.
 
     ranks: layer -> its rank, None where it stays whole; a layer that was not to be
-    taken apart is not there. parts: layer -> what runs in its place. observed: what the
+    factorized is not there. parts: layer -> what runs in its place. observed: what the
     method looked at, or None.
     """
 
     network: Network
     ranks: dict[str, Hashable]
-    parts: dict[str, tuple[Part, ...]]
-    observed: Observed | None
+    parts: dict[str, tuple[FactorLayer, ...]]
+    observed: ObservedMoments | None
 
 
 def low_rank_network(
     name: str,
     method: str = "svd",
-    share: float = 0.5,
+    parameter_ratio: float = 0.5,
     by: str = "same",
     *,
     layers: tuple[str, ...] | None = None,
     unit: str = "macs",
     images: int = 500,
 ) -> LowRank:
-    """A network of the zoo with its layers taken apart.
+    """A network of the zoo with its layers factorized.
 
-    method: one of `labkit.compress.factorized.METHODS`. share, by, layers, unit: as for
-    `labkit.compress.plan_ranks`. images: how many calibration images are observed.
+    method: one of `labkit.compress.factorized.METHODS`. parameter_ratio, by, layers,
+    unit: as for `labkit.compress.plan_ranks`. images: how many calibration images are
+    observed.
     """
     if not factorized.FACTORIZATIONS[method].needs:
         images = 0
     losses = losses_of(name, method, unit, images) if by == "loss" else None
-    plan = method, share, by, layers, unit
+    plan = method, parameter_ratio, by, layers, unit
     return _low(zoo.load(name), plan, observed_on(name, method, images), losses)
 
 
 @cached
 def _low(
-    network: Network, plan: tuple, observed: Observed | None, losses: RankLosses | None
+    network: Network,
+    plan: tuple,
+    observed: ObservedMoments | None,
+    losses: RankLosses | None,
 ) -> LowRank:
-    method, share, by, layers, unit = plan
+    method, parameter_ratio, by, layers, unit = plan
     ranks = plan_ranks(
         network,
         method,
-        share,
+        parameter_ratio,
         by,
         layers=layers,
         unit=unit,
@@ -111,7 +115,11 @@ def losses_of(name: str, method: str, unit: str, images: int) -> RankLosses:
 
 @cached
 def _losses(
-    network: Network, split: Split, method: str, observed: Observed | None, unit: str
+    network: Network,
+    split: Split,
+    method: str,
+    observed: ObservedMoments | None,
+    unit: str,
 ) -> RankLosses:
     return rank_losses(network, split, method, observed=observed, unit=unit)
 
@@ -123,7 +131,7 @@ def _committed(network: Network, method: str, unit: str = "macs") -> RankLosses 
         return None
 
 
-def observed_on(name: str, method: str, images: int) -> Observed | None:
+def observed_on(name: str, method: str, images: int) -> ObservedMoments | None:
     """What a method sees on the first calibration images of a network of the zoo.
 
     None for 0 images: not every method looks at data.
@@ -134,5 +142,5 @@ def observed_on(name: str, method: str, images: int) -> Observed | None:
 
 
 @cached
-def _observed(network: Network, images: Split, method: str) -> Observed:
+def _observed(network: Network, images: Split, method: str) -> ObservedMoments:
     return observe(network, images.images, method)

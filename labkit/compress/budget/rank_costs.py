@@ -1,7 +1,7 @@
 """What a layer's parts cost at a rank, in MACs or bytes, before any are computed.
 
-A *share* says how many weights a layer's parts have, as a fraction of its own: 1 is the
-break-even rank, whatever the method.
+The *parameter ratio* is how many weights a layer's factors have, as a fraction of its
+own: 1 is the break-even rank, whatever the method.
 """
 
 from collections.abc import Hashable, Mapping, Sequence
@@ -13,30 +13,32 @@ from ai_edge_litert import schema_py_generated as schema
 from labkit.common.cache import cached
 from labkit.compress import factorized
 from labkit.lowrank import parts as layer_parts
-from labkit.lowrank.parts import Part, Sides
+from labkit.lowrank.parts import ConvGeometry, FactorLayer
 from labkit.model import flatbuffer
 from labkit.model.network import Network
 
 UNITS = ("macs", "bytes")
 
 
-def rank_for(network: Network, layer: str, method: str, share: float) -> Hashable:
-    """The rank whose parts have nearest to `share` of the layer's weights; 1 or more.
+def rank_for(
+    network: Network, layer: str, method: str, parameter_ratio: float
+) -> Hashable:
+    """The rank, 1 or more, whose parts come nearest to this ratio of weights.
 
-    share: above 0; 1 is the break-even rank. An int, for Tucker the pair (outputs,
-    inputs) in the proportion of the layer's sides. Not above the full rank. Raises
-    ValueError for a share of 0 or less.
+    parameter_ratio: above 0; 1 is the break-even rank. An int, for Tucker the pair
+    (outputs, inputs) in the proportion of the layer's sides. Not above the full rank.
+    Raises ValueError for a ratio of 0 or less.
     """
-    if not share > 0:
-        raise ValueError(f"share is {share}: give a number above 0")
+    if not parameter_ratio > 0:
+        raise ValueError(f"parameter_ratio is {parameter_ratio}: give a number above 0")
     method = factorized.effective_method(network, layer, method)
     shape = network.layer(layer).kernel_shape
     if method == "tucker":
-        t = share_of_sides(shape, share)
+        t = side_ratio(shape, parameter_ratio)
         p, q = (max(1, min(side, round(t * side))) for side in (shape[0], shape[-1]))
         taps = shape[1] * shape[2]
         return min(p, q * taps), min(q, p * taps)
-    rank = max(1, round(share * break_even(shape, method)))
+    rank = max(1, round(parameter_ratio * break_even(shape, method)))
     return rank if method == "cp" else min(rank, full_rank(shape, method))
 
 
@@ -87,20 +89,22 @@ def full_rank(shape: tuple[int, ...], method: str) -> int:
     return {"responses": m, "inputs": n}.get(method, min(m, n))
 
 
-def share_of_sides(shape: tuple[int, ...], share: float) -> float:
-    """The fraction t of both sides at which Tucker's parts have `share` of the weights.
+def side_ratio(shape: tuple[int, ...], parameter_ratio: float) -> float:
+    """The fraction t of both sides at which Tucker's parts have this ratio of weights.
 
     Of a kernel (out, height, width, in): t^2 of its size for the core, and t (out^2 +
     in^2) for the projections.
 
-    >>> round(share_of_sides((16, 3, 3, 16), 1.0), 3)
+    >>> round(side_ratio((16, 3, 3, 16), 1.0), 3)
     0.895
     """
     size, ends = float(np.prod(shape)), shape[0] ** 2 + shape[-1] ** 2
-    return (sqrt(ends**2 + 4 * size**2 * share) - ends) / (2 * size)
+    return (sqrt(ends**2 + 4 * size**2 * parameter_ratio) - ends) / (2 * size)
 
 
-def cost(network: Network, layer: str, parts: Sequence[Part] | None, unit: str) -> int:
+def cost(
+    network: Network, layer: str, parts: Sequence[FactorLayer] | None, unit: str
+) -> int:
     """What a layer's parts cost, or the layer as it is where `parts` is None.
 
     unit: "macs", for one image, or "bytes", of kernels and of the zeros that LiteRT
@@ -125,13 +129,13 @@ def rank_cost(
     method = factorized.effective_method(network, layer, method)
     shape = network.layer(layer).kernel_shape
     parts = [
-        Part(np.broadcast_to(np.float32(0), size), None, depthwise)
+        FactorLayer(np.broadcast_to(np.float32(0), size), None, depthwise)
         for size, depthwise in _shapes(shape, method, rank)
     ]
     return cost(network, layer, parts, unit)
 
 
-def sides(network: Network) -> Mapping[str, Sides | None]:
+def sides(network: Network) -> Mapping[str, ConvGeometry | None]:
     """Layer -> the picture that a convolution walks over, and how; None if dense."""
     return _all_sides(network)
 
@@ -177,7 +181,7 @@ def _shapes(shape: tuple[int, ...], method: str, rank: Hashable) -> list[tuple]:
 
 
 @cached
-def _all_sides(network: Network) -> dict[str, Sides | None]:
+def _all_sides(network: Network) -> dict[str, ConvGeometry | None]:
     found = {}
     graph = flatbuffer.unpack(network.to_bytes()).subgraphs[0]
     for layer, operator in zip(network.layers, graph.operators, strict=True):
@@ -188,7 +192,7 @@ def _all_sides(network: Network) -> dict[str, Sides | None]:
             found[layer.name] = None
             continue
         shape = graph.tensors[operator.inputs[0]].shape
-        found[layer.name] = Sides(
+        found[layer.name] = ConvGeometry(
             int(shape[1]),
             int(shape[2]),
             (options.strideH, options.strideW),

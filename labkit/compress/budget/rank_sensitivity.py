@@ -17,7 +17,7 @@ from labkit.common.split import Split
 from labkit.compress import factorized
 from labkit.compress.budget import ranks
 from labkit.compress.budget.sensitivity import score_of
-from labkit.compress.responses import Observed
+from labkit.compress.responses import ObservedMoments
 from labkit.lowrank.ranks import RankOptions, thinned
 from labkit.measure.correctness import BATCH, THREADS
 from labkit.model.graph import NetworkError
@@ -86,7 +86,7 @@ def rank_losses(
     method: str = "svd",
     *,
     layers: Sequence[str] | None = None,
-    observed: Observed | None = None,
+    observed: ObservedMoments | None = None,
     unit: str = "macs",
     steps: int = STEPS,
     progress: Callable[[Iterable[str]], Iterable[str]] = iter,

@@ -1,9 +1,9 @@
 """The ranks of all layers of a network, by one slider: which, and what they cost.
 
-A *share* says how many weights a layer's parts have, as a fraction of its own: 1 is the
-break-even rank, whatever the method. The same share for every layer is the simplest
-choice. The others spend the same budget otherwise: they ask which layers lose the least
-(`labkit.lowrank.ranks`).
+The *parameter ratio* is how many weights a layer's factors have, as a fraction of its
+own: 1 is the break-even rank, whatever the method. The same ratio for every layer is
+the simplest choice. The others spend the same budget otherwise: they ask which layers
+lose the least (`labkit.lowrank.ranks`).
 """
 
 from collections.abc import Hashable, Mapping, Sequence
@@ -13,7 +13,7 @@ import numpy as np
 from labkit.common.registries import Row, chosen, registry
 from labkit.compress import factorized
 from labkit.compress.budget.rank_costs import check_unit, cost, rank_cost, rank_for
-from labkit.compress.responses import Observed
+from labkit.compress.responses import ObservedMoments
 from labkit.lowrank import ranks as choose
 from labkit.lowrank.ranks import RankOptions
 from labkit.lowrank.tucker2 import mode_energies
@@ -21,7 +21,7 @@ from labkit.model.network import Network
 
 # needs: "energies" of nested terms, or "losses" that were measured.
 RANK_CHOICES = registry(
-    Row("same", "same share", "Every layer keeps the same share of its weights."),
+    Row("same", "same ratio", "Every layer keeps the same fraction of its weights."),
     Row(
         "energy",
         "energy",
@@ -53,7 +53,7 @@ def layer_choices(
     network: Network,
     layer: str,
     method: str,
-    observed: Observed | None = None,
+    observed: ObservedMoments | None = None,
     unit: str = "macs",
 ) -> RankOptions:
     """The ranks of a layer that pay, with their costs and energies.
@@ -65,7 +65,7 @@ def layer_choices(
     method = factorized.effective_method(network, layer, method)
     whole = cost(network, layer, None, unit)
     if method == "cp":
-        raise ValueError("the terms of CP have no energies: choose the same share")
+        raise ValueError("the terms of CP have no energies: choose the same ratio")
     if method == "tucker":
         return _tucker_choices(network, layer, unit, whole)
     found = factorized.decomposition(network, layer, method, observed)
@@ -92,14 +92,14 @@ def _tucker_choices(network: Network, layer: str, unit: str, whole: int) -> Rank
 def budget(
     network: Network,
     method: str,
-    share: float,
+    parameter_ratio: float,
     layers: Sequence[str] | None = None,
     unit: str = "macs",
 ) -> int:
-    """What the layers cost where each has the same share of its weights."""
+    """What the layers cost where each has the same parameter ratio."""
     total = 0
     for layer in factorized.factorizable_layers(network) if layers is None else layers:
-        rank = rank_for(network, layer, method, share)
+        rank = rank_for(network, layer, method, parameter_ratio)
         total += rank_cost(network, layer, method, rank, unit)
     return total
 
@@ -107,31 +107,33 @@ def budget(
 def plan_ranks(
     network: Network,
     method: str = "svd",
-    share: float = 0.5,
+    parameter_ratio: float = 0.5,
     by: str = "same",
     *,
     layers: Sequence[str] | None = None,
     unit: str = "macs",
     most: float | None = None,
-    observed: Observed | None = None,
+    observed: ObservedMoments | None = None,
     loss: Mapping[str, tuple[RankOptions, Sequence[float]]] | None = None,
 ) -> Ranks:
     """Layer -> its rank; None for a layer that stays whole.
 
-    share: of each layer's weights with by="same"; otherwise the same cost in all,
-    shared out by one energy ("energy"), by the product of energies ("product"), or by
-    measured losses ("loss"). layers: those to take apart, None for all. unit: of the
-    cost. most: the budget itself, in place of the share's. observed: for the methods
+    parameter_ratio: of each layer's weights with by="same"; otherwise the same cost in
+    all, shared out by one energy ("energy"), by the product of energies ("product"), or
+    by measured losses ("loss"). layers: those to factorize, None for all. unit: of the
+    cost. most: the budget itself, in place of the ratio's. observed: for the methods
     that look at data. loss: layer -> its choices and the increase of the loss at each,
     as `labkit.compress.budget.rank_sensitivity` measures it. Where not even the
-    smallest ranks meet the share's budget, they are taken. Raises ValueError for what
+    smallest ranks meet the ratio's budget, they are taken. Raises ValueError for what
     does not fit, or a budget `most` that nothing meets.
     """
     check_unit(unit)
     row = chosen("by", by, RANK_CHOICES)
     names = factorized.factorizable_layers(network) if layers is None else list(layers)
     if row.compute is None:
-        return {layer: rank_for(network, layer, method, share) for layer in names}
+        return {
+            layer: rank_for(network, layer, method, parameter_ratio) for layer in names
+        }
     if not names:
         return {}
     if row.needs == "losses":
@@ -147,7 +149,7 @@ def plan_ranks(
         }
     least = sum(int(choices.costs[0]) for choices in found.values())
     if most is None:
-        most = max(budget(network, method, share, names, unit), least)
+        most = max(budget(network, method, parameter_ratio, names, unit), least)
     if row.needs == "losses":
         return row(found, {layer: loss[layer][1] for layer in names}, most)
     return row(found, most)

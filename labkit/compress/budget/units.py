@@ -15,7 +15,7 @@ from labkit.common.registries import chosen
 from labkit.common.split import Split
 from labkit.compress.repair.batch_norm import reestimate_channels
 from labkit.compress.units import (
-    Bundle,
+    ChannelGroup,
     bundle_scores,
     bundles,
     kernel_scores,
@@ -130,7 +130,7 @@ def _by_outputs(
 
 
 def left_units(
-    network: Network, bundles: dict[str, Bundle], kept: dict[str, np.ndarray]
+    network: Network, bundles: dict[str, ChannelGroup], kept: dict[str, np.ndarray]
 ) -> dict[str, np.ndarray]:
     """Layer -> the numbers of its units that are left, ascending."""
     gone = removed_units(bundles, kept)
@@ -151,5 +151,5 @@ def _without_branches(network: Network, blocks: tuple[str, ...] | None) -> Netwo
 
 
 @cached
-def _bundles(network: Network) -> dict[str, Bundle]:
+def _bundles(network: Network) -> dict[str, ChannelGroup]:
     return bundles(network)

@@ -31,7 +31,7 @@ from labkit.compress.repair.statistics import (
 from labkit.model.network import Network
 from labkit.packed.compressed import Compressed
 from labkit.packed.storages import Sparse, sparse
-from labkit.quantize.codebook import Coded
+from labkit.quantize.codebook import CodebookTensor
 from labkit.quantize.symmetric import Quantized
 
 # A deviation below this part of the layer's largest is float rounding.
@@ -114,8 +114,8 @@ def _normalized(
 
 
 def rescaled(
-    quantized: Quantized | Coded | Sparse, gain: np.ndarray
-) -> Quantized | Coded | Sparse:
+    quantized: Quantized | CodebookTensor | Sparse, gain: np.ndarray
+) -> Quantized | CodebookTensor | Sparse:
     """The same codes, or zeros, with each output channel multiplied by a gain.
 
     gain: float (channels,), above 0. One scale for the tensor becomes one a channel.

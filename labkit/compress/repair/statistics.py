@@ -10,7 +10,7 @@ from labkit.model import flatbuffer
 from labkit.model.network import Network
 from labkit.packed.compressed import Compressed, pack
 from labkit.packed.storages import Sparse
-from labkit.quantize.codebook import Coded
+from labkit.quantize.codebook import CodebookTensor
 from labkit.quantize.symmetric import Quantized
 
 _IMAGES_AT_ONCE = 500  # of resnet20's widest layer: 33 MB
@@ -56,7 +56,7 @@ def channel_statistics(
 
 
 def assembled(
-    network: Network, quantized: Mapping[str, Quantized | Coded | Sparse]
+    network: Network, quantized: Mapping[str, Quantized | CodebookTensor | Sparse]
 ) -> Compressed:
     """A repaired network and its codes as one position, packed anew.
 

@@ -31,9 +31,10 @@ from labkit.panels.activations.plot import Reading
 from labkit.panels.activations.readings import FLOAT_BITS
 from labkit.panels.base import constructor
 from labkit.panels.controls import Control, Settings
+from labkit.panels.explained import MEASURED
 from labkit.panels.one_by_one import images_for, one_by_one
 from labkit.panels.positions import NetworkPosition, stages, test_images
-from labkit.panels.spec import Lesson, told_by
+from labkit.panels.spec import PanelSpec, told_by
 from labkit.panels.worker import Cancelled, never
 from labkit.plots.plane import Point
 from labkit.plots.showing import LOCK
@@ -54,7 +55,7 @@ class Position(NetworkPosition):
     """One setting, as far as it is measured.
 
     graph: the network rounded in the graph, and its packed file. reading: what the
-    layer in sight reads. files: "static" and "dynamic" -> the deployable file.
+    layer shown reads. files: "static" and "dynamic" -> the deployable file.
     unavailable: the same names -> why there is none. accuracies, latency: "float32",
     "graph" (no latency), "static" and "dynamic", as far as they are measured. deflated:
     the same names -> bytes after zlib, None before the end.
@@ -205,7 +206,7 @@ def _layers(settings: Settings) -> tuple[str, ...]:
     return tuple(inner_layers(zoo.load(settings["network"])))
 
 
-LESSON = Lesson(
+SPEC = PanelSpec(
     title="activations",
     controls=(
         Control("network", "Network", zoo.NAMES, default="resnet8"),
@@ -228,6 +229,18 @@ LESSON = Lesson(
             advanced=True,
         ),
     ),
+    terms=(
+        "bits",
+        "scale",
+        "zero point",
+        "range rule",
+        "calibration",
+        "fake quantization",
+        "dynamic quantization",
+        "static quantization",
+        "SQNR",
+        *MEASURED,
+    ),
     compute=compute,
     draw=plot.draw,
     points=lambda position: position.points,
@@ -235,4 +248,4 @@ LESSON = Lesson(
     prepare=test_images,
 )
 
-activations_panel = constructor(LESSON)
+activations_panel = constructor(SPEC)

@@ -70,7 +70,7 @@ def _frame(figure, base: Point, best: float, reading: Reading, ends: tuple) -> N
 
 
 def _ends(reading: Reading) -> tuple[float, float]:
-    """Of the axis: all the numbers and the whole grid are in sight."""
+    """Of the axis: all the numbers and the whole grid are inside."""
     low = min(float(reading.edges[0]), reading.grid.lowest)
     high = max(float(reading.edges[-1]), reading.grid.highest)
     room = 0.04 * (high - low)

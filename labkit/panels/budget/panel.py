@@ -29,8 +29,9 @@ from labkit.panels import measuring
 from labkit.panels.base import constructor
 from labkit.panels.budget import plot, report
 from labkit.panels.controls import Control, Settings
+from labkit.panels.explained import MEASURED
 from labkit.panels.positions import NetworkPosition, layer_names, stages, test_images
-from labkit.panels.spec import Lesson, told_by
+from labkit.panels.spec import PanelSpec, told_by
 from labkit.panels.worker import Cancelled, never
 from labkit.plots.plane import Point
 from labkit.plots.showing import LOCK
@@ -209,7 +210,7 @@ def _budgets(settings: Settings) -> tuple[float, ...]:
     return tuple(half / 2 for half in range(low, high + 1))
 
 
-LESSON = Lesson(
+SPEC = PanelSpec(
     title="budget",
     controls=(
         Control("network", "Network", zoo.NAMES, default="resnet8"),
@@ -243,6 +244,7 @@ LESSON = Lesson(
             texts=planning.METHODS,
         ),
     ),
+    terms=("bits", "mixed precision", "sensitivity", "range rule", *MEASURED),
     compute=compute,
     draw=plot.draw,
     points=lambda position: position.points,
@@ -251,4 +253,4 @@ LESSON = Lesson(
     size=(8.6, 4.6),
 )
 
-budget_panel = constructor(LESSON)
+budget_panel = constructor(SPEC)

@@ -170,22 +170,22 @@ def _bars_frame(axes, bars: Bars) -> None:
     axes.set_xlim(0, 1.75 * bars.widest)
     axes.set_xticks(range(0, bars.widest + 1, 2))
     axes.set_xlabel("bits (pale: kept); at the right: weights", fontsize=TEXT_SIZE)
-    for place, name in enumerate(names):
-        _text(axes, 1.75 * bars.widest, place, f"{bars.weights[name]:,}", size, "right")
+    for row, name in enumerate(names):
+        _text(axes, 1.75 * bars.widest, row, f"{bars.weights[name]:,}", size, "right")
 
 
 def draw_bits(axes, bars: Bars) -> None:
     """One bar a layer, its bits at its end; pale: a layer that keeps its bits."""
     size = SMALL if len(bars.bits) <= 12 else SMALL - 1
-    for place, (name, bits) in enumerate(bars.bits.items()):
+    for row, (name, bits) in enumerate(bars.bits.items()):
         colour = SKY if name in bars.kept else BLUE
-        axes.barh(place, bits, height=0.7, color=colour)
-        _text(axes, bits + 0.15, place, f"{bits}", size, "left")
+        axes.barh(row, bits, height=0.7, color=colour)
+        _text(axes, bits + 0.15, row, f"{bits}", size, "left")
     total = sum(bars.weights.values())
     mean = sum(bits * bars.weights[name] for name, bits in bars.bits.items()) / total
     title = f"{mean:.2f} bits a weight on average"
-    place = {"transform": axes.transAxes, "ha": "right", "va": "bottom"}
-    axes.text(1, 1.02, title, fontsize=TEXT_SIZE, **place)
+    options = {"transform": axes.transAxes, "ha": "right", "va": "bottom"}
+    axes.text(1, 1.02, title, fontsize=TEXT_SIZE, **options)
 
 
 def _text(axes, x: float, y: float, text: str, size: float, side: str) -> None:

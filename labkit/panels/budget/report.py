@@ -52,8 +52,8 @@ def _loss_line(position) -> str:
     chosen = position.settings["method"]
     other = next(name for name in position.offered if name != chosen)
     offered = position.offered[other]
-    place = offered.place(position.chosen.compressed.size_bytes)
-    text += f"; {other} predicts {nats(float(offered.loss[place]))}"
+    index = offered.index_for(position.chosen.compressed.size_bytes)
+    text += f"; {other} predicts {nats(float(offered.loss[index]))}"
     if position.settings["granularity"] != offered.found.granularity:
         text += " (predictions for one scale a channel)"
     return text

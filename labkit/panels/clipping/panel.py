@@ -34,7 +34,7 @@ from labkit.panels.positions import (
     test_images,
     to_the_end,
 )
-from labkit.panels.spec import Lesson, told_by
+from labkit.panels.spec import PanelSpec, told_by
 from labkit.panels.worker import Cancelled, never
 from labkit.plots.histogram import Histogram
 from labkit.plots.plane import Point
@@ -46,7 +46,7 @@ class Position(NetworkPosition):
     """One setting, as far as it is measured.
 
     compressed: the decoded network and the packed file. histogram, curves, errors: of
-    the layer in sight; the histogram's `clipped` counts every weight beyond the clip.
+    the layer shown; the histogram's `clipped` counts every weight beyond the clip.
     base_accuracy, accuracy: of the float32 and the decoded file. deflated, latency:
     "float32" and "packed" -> bytes after zlib, and Latency (of the decoded file). What
     is not measured yet is None.
@@ -62,7 +62,7 @@ class Position(NetworkPosition):
 
     @property
     def errors(self) -> Errors:
-        """Those of the layer in sight at the present clip."""
+        """Those of the layer shown at the present clip."""
         return self.curves.errors[clip_curves.CLIPS.index(self.settings["clip"])]
 
     @property
@@ -84,7 +84,7 @@ def compute(settings: Settings, cancelled: Cancelled = never) -> Iterator[Positi
     """Better and better measurements of one setting; the last has every figure.
 
     Of the settings: clip is where the grid ends, in per cent of each layer's largest
-    weight. layer: the one in sight. scope: "all" layers are rounded, or only "one",
+    weight. layer: the one shown. scope: "all" layers are rounded, or only "one",
     that layer.
     """
     name = settings["network"]
@@ -111,7 +111,7 @@ def _slow_figures(position: Position) -> dict:
     return measuring.slow_figures(files, timed)
 
 
-LESSON = Lesson(
+SPEC = PanelSpec(
     title="clipping",
     controls=(
         Control("network", "Network", zoo.NAMES),
@@ -119,7 +119,7 @@ LESSON = Lesson(
         Control("clip", "Clip, % of max |w|", clip_curves.CLIPS, default=100),
         Control(
             "layer",
-            "Layer in sight",
+            "Layer shown",
             layer_names,
             advanced=True,
             default=largest_layer,
@@ -132,6 +132,16 @@ LESSON = Lesson(
             advanced=True,
         ),
     ),
+    terms=(
+        "bits",
+        "scale",
+        "range rule",
+        "clipping error",
+        "rounding error",
+        "SQNR",
+        "accuracy",
+        "interval",
+    ),
     compute=compute,
     draw=plot.draw,
     points=lambda position: position.points,
@@ -140,4 +150,4 @@ LESSON = Lesson(
     size=(8.6, 5.0),
 )
 
-clipping_panel = constructor(LESSON)
+clipping_panel = constructor(SPEC)

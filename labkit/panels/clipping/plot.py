@@ -197,23 +197,23 @@ def _rules_frame(axes, choices: tuple[Choice, ...]) -> None:
     axes.spines["left"].set_visible(False)
     _clip_axis(axes)
     axes.set_xlabel(LABEL_X, fontsize=TEXT_SIZE)
-    places = range(len(choices))[::-1]
+    rows = range(len(choices))[::-1]
     axes.set_ylim(-0.6, len(choices) - 0.4)
-    axes.set_yticks(list(places), [choice.name for choice in choices])
+    axes.set_yticks(list(rows), [choice.name for choice in choices])
     axes.tick_params(axis="y", length=0)
-    for place, choice in zip(places, choices, strict=True):
+    for row, choice in zip(rows, choices, strict=True):
         best = choice.name == OPTIMUM
-        axes.axhline(place, color="#E6E6E6", linewidth=0.8, zorder=0)
+        axes.axhline(row, color="#E6E6E6", linewidth=0.8, zorder=0)
         axes.plot(
             [choice.share],
-            [place],
+            [row],
             "*" if best else "D",
             color=GREEN if best else BLACK,
             markersize=10 if best else 5.5,
             clip_on=False,
         )
         where = {"transform": axes.get_yaxis_transform(), "fontsize": TEXT_SIZE - 1}
-        axes.text(1.02, place, f"{choice.sqnr_db:.1f} dB", va="center", **where)
+        axes.text(1.02, row, f"{choice.sqnr_db:.1f} dB", va="center", **where)
 
 
 def _accuracy_frame(axes, best: float) -> None:

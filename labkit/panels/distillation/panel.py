@@ -23,8 +23,9 @@ from labkit.panels.base import constructor
 from labkit.panels.controls import Control, Settings
 from labkit.panels.distillation import plot, report
 from labkit.panels.distillation.plot import Course
+from labkit.panels.explained import MEASURED
 from labkit.panels.positions import FIRST, NetworkPosition, stages, test_images
-from labkit.panels.spec import Lesson, told_by
+from labkit.panels.spec import PanelSpec, told_by
 from labkit.panels.worker import Cancelled, never
 from labkit.plots.plane import Point
 from labkit.train import child
@@ -131,7 +132,7 @@ def _slow_figures(position: Position) -> dict:
     return measuring.slow_figures(files, networks)
 
 
-LESSON = Lesson(
+SPEC = PanelSpec(
     title="distillation",
     controls=(
         Control("network", "Teacher", TEACHERS, advanced=True),
@@ -152,6 +153,7 @@ LESSON = Lesson(
         ),
         Control("seed", "Seed of both trainings", range(10), advanced=True),
     ),
+    terms=("teacher", "student", "soft targets", "temperature", "alpha", *MEASURED),
     compute=compute,
     draw=plot.draw,
     points=lambda position: position.points,
@@ -160,4 +162,4 @@ LESSON = Lesson(
     cancel={"images": 0},
 )
 
-distillation_panel = constructor(LESSON)
+distillation_panel = constructor(SPEC)

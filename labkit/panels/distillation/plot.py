@@ -99,5 +99,5 @@ def draw_course(axes, course: Course) -> None:
         colour, marker = STUDENTS[student]
         x, y = zip(*rows, strict=True)
         axes.plot(x, y, "-", color=colour, marker=marker, markersize=5)
-    place = {"transform": axes.transAxes, "fontsize": TEXT_SIZE, "va": "bottom"}
-    axes.text(0, 1.03, title(course), **place)
+    options = {"transform": axes.transAxes, "fontsize": TEXT_SIZE, "va": "bottom"}
+    axes.text(0, 1.03, title(course), **options)

@@ -42,6 +42,7 @@ from labkit.packed.storages import STORAGES
 from labkit.panels import measuring
 from labkit.panels.base import constructor
 from labkit.panels.controls import Control, Settings
+from labkit.panels.explained import MEASURED
 from labkit.panels.positions import (
     NetworkPosition,
     largest_layer,
@@ -51,7 +52,7 @@ from labkit.panels.positions import (
 )
 from labkit.panels.pruning import picture, plot, report
 from labkit.panels.pruning.plot import Cut, MaskMap
-from labkit.panels.spec import Lesson, told_by
+from labkit.panels.spec import PanelSpec, told_by
 from labkit.panels.words import CHANNELS, RE_ESTIMATED, fraction_text
 from labkit.panels.worker import Cancelled, never
 from labkit.plots.plane import Point
@@ -76,7 +77,7 @@ class Position(NetworkPosition):
     """One setting, as far as it is measured.
 
     masks: layer name -> bool, of the layers that are pruned. compressed: the pruned
-    network and its packed file. cut, mask_map: of the layer in sight. base_accuracy,
+    network and its packed file. cut, mask_map: of the layer shown. base_accuracy,
     accuracy: of the float32 and the pruned network. deflated, latency: file name ->
     bytes after zlib, and Latency. What is not measured yet is None.
     """
@@ -106,7 +107,7 @@ def compute(settings: Settings, cancelled: Cancelled = never) -> Iterator[Positi
 
     Of the settings: criterion is one of `labkit.prune.CRITERIA`. sparsity: of the
     layers that are pruned, 0 to 1. scope: as for `labkit.prune.masks`. layers: those to
-    prune, None for all. shown: the layer in sight. storage: of the packed file, as for
+    prune, None for all. shown: the layer shown. storage: of the packed file, as for
     `pruned.prune_network`. channels: whether each channel gets its mean and deviation
     back. seed: of the random criterion.
     """
@@ -194,7 +195,7 @@ def _slow_figures(position: Position) -> dict:
     return measuring.slow_figures(files, timed)
 
 
-LESSON = Lesson(
+SPEC = PanelSpec(
     title="pruning",
     controls=(
         Control("network", "Network", zoo.NAMES),
@@ -210,7 +211,7 @@ LESSON = Lesson(
         Control("layers", "Layers to prune", layer_names, several=True, advanced=True),
         Control(
             "shown",
-            "Layer in sight",
+            "Layer shown",
             layer_names,
             advanced=True,
             default=largest_layer,
@@ -225,6 +226,15 @@ LESSON = Lesson(
         Control("channels", "Channels' mean and deviation", CHANNELS, advanced=True),
         Control("seed", "Seed of random", range(10), advanced=True),
     ),
+    terms=(
+        "sparsity",
+        "mask",
+        "score",
+        "criterion",
+        "optimal brain surgeon",
+        "break-even point",
+        *MEASURED,
+    ),
     compute=compute,
     draw=plot.draw,
     points=lambda position: position.points,
@@ -233,4 +243,4 @@ LESSON = Lesson(
     size=(8.6, 4.8),
 )
 
-pruning_panel = constructor(LESSON)
+pruning_panel = constructor(SPEC)

@@ -112,8 +112,8 @@ def draw_cut(axes, cut: Cut) -> None:
     if cut.threshold is not None and np.isfinite(cut.threshold):
         for side in (-1, 1):
             axes.axvline(side * cut.threshold, color=VERMILLION, linewidth=1.4)
-    place = {"transform": axes.transAxes, "fontsize": TEXT_SIZE - 1}
-    axes.text(-0.14, 1.03, _title(cut), va="bottom", linespacing=1.4, **place)
+    options = {"transform": axes.transAxes, "fontsize": TEXT_SIZE - 1}
+    axes.text(-0.14, 1.03, _title(cut), va="bottom", linespacing=1.4, **options)
 
 
 def _title(cut: Cut) -> str:
@@ -152,9 +152,9 @@ def draw_map(axes, mask_map: MaskMap) -> None:
         aspect="auto",
         interpolation="nearest",
     )
-    place = {"transform": axes.transAxes, "fontsize": TEXT_SIZE - 1}
+    options = {"transform": axes.transAxes, "fontsize": TEXT_SIZE - 1}
     text = _map_title(mask_map)
-    axes.text(0.5, 1.03, text, va="bottom", ha="center", **place)
+    axes.text(0.5, 1.03, text, va="bottom", ha="center", **options)
 
 
 def _map_title(mask_map: MaskMap) -> str:

@@ -160,7 +160,7 @@ def _imports(criterion: str, repaired: bool) -> str:
     if criterion == SURGEON:
         text += "from labkit.compress import layer_hessian\n"
         text += "from labkit import prune\n"
-        text += "from labkit.prune import surgeon\n"
+        text += "from labkit.prune import obs_scores\n"
     else:
         text += f"{own.removeprefix(first)}from labkit import prune\n"
     if repaired:
@@ -191,5 +191,5 @@ h, ranked = {{}}, {{}}
 for layer in {"network.kernels" if layers is None else repr(layers)}:
     w = network.kernels[layer]
     h[layer] = layer_hessian(network, images, layer)
-    ranked[layer] = surgeon(w.reshape(len(w), -1), h[layer]).reshape(w.shape)
+    ranked[layer] = obs_scores(w.reshape(len(w), -1), h[layer]).reshape(w.shape)
 """

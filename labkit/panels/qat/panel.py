@@ -27,10 +27,11 @@ from labkit.packed.compressed import Compressed
 from labkit.panels import measuring
 from labkit.panels.base import constructor
 from labkit.panels.controls import Control, Settings
+from labkit.panels.explained import MEASURED
 from labkit.panels.positions import FIRST, STAGES, NetworkPosition, test_images
 from labkit.panels.qat import plot, report
 from labkit.panels.qat.plot import Course
-from labkit.panels.spec import Lesson, told_by
+from labkit.panels.spec import PanelSpec, told_by
 from labkit.panels.worker import Cancelled, never
 from labkit.plots.plane import Point
 from labkit.plots.showing import LOCK
@@ -179,7 +180,7 @@ def _slow_figures(position: Position) -> dict:
     return measuring.slow_figures(files, timed)
 
 
-LESSON = Lesson(
+SPEC = PanelSpec(
     title="training",
     controls=(
         Control("network", "Network", zoo.NAMES, default="resnet8"),
@@ -197,6 +198,14 @@ LESSON = Lesson(
         ),
         Control("seed", "Seed of the training", range(10), advanced=True),
     ),
+    terms=(
+        "bits",
+        "fake quantization",
+        "straight-through estimator",
+        "quantization-aware training",
+        "calibration",
+        *MEASURED,
+    ),
     compute=compute,
     draw=plot.draw,
     points=lambda position: position.points,
@@ -205,4 +214,4 @@ LESSON = Lesson(
     cancel={"steps": 0},
 )
 
-qat_panel = constructor(LESSON)
+qat_panel = constructor(SPEC)

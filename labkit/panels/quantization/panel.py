@@ -23,6 +23,7 @@ from labkit.packed.compressed import Compressed
 from labkit.panels import measuring
 from labkit.panels.base import constructor
 from labkit.panels.controls import Control, Settings
+from labkit.panels.explained import MEASURED
 from labkit.panels.histogram import histogram
 from labkit.panels.positions import (
     NetworkPosition,
@@ -32,7 +33,7 @@ from labkit.panels.positions import (
     test_images,
 )
 from labkit.panels.quantization import plot, report
-from labkit.panels.spec import Lesson, told_by
+from labkit.panels.spec import PanelSpec, told_by
 from labkit.panels.worker import Cancelled, never
 from labkit.plots.histogram import Histogram
 from labkit.plots.plane import Point
@@ -168,8 +169,8 @@ def _bits(settings: Settings) -> range:
     """The widths that the grid has: one after the other, for every grid."""
     if settings["grid"] == UNIFORM:
         return EVEN_BITS
-    widths = GRIDS[settings["grid"]].bits
-    return range(widths[0], widths[-1] + 1)
+    bit_widths = GRIDS[settings["grid"]].bits
+    return range(bit_widths[0], bit_widths[-1] + 1)
 
 
 def _first_bits(settings: Settings) -> int:
@@ -181,7 +182,7 @@ def _rules(settings: Settings) -> tuple[str, ...]:
     return tuple(RANGES) if settings["grid"] == UNIFORM else (report.OWN_RULE,)
 
 
-LESSON = Lesson(
+SPEC = PanelSpec(
     title="quantization",
     controls=(
         Control("network", "Network", zoo.NAMES),
@@ -210,6 +211,16 @@ LESSON = Lesson(
             advanced=True,
         ),
     ),
+    terms=(
+        "bits",
+        "code",
+        "scale",
+        "granularity",
+        "range rule",
+        "codebook",
+        "SQNR",
+        *MEASURED,
+    ),
     compute=compute,
     draw=plot.draw,
     points=lambda position: position.points,
@@ -217,4 +228,4 @@ LESSON = Lesson(
     prepare=test_images,
 )
 
-quantization_panel = constructor(LESSON)
+quantization_panel = constructor(SPEC)

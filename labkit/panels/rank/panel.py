@@ -1,6 +1,6 @@
 """The rank panel: a method and a rank, each layer run as several.
 
-Every position is a .tflite file with both factors in it, never multiplied back. A share
+Every position is a .tflite file with both factors in it, never multiplied back. A ratio
 of the weights of 1 is the break-even rank: above it the file is larger, and marked so.
 
     layer kind       svd   responses   inputs   spatial   tucker   cp
@@ -26,6 +26,7 @@ from labkit.compress.budget.ranks import RANK_CHOICES
 from labkit.model.network import Network
 from labkit.panels.base import constructor
 from labkit.panels.controls import Control, Settings
+from labkit.panels.explained import MEASURED
 from labkit.panels.positions import (
     SmallerPosition,
     largest_layer,
@@ -33,13 +34,13 @@ from labkit.panels.positions import (
     to_the_end,
 )
 from labkit.panels.rank import picture, plot, report
-from labkit.panels.spec import Lesson, told_by
+from labkit.panels.spec import PanelSpec, told_by
 from labkit.panels.worker import Cancelled, never
 from labkit.plots.plane import Point
 from labkit.plots.showing import LOCK
 
 PER_CENT = (2, *range(5, 100, 5), 100, 110, 120, 130)
-SHARES = tuple(p / 100 for p in PER_CENT)
+RATIOS = tuple(p / 100 for p in PER_CENT)
 # How many calibration images are observed, unless the reader says otherwise.
 IMAGES = {"mlp": 5000, "lenet5": 500, "resnet8": 100, "resnet20": 100}
 
@@ -48,7 +49,7 @@ IMAGES = {"mlp": 5000, "lenet5": 500, "resnet8": 100, "resnet20": 100}
 class Position(SmallerPosition):
     """One setting, as far as it is measured.
 
-    low: the factorized network, its ranks and parts. spectrum: of the layer in sight.
+    low: the factorized network, its ranks and parts. spectrum: of the layer shown.
     filters: of the first layer.
     """
 
@@ -76,9 +77,10 @@ class Position(SmallerPosition):
 def compute(settings: Settings, cancelled: Cancelled = never) -> Iterator[Position]:
     """Better and better measurements of one setting; the last has every figure.
 
-    Of the settings: method is one of `labkit.compress.factorized.METHODS`. share, by,
-    layers, unit: as for `labkit.compress.plan_ranks`. shown: the layer in sight.
-    images: how many calibration images the methods that look at data observe.
+    Of the settings: method is one of `labkit.compress.factorized.METHODS`.
+    parameter_ratio, by, layers, unit: as for `labkit.compress.plan_ranks`. shown: the
+    layer shown. images: how many calibration images the methods that look at data
+    observe.
     """
     name = settings["network"]
     base, split = zoo.load(name), zoo.dataset(name).test
@@ -86,7 +88,7 @@ def compute(settings: Settings, cancelled: Cancelled = never) -> Iterator[Positi
         low = low_rank.low_rank_network(
             settings["network"],
             settings["method"],
-            settings["share"],
+            settings["parameter_ratio"],
             settings["by"],
             layers=settings["layers"],
             unit=settings["unit"],
@@ -107,7 +109,7 @@ def _layers(settings: Settings) -> tuple[str, ...]:
     return tuple(factorized.factorizable_layers(zoo.load(settings["network"])))
 
 
-LESSON = Lesson(
+SPEC = PanelSpec(
     title="rank",
     controls=(
         Control("network", "Network", zoo.NAMES),
@@ -118,11 +120,11 @@ LESSON = Lesson(
             texts=factorized.FACTORIZATIONS,
         ),
         Control(
-            "share",
+            "parameter_ratio",
             "Weights left",
-            SHARES,
+            RATIOS,
             default=0.5,
-            texts={share: report.share_text(share) for share in SHARES},
+            texts={ratio: report.ratio_text(ratio) for ratio in RATIOS},
         ),
         Control(
             "by",
@@ -130,10 +132,8 @@ LESSON = Lesson(
             lambda settings: low_rank.ways(settings["network"], settings["method"]),
             texts=RANK_CHOICES,
         ),
-        Control("layers", "Layers to take apart", _layers, several=True, advanced=True),
-        Control(
-            "shown", "Layer in sight", _layers, advanced=True, default=largest_layer
-        ),
+        Control("layers", "Layers to factorize", _layers, several=True, advanced=True),
+        Control("shown", "Layer shown", _layers, advanced=True, default=largest_layer),
         Control(
             "unit",
             "Budget in",
@@ -149,6 +149,17 @@ LESSON = Lesson(
             default=lambda settings: IMAGES[settings["network"]],
         ),
     ),
+    terms=(
+        "rank",
+        "singular values",
+        "energy",
+        "factor layers",
+        "parameter ratio",
+        "break-even point",
+        "Tucker decomposition",
+        "CP decomposition",
+        *MEASURED,
+    ),
     compute=compute,
     draw=plot.draw,
     points=lambda position: position.points,
@@ -157,4 +168,4 @@ LESSON = Lesson(
     size=(8.6, 4.8),
 )
 
-rank_panel = constructor(LESSON)
+rank_panel = constructor(SPEC)

@@ -5,7 +5,7 @@ import numpy as np
 from labkit.compress import factorized
 from labkit.compress.budget.low_rank import LowRank
 from labkit.compress.budget.rank_costs import break_even, rank_for
-from labkit.lowrank.parts import multiplied_back
+from labkit.lowrank.parts import reconstruct_kernel
 from labkit.lowrank.tucker2 import mode_energies
 from labkit.model.network import Network
 from labkit.panels.rank.plot import Filters, Line, Spectrum
@@ -60,7 +60,7 @@ def filters(network: Network, low: LowRank) -> Filters:
     layer = next(iter(network.kernels))
     kernel = network.kernels[layer]
     parts = low.parts.get(layer)
-    now = kernel if parts is None else multiplied_back(parts)
+    now = kernel if parts is None else reconstruct_kernel(parts)
     return Filters(layer, _pictures(kernel), _pictures(now), low.ranks.get(layer))
 
 

@@ -78,7 +78,7 @@ class Filters:
 
     @property
     def error(self) -> float:
-        """||before - now||^2 / ||before||^2, of the filters in sight."""
+        """||before - now||^2 / ||before||^2, of the filters shown."""
         change = np.square(self.before - self.now).sum()
         return float(change / np.square(self.before).sum())
 

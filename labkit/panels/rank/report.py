@@ -20,27 +20,33 @@ from labkit.panels.words import (
 UNIT_TEXTS = {"macs": "MACs", "bytes": "bytes"}
 
 
-def share_text(share: float) -> str:
-    """A share of the weights as the slider shows it.
+def ratio_text(parameter_ratio: float) -> str:
+    """A parameter ratio as the slider shows it.
 
-    >>> share_text(0.5), share_text(1.0), share_text(1.2)
+    >>> ratio_text(0.5), ratio_text(1.0), ratio_text(1.2)
     ('50 %', '100 %: break-even', '120 %: larger')
     """
-    note = ": break-even" if share == 1 else ": larger" if share > 1 else ""
-    return fraction_text(share) + note
+    note = (
+        ": break-even"
+        if parameter_ratio == 1
+        else ": larger"
+        if parameter_ratio > 1
+        else ""
+    )
+    return fraction_text(parameter_ratio) + note
 
 
 def name(settings: Settings) -> str:
     """A position in words.
 
     >>> shared = {"layers": ("fc1",), "unit": "macs"}
-    >>> name({"method": "svd", "share": 0.5, "by": "same", **shared})
-    'SVD, 50 % of the weights, same share, only fc1'
+    >>> name({"method": "svd", "parameter_ratio": 0.5, "by": "same", **shared})
+    'SVD, 50 % of the weights, same ratio, only fc1'
     """
     unit = "weights" if settings["by"] == "same" else UNIT_TEXTS[settings["unit"]]
     parts = [
         factorized.FACTORIZATIONS[settings["method"]].text,
-        f"{fraction_text(settings['share'])} of the {unit}",
+        f"{fraction_text(settings['parameter_ratio'])} of the {unit}",
         RANK_CHOICES[settings["by"]].text,
     ]
     if settings["layers"] is not None:
@@ -74,7 +80,7 @@ def files(position) -> dict[str, bytes]:
     now = position.settings
     part = layers_part(now["layers"])
     start = f"{now['network']}-rank-{now['method']}-{now['by']}"
-    file = f"{start}-{100 * now['share']:.3g}{part}.tflite"
+    file = f"{start}-{100 * now['parameter_ratio']:.3g}{part}.tflite"
     return {file: position.small.to_bytes()}
 
 
@@ -89,7 +95,7 @@ from labkit import compress, measure, zoo
 network = zoo.load({settings["network"]!r})
 data = zoo.dataset({settings["network"]!r})
 {_looks(settings, seen)}ranks = compress.plan_ranks(
-    network, {method!r}, {settings["share"]}, {settings["by"]!r},
+    network, {method!r}, {settings["parameter_ratio"]}, {settings["by"]!r},
     layers={settings["layers"]!r}, unit={unit!r}{seen}{loss},
 )
 parts = compress.parts_at(network, ranks, {method!r}{seen})

@@ -25,7 +25,7 @@ from labkit.panels import measuring
 from labkit.panels.base import constructor
 from labkit.panels.controls import Control, Settings
 from labkit.panels.positions import NetworkPosition
-from labkit.panels.spec import Lesson, told_by
+from labkit.panels.spec import PanelSpec, told_by
 from labkit.panels.temperature import plot, report
 from labkit.panels.temperature.plot import Softened
 from labkit.panels.worker import Cancelled, never
@@ -40,7 +40,7 @@ PLACES = range(1, 21)
 class Position(NetworkPosition):
     """One setting.
 
-    soft: the answer in sight. accuracy: on the validation images. deflated, latency: of
+    soft: the answer shown. accuracy: on the validation images. deflated, latency: of
     the teacher's file, "float32" -> bytes after zlib, and Latency; None before.
     """
 
@@ -100,11 +100,13 @@ def _logits(network: Network, split: Split) -> np.ndarray:
 def ranked(logits: np.ndarray, labels: np.ndarray, digit: int) -> np.ndarray:
     """The rightly told images of a digit, the one whose soft target tells most first.
 
-    By `dark_knowledge.told` at T = 4. Those that the teacher gets wrong are left out:
-    their soft target tells much, and it is not so.
+    By `dark_knowledge.information_beyond_label` at T = 4. Those that the teacher gets
+    wrong are left out: their soft target tells much, and it is not so.
     """
     mine = np.flatnonzero((labels == digit) & (logits.argmax(axis=1) == digit))
-    told = dark_knowledge.told(logits[mine], labels[mine], report.ORDERED_AT)
+    told = dark_knowledge.information_beyond_label(
+        logits[mine], labels[mine], report.ORDERED_AT
+    )
     return mine[np.argsort(-told, kind="stable")]
 
 
@@ -112,7 +114,7 @@ def _prepare(settings: Settings) -> None:
     answers(settings["network"])
 
 
-LESSON = Lesson(
+SPEC = PanelSpec(
     title="temperature",
     controls=(
         Control("network", "Teacher", NETWORKS, default="lenet5"),
@@ -120,6 +122,7 @@ LESSON = Lesson(
         Control("digit", "Digit", range(10), default=4),
         Control("place", "Image, most telling first", PLACES, default=1),
     ),
+    terms=("logits", "temperature", "soft targets", "dark knowledge"),
     compute=compute,
     draw=plot.draw,
     points=lambda position: position.points,
@@ -129,4 +132,4 @@ LESSON = Lesson(
     guessed=False,
 )
 
-temperature_panel = constructor(LESSON)
+temperature_panel = constructor(SPEC)

@@ -31,7 +31,7 @@ class Softened:
     @cached_property
     def probabilities(self) -> np.ndarray:
         """The softened outputs, (classes,)."""
-        return distill.soften(self.logits, self.temperature)
+        return distill.softmax(self.logits, self.temperature)
 
     @property
     def nearest(self) -> int:
@@ -42,13 +42,15 @@ class Softened:
     def entropy(self, temperature: float | None = None) -> float:
         """In nats, at the present temperature or another one."""
         now = self.temperature if temperature is None else temperature
-        return float(distill.entropy(distill.soften(self.logits, now)))
+        return float(distill.entropy(distill.softmax(self.logits, now)))
 
-    def told(self, temperature: float | None = None) -> float:
+    def information_beyond_label(self, temperature: float | None = None) -> float:
         """What the target says beyond the label and a confidence, in nats."""
         now = self.temperature if temperature is None else temperature
         label = np.array([self.label])
-        return float(dark_knowledge.told(self.logits[None], label, now)[0])
+        return float(
+            dark_knowledge.information_beyond_label(self.logits[None], label, now)[0]
+        )
 
 
 def draw(figure, result, _marks: Marks = NO_MARKS) -> str:
@@ -62,7 +64,10 @@ def draw(figure, result, _marks: Marks = NO_MARKS) -> str:
     figure.frame(key, lambda: _frame(figure, soft))
     _, bars, curves = figure.axes
     draw_bars(bars, soft)
-    for value, colour in ((soft.entropy(), BLACK), (soft.told(), VERMILLION)):
+    for value, colour in (
+        (soft.entropy(), BLACK),
+        (soft.information_beyond_label(), VERMILLION),
+    ):
         curves.plot([soft.temperature], [value], "o", color=colour, ms=8)
     figure.alt = alt_text(soft)
     return figure.alt
@@ -107,7 +112,10 @@ def _curves_frame(axes, soft: Softened) -> None:
     ticks = (1, 2, 4, 10, 20, 40)
     axes.set_xticks(ticks, [str(tick) for tick in ticks])
     axes.set_xticks([], minor=True)
-    lines = {"entropy": (soft.entropy, BLACK), "told": (soft.told, VERMILLION)}
+    lines = {
+        "entropy": (soft.entropy, BLACK),
+        "told": (soft.information_beyond_label, VERMILLION),
+    }
     for name, (measure, colour) in lines.items():
         values = [measure(t) for t in TEMPERATURES]
         axes.plot(TEMPERATURES, values, color=colour, label=name)
@@ -115,18 +123,18 @@ def _curves_frame(axes, soft: Softened) -> None:
     axes.set_ylim(0, 1.12 * np.log(len(soft.logits)))
     axes.set_xlabel("temperature T", fontsize=TEXT_SIZE)
     axes.set_ylabel("nats", fontsize=TEXT_SIZE)
-    place = {"loc": "lower left", "bbox_to_anchor": (-0.1, 1), "ncols": 2}
-    axes.legend(frameon=False, fontsize=TEXT_SIZE - 1, **place)
+    options = {"loc": "lower left", "bbox_to_anchor": (-0.1, 1), "ncols": 2}
+    axes.legend(frameon=False, fontsize=TEXT_SIZE - 1, **options)
 
 
 def draw_bars(axes, soft: Softened) -> None:
     """Draw the softened outputs as bars, each with its figure."""
     colours = [GREY] * len(soft.probabilities)
     colours[soft.nearest], colours[soft.label] = VERMILLION, BLUE
-    places = range(len(colours))
-    axes.bar(places, soft.probabilities, color=colours, width=0.75)
-    for place, p in zip(places, soft.probabilities, strict=True):
+    columns = range(len(colours))
+    axes.bar(columns, soft.probabilities, color=colours, width=0.75)
+    for column, p in zip(columns, soft.probabilities, strict=True):
         text = f"{100 * p:.1f}"
-        axes.text(place, p + 0.02, text, ha="center", fontsize=TEXT_SIZE - 2)
-    place = {"transform": axes.transAxes, "fontsize": TEXT_SIZE, "va": "bottom"}
-    axes.text(0, 1.03, f"T = {soft.temperature:g}", **place)
+        axes.text(column, p + 0.02, text, ha="center", fontsize=TEXT_SIZE - 2)
+    options = {"transform": axes.transAxes, "fontsize": TEXT_SIZE, "va": "bottom"}
+    axes.text(0, 1.03, f"T = {soft.temperature:g}", **options)

@@ -24,7 +24,7 @@ def lines(position) -> list[str]:
 
 
 def state(position) -> str:
-    """What is in sight."""
+    """What is shown, in one line."""
     soft = position.soft
     return f"exact: image {soft.number} of the training set, kept for validation"
 
@@ -51,9 +51,9 @@ images = zoo.dataset({name!r}).validation
 logits = zoo.load({name!r}).predict(images.images)
 right = logits.argmax(axis=1) == images.labels
 mine = np.flatnonzero(right & (images.labels == {settings["digit"]}))
-told = distill.told(logits[mine], images.labels[mine], {ORDERED_AT})
+told = distill.information_beyond_label(logits[mine], images.labels[mine], {ORDERED_AT})
 one = mine[np.argsort(-told, kind="stable")[{settings["place"] - 1}]]
-p = distill.soften(logits[one], {t:g})
+p = distill.softmax(logits[one], {t:g})
 wrong = distill.nearest_wrong(logits[[one]], images.labels[[one]])[0]
 print(f"image {{images.index[one]}}: nearest wrong class {{wrong}}, {{p[wrong]:.2%}}")
 print(f"entropy {{distill.entropy(p):.3f}} nats")

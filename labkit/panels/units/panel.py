@@ -21,8 +21,9 @@ from labkit.compress.budget.units import SCOPES, UnitPruned
 from labkit.model.network import Network
 from labkit.panels.base import constructor
 from labkit.panels.controls import Control, Settings
+from labkit.panels.explained import MEASURED
 from labkit.panels.positions import SmallerPosition, test_images, to_the_end
-from labkit.panels.spec import Lesson, told_by
+from labkit.panels.spec import PanelSpec, told_by
 from labkit.panels.units import plot, report
 from labkit.panels.words import CHANNELS, RE_ESTIMATED, fraction_text
 from labkit.panels.worker import Cancelled, never
@@ -95,7 +96,7 @@ def _bundles(settings: Settings) -> tuple[str, ...]:
     return units.bundle_names(settings["network"], settings["blocks"])
 
 
-LESSON = Lesson(
+SPEC = PanelSpec(
     title="units",
     controls=(
         Control("network", "Network", zoo.NAMES),
@@ -124,6 +125,7 @@ LESSON = Lesson(
         ),
         Control("channels", "Channels' mean and deviation", CHANNELS, advanced=True),
     ),
+    terms=("unit", "score", "structured pruning", "coupled channels", *MEASURED),
     compute=compute,
     draw=plot.draw,
     points=lambda position: position.points,
@@ -132,4 +134,4 @@ LESSON = Lesson(
     size=(8.6, 4.8),
 )
 
-units_panel = constructor(LESSON)
+units_panel = constructor(SPEC)

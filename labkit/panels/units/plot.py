@@ -82,8 +82,8 @@ def _network_frame(axes, widths: Widths) -> None:
     axes.set_ylim(len(names) - 0.4, -0.6)
     axes.set_xlim(0, ROOM * most)
     axes.set_xticks([])
-    for place, units in enumerate(widths.before.values()):
-        axes.barh(place, units, height=0.72, color="#E4D9CF")
+    for row, units in enumerate(widths.before.values()):
+        axes.barh(row, units, height=0.72, color="#E4D9CF")
 
 
 def draw_network(axes, widths: Widths) -> None:
@@ -91,11 +91,11 @@ def draw_network(axes, widths: Widths) -> None:
     names = list(widths.before)
     size = SMALL if len(names) <= MOST_LARGE else SMALL - 1
     room = ROOM * max(widths.before.values())
-    for place, name in enumerate(names):
+    for row, name in enumerate(names):
         before, left = widths.before[name], widths.left[name]
-        axes.barh(place, left, height=0.72, color=BLUE if left < before else SKY)
-        put_text(axes, before + 0.015 * room, place, f"{left} of {before}", size)
+        axes.barh(row, left, height=0.72, color=BLUE if left < before else SKY)
+        put_text(axes, before + 0.015 * room, row, f"{left} of {before}", size)
     total, left = sum(widths.before.values()), sum(widths.left.values())
     title = f"{left:,} of {total:,} units left (pale: removed)"
-    place = {"transform": axes.transAxes, "ha": "right", "va": "bottom"}
-    axes.text(1, 1.01, title, fontsize=TEXT_SIZE - 1, **place)
+    options = {"transform": axes.transAxes, "ha": "right", "va": "bottom"}
+    axes.text(1, 1.01, title, fontsize=TEXT_SIZE - 1, **options)

@@ -104,7 +104,7 @@ def test_exact_is_never_worse_than_greedy_at_any_budget():
     network, found = made_up("resnet20", seed=3)
     exact, greedy = (bit_options(network, found, m) for m in ("exact", "greedy"))
     for place, size in enumerate(greedy.size_bytes):
-        assert exact.loss[exact.place(size)] <= greedy.loss[place] + 1e-12
+        assert exact.loss[exact.index_for(size)] <= greedy.loss[place] + 1e-12
 
 
 def test_what_does_not_fit_is_one_sentence():

@@ -42,7 +42,7 @@ def test_costs_are_those_of_the_file(name, method):
         images = zoo.dataset(name).calibration.images[:10]
         observed = observe(network, images, method)
     ranks = plan_ranks(network, method, 0.15)
-    low = factorized.at_ranks(network, ranks, method, observed)
+    low = factorized.factorize_network(network, ranks, method, observed)
     assert spent(network, method, ranks, "macs") == low.macs
     assert spent(network, method, ranks, "bytes") == 4 * (
         low.parameters - biases(network)
@@ -51,7 +51,7 @@ def test_costs_are_those_of_the_file(name, method):
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_a_share_of_one_is_the_break_even_rank(method):
+def test_a_ratio_of_one_is_the_break_even_rank(method):
     network = zoo.load("resnet8")
     for layer in factorized.factorizable_layers(network):
         size = network.kernels[layer].size
@@ -73,13 +73,13 @@ def test_a_share_of_one_is_the_break_even_rank(method):
     )
 
 
-def test_tuckers_pair_has_the_share_of_the_weights():
+def test_tuckers_pair_has_the_ratio_of_the_weights():
     network = zoo.load("resnet20")
     layer, shape = "stage3_block2_conv1", (64, 3, 3, 64)
-    for share in (0.2, 0.5, 1.0):
-        p, q = rank_for(network, layer, "tucker", share)
+    for parameter_ratio in (0.2, 0.5, 1.0):
+        p, q = rank_for(network, layer, "tucker", parameter_ratio)
         weights = 64 * q + 9 * p * q + 64 * p
-        assert weights / np.prod(shape) == pytest.approx(share, rel=0.05)
+        assert weights / np.prod(shape) == pytest.approx(parameter_ratio, rel=0.05)
     assert rank_for(network, layer, "tucker", 1e-6) == (1, 1)
     assert rank_for(network, layer, "tucker", 9.0) == (64, 64)
 
@@ -89,9 +89,9 @@ def test_tuckers_pair_has_the_share_of_the_weights():
 @pytest.mark.parametrize("name", ["mlp", "lenet5", "resnet20"])
 def test_a_plan_keeps_to_the_budget(name, by, unit):
     network = zoo.load(name)
-    for share in (0.2, 0.5, 0.9):
-        ranks = plan_ranks(network, "svd", share, by, unit=unit)
-        most = budget(network, "svd", share, unit=unit)
+    for parameter_ratio in (0.2, 0.5, 0.9):
+        ranks = plan_ranks(network, "svd", parameter_ratio, by, unit=unit)
+        most = budget(network, "svd", parameter_ratio, unit=unit)
         found = spent(network, "svd", ranks, unit)
         assert 0.85 * most <= found <= most
         assert set(ranks) == set(factorized.factorizable_layers(network))
@@ -101,7 +101,7 @@ def test_above_the_whole_network_all_stays_whole():
     network = zoo.load("mlp")
     assert plan_ranks(network, "svd", 1.5, "energy") == dict.fromkeys(network.kernels)
     same = plan_ranks(network, "svd", 1.2)
-    low = factorized.at_ranks(network, same)
+    low = factorized.factorize_network(network, same)
     assert low.macs > network.macs and len(low) > len(network)
 
 
@@ -129,19 +129,19 @@ def test_measured_losses_of_single_layers(losses):
     for layer, (found, increase) in losses.layers.items():
         assert found.ranks[-1] is None and increase[-1] == 0
         assert len(found) == len(increase) <= 5
-        low = factorized.at_ranks(network, {layer: found.ranks[0]})
+        low = factorized.factorize_network(network, {layer: found.ranks[0]})
         direct = score(low, split).loss - score(network, split).loss
         assert increase[0] == pytest.approx(direct, abs=1e-5)
         assert increase[0] > increase[-2]
 
 
-def test_by_loss_beats_the_same_share(losses):
+def test_by_loss_beats_the_same_ratio(losses):
     network, split = zoo.load("mlp"), zoo.dataset("mlp").validation.take(1000)
     found = {}
     for by in ("same", "loss"):
         ranks = plan_ranks(network, "svd", 0.3, by, loss=losses.layers)
         assert spent(network, "svd", ranks, "macs") <= budget(network, "svd", 0.3)
-        low = factorized.at_ranks(network, ranks)
+        low = factorized.factorize_network(network, ranks)
         found[by] = measure.accuracy(low, split).value
     assert found["loss"] > found["same"] + 0.05
 
@@ -151,7 +151,9 @@ def test_losses_are_kept_as_text(losses):
     assert again.record() == losses.record()
     assert again.layers["fc1"][0].ranks == losses.layers["fc1"][0].ranks
     with pytest.raises(NetworkError, match="measure them with `rank_losses`"):
-        committed_rank_losses(factorized.at_ranks(zoo.load("mlp"), {"fc1": 5}), "svd")
+        committed_rank_losses(
+            factorized.factorize_network(zoo.load("mlp"), {"fc1": 5}), "svd"
+        )
 
 
 def test_a_residual_layers_loss_is_measured_inside_its_block():
@@ -171,7 +173,10 @@ def test_a_residual_layers_loss_is_measured_inside_its_block():
             "by is 'size': choose one of same, energy",
         ),
         (lambda n: plan_ranks(n, unit="kb"), "unit is 'kb': choose one of macs, bytes"),
-        (lambda n: plan_ranks(n, share=0), "share is 0: give a number above 0"),
+        (
+            lambda n: plan_ranks(n, parameter_ratio=0),
+            "parameter_ratio is 0: give a number above 0",
+        ),
         (lambda n: plan_ranks(n, by="loss"), "needs loss="),
         (lambda n: plan_ranks(n, "qr"), "method is 'qr'"),
         (

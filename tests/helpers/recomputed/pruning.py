@@ -18,18 +18,18 @@ def by_surgeon(name, layer):
     """A layer's H and scores, for one output after the other."""
     network, images = zoo.load(name), zoo.dataset(name).calibration.images[:IMAGES]
     h, w = layer_hessian(network, images, layer), network.kernels[layer]
-    found = [brain_surgeon.surgeon(row.reshape(1, -1), h) for row in w]
+    found = [brain_surgeon.obs_scores(row.reshape(1, -1), h) for row in w]
     return h, np.concatenate(found).reshape(w.shape)
 
 
-def compensated(settings, masks):
+def obs_update(settings, masks):
     """The network with the rest of every pruned layer made up by least squares."""
     network, changes = zoo.load(settings["network"]), {}
     for layer, kept in masks.items():
         h, _ = by_surgeon(settings["network"], layer)
         w = network.kernels[layer]
         rows, stay = w.reshape(len(w), -1), kept.reshape(len(w), -1)
-        new = brain_surgeon.compensated(rows, h, stay)
+        new = brain_surgeon.obs_update(rows, h, stay)
         changes[f"{layer}/kernel"] = new.reshape(w.shape).astype(np.float32)
     return network.with_weights(changes)
 
@@ -67,7 +67,7 @@ def direct(settings):
     masks = masking.masks(ranked, settings["sparsity"], settings["scope"])
     masked = pruned.apply_masks(network, masks)
     if settings["criterion"] == SURGEON:
-        masked = compensated(settings, masks)
+        masked = obs_update(settings, masks)
     if settings["channels"] == "re-estimated":
         images = data.calibration.images[:IMAGES]
         masked = reestimate_channels(network, masked, images)

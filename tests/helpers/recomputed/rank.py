@@ -23,14 +23,14 @@ def direct(settings):
     ranks = plan_ranks(
         base,
         method,
-        settings["share"],
+        settings["parameter_ratio"],
         settings["by"],
         layers=settings["layers"],
         unit=settings["unit"],
         observed=observed,
         loss=losses,
     )
-    low = factorized.at_ranks(base, ranks, method, observed)
+    low = factorized.factorize_network(base, ranks, method, observed)
     kind = "larger" if len(low) > len(base) else "deployable"
     return {
         "float": (measure.accuracy(base, data.test).value, len(base)),

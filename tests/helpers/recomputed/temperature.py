@@ -20,7 +20,7 @@ def words(result):
     row = int(np.flatnonzero(split.index == soft.number)[0])
     assert split.labels[row] == soft.label == now["digit"]
     answer = zoo.load(now["network"]).predict(split.images[[row]])
-    p = distill.soften(answer[0], now["temperature"])
+    p = distill.softmax(answer[0], now["temperature"])
     np.testing.assert_allclose(soft.probabilities, p, rtol=1e-3, atol=1e-6)
     wrong = dark_knowledge.nearest_wrong(answer, split.labels[[row]])[0]
     assert soft.nearest == wrong

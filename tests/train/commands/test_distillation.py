@@ -105,15 +105,15 @@ def test_an_interrupted_training_goes_on(small, monkeypatch):
 
     whole, log = trained("a")
     full = distilling.STUDENT_RECIPES["mlp"]
-    go_on = distilling.fit.train
+    resume = distilling.fit.train
 
     def interrupted(model, log, recipe, dataset, folder):
         stopped = replace(recipe, epochs=1)
-        go_on(model, log, stopped, dataset, folder)
+        resume(model, log, stopped, dataset, folder)
 
     monkeypatch.setattr("labkit.train.fit.train", interrupted)
     half, _ = trained("b")
-    monkeypatch.setattr("labkit.train.fit.train", go_on)
+    monkeypatch.setattr("labkit.train.fit.train", resume)
     rest, log_again = trained("b")
     assert full.epochs == len(log["epochs"]) == len(log_again["epochs"]) == 2
     assert (half[0] != whole[0]).any()
