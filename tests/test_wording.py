@@ -30,6 +30,7 @@ def test_an_identifier_is_found_and_prose_passes(name):
 @pytest.mark.parametrize("name", wording.FUNCTIONS)
 def test_an_everyday_word_names_no_function(name):
     assert list(wording.identifiers(f"def {name}(): pass"))
+    assert list(wording.identifiers(f'text = f"{{x.{name}()}}"'))
     assert not list(wording.identifiers(f"{name} = 1"))
 
 

@@ -53,6 +53,7 @@ class Exercise:
     atol: float = 1e-9
     raises: Mapping[type[Exception], str] = field(default_factory=dict)
     error: tuple[str, Callable[..., float]] | None = None
+    _answers: dict = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self):
         object.__setattr__(self, "__doc__", f"Check {self.asks}")
@@ -84,7 +85,13 @@ class Exercise:
             return False
         if self.accepts:
             return bool(self.accepts(value, *call))
-        return self._same(value, self._value(self.reference(*call), call))
+        return self._same(value, self._value(self._declared(self.reference, k), call))
+
+    def _declared(self, fn: Callable, k: int) -> Any:
+        """What a function of the declaration answers on a call, computed once."""
+        if (fn, k) not in self._answers:
+            self._answers[fn, k] = _answer(fn, self.calls[k])
+        return self._answers[fn, k]
 
     def _value(self, result, call: tuple) -> "Value | Wrong":
         """What is compared of a result; the complaint about its form if it has none."""
@@ -122,7 +129,7 @@ class Exercise:
         value = self._value(result, self.calls[k])
         if isinstance(value, Wrong):
             return f"{str(value).removesuffix('.')} (in {self._call(k)})."
-        right = self.reference(*self.calls[k])
+        right = self._declared(self.reference, k)
         if self.error:
             name, error = self.error
             errors = (error(each, *self.calls[k]) for each in (result, right))
@@ -138,11 +145,10 @@ class Exercise:
     def _made(self, found: list, mistakes: Callable | tuple[Callable, ...]) -> bool:
         """Whether one of the functions gives the same answer on every call."""
         several = mistakes if isinstance(mistakes, tuple) else (mistakes,)
-        pairs = list(zip(found, self.calls, strict=True))
         return any(
             all(
-                self._alike(result, _answer(wrong, call), call)
-                for result, call in pairs
+                self._alike(result, self._declared(wrong, k), self.calls[k])
+                for k, result in enumerate(found)
             )
             for wrong in several
         )

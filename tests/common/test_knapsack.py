@@ -113,9 +113,9 @@ def test_what_is_refused():
         assert choose(loss, sizes).within(smallest) == 0
         with pytest.raises(ValueError, match=f"take {smallest} bytes"):
             choose(loss, sizes).within(smallest - 1)
-        with pytest.raises(ValueError, match=r"give both as \(layers, widths\)"):
+        with pytest.raises(ValueError, match=r"give both as \(layers, bit widths\)"):
             choose(loss[0], sizes[0])
-        with pytest.raises(ValueError, match=r"give both as \(layers, widths\)"):
+        with pytest.raises(ValueError, match=r"give both as \(layers, bit widths\)"):
             choose(loss, sizes[:, :2])
         with pytest.raises(ValueError, match="measure them again"):
             choose(np.where(loss == loss[0, 0], np.nan, loss), sizes)

@@ -42,7 +42,7 @@ IDENTIFIERS = {
     "soften": "softmax",
     "taken_apart": "factorized_model",
 }
-# Everyday words as names of public functions alone; a variable may have them.
+# Everyday words as names of functions and methods; a variable may have them.
 FUNCTIONS = {
     "compensated": "obs_update",
     "surgeon": "obs_scores",
@@ -210,8 +210,10 @@ def identifiers(source: str) -> Iterator[tuple[int, str, str]]:
         for name in names(node):
             if name in IDENTIFIERS:
                 yield node.lineno, name, IDENTIFIERS[name]
-        if isinstance(node, ast.FunctionDef) and node.name in FUNCTIONS:
-            yield node.lineno, node.name, FUNCTIONS[node.name]
+        match node:
+            case ast.FunctionDef(name=name) | ast.Attribute(attr=name):
+                if name in FUNCTIONS:
+                    yield node.lineno, name, FUNCTIONS[name]
 
 
 def names(node: ast.AST) -> list[str]:

@@ -3,6 +3,8 @@
 The clock is a made-up one: how long a file takes is measured in `measure`'s own tests.
 """
 
+from html import escape
+
 import nbformat
 import numpy as np
 import pytest
@@ -14,6 +16,8 @@ from panel_cases import CASES, panel_of, spec_of
 from recomputed.qat import CALIBRATION
 
 from labkit import panels, zoo
+from labkit.common.registries import Row
+from labkit.common.words import TERMS
 from labkit.measure.timing import Latency
 from labkit.model.runtime import Runner
 from labkit.packed.compressed import unpack
@@ -274,3 +278,16 @@ def test_panels_in_cells_keep_their_pictures_and_never_import_keras():
 def test_at_most_four_controls_stand_outside_the_fold(name):
     controls = spec_of(name).controls
     assert 1 <= len([control for control in controls if not control.advanced]) <= 4
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_panel_explains_its_terms_and_each_choice_of_its_menus(name):
+    panel = panel_of(name, CASES[name])
+    assert panel.spec.terms
+    for term in panel.spec.terms:
+        assert f"<b>{term}</b>" in panel.words
+        assert escape(TERMS[term].line) in panel.words
+    for control in panel.spec.controls:
+        for row in control.texts.values():
+            if isinstance(row, Row):
+                assert escape(row.line) in panel.words, (control.name, row.name)

@@ -80,7 +80,7 @@ def alt_text(soft: Softened) -> str:
         f"Image {soft.number}, a {soft.label}. Softened outputs at T = "
         f"{soft.temperature:g}: {bars}. Nearest wrong class {soft.nearest}. Entropy "
         f"{soft.entropy():.3f} nats of at most {np.log(len(soft.logits)):.3f}; told "
-        f"beyond a smoothed label: {soft.told():.3f}."
+        f"beyond a smoothed label: {soft.information_beyond_label():.3f}."
     )
 
 

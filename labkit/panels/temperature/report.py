@@ -11,13 +11,13 @@ ORDERED_AT = 4.0  # the temperature at which images are ranked by what is told
 def lines(position) -> list[str]:
     """The readout: the answer, what it tells, and how often this teacher is right."""
     soft = position.soft
-    p = soft.probabilities
+    p, beyond = soft.probabilities, soft.information_beyond_label()
     return [
         f"{position.settings['network']}, T = {soft.temperature:g}: label {soft.label} "
         f"has {percent(p[soft.label])}, the nearest wrong class {soft.nearest} has "
         f"{percent(p[soft.nearest])}",
         f"entropy {soft.entropy():.3f} nats (at T = 1: {soft.entropy(1):.3f}); told "
-        f"beyond the label and a confidence: {soft.told():.3f} nats",
+        f"beyond the label and a confidence: {beyond:.3f} nats",
         f"the teacher on {position.total:,} validation images: "
         f"{measured(position.accuracy)}",
     ]
