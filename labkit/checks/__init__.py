@@ -7,7 +7,7 @@ from labkit.checks.clipping import check_best_clip
 from labkit.checks.distillation import (
     check_distillation_loss,
     check_soft_loss,
-    check_soften,
+    check_softmax,
 )
 from labkit.checks.distillation_steps import (
     check_distillation_step,
@@ -78,7 +78,7 @@ __all__ = [
     "check_separable_convolution",
     "check_soft_gradient",
     "check_soft_loss",
-    "check_soften",
+    "check_softmax",
     "check_taylor_scores",
     "check_taylor_units",
     "shown",

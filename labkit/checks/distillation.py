@@ -73,8 +73,8 @@ def _is_not_finite(result) -> bool:
         return False
 
 
-check_soften = Exercise(
-    name="soften",
+check_softmax = Exercise(
+    name="softmax",
     asks="""`fn(logits, temperature) -> probabilities`: a softmax at a temperature.
 
     logits: (n, classes). The softmax is over the classes of each image.

@@ -37,8 +37,8 @@ _FILES = {
     "responses": "answers observe",
     "students": "read_students",
     "units": (
-        "bundle_scores bundles kernel_scores mask_units mean_activations remove_units "
-        "weight_norms"
+        "channel_groups group_scores kernel_scores mask_units mean_activations "
+        "remove_units weight_norms"
     ),
 }
 __getattr__, __dir__, __all__ = door(__name__, _FILES)

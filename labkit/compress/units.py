@@ -2,7 +2,7 @@
 
 A unit that is masked to zero still costs its bytes and its multiplications; a removed
 one does not, and the logits are the same. In a residual network the units of several
-layers add to one channel: they are one bundle's, and go together.
+layers add to one channel: they are one group, and go together.
 """
 
 from collections.abc import Callable, Mapping
@@ -34,10 +34,10 @@ class ChannelGroup:
         return len(self.units)
 
 
-def bundles(network: Network) -> dict[str, ChannelGroup]:
-    """Name -> bundle, of all channels that can be removed.
+def channel_groups(network: Network) -> dict[str, ChannelGroup]:
+    """Name -> group, of all channels that can be removed.
 
-    Named as their first layer; "conv1_2" is a second bundle of the same first layer.
+    Named as their first layer; "conv1_2" is a second group of the same first layer.
     The network's output is in none.
     """
     names = [layer.name for layer in network.layers]
@@ -47,7 +47,7 @@ def bundles(network: Network) -> dict[str, ChannelGroup]:
         channels.setdefault(layers, []).append(list(coupled.values()))
     found: dict[str, ChannelGroup] = {}
     for layers, numbers in channels.items():
-        same = sum(bundle.layers[0] == layers[0] for bundle in found.values())
+        same = sum(group.layers[0] == layers[0] for group in found.values())
         name = f"{layers[0]}_{same + 1}" if same else layers[0]
         found[name] = ChannelGroup(layers, np.array(numbers))
     return found
@@ -86,24 +86,24 @@ def mean_activations(
     return {name: total / len(images) for name, total in totals.items()}
 
 
-def bundle_scores(
+def group_scores(
     found: Mapping[str, ChannelGroup], scores: Mapping[str, np.ndarray]
 ) -> dict[str, np.ndarray]:
     """Bundle -> the sum of its layers' scores for each channel, float64 (channels,).
 
-    found: as `bundles` returns it. scores: layer -> (units,).
+    found: as `channel_groups` returns it. scores: layer -> (units,).
 
     >>> found = {"conv1": ChannelGroup(("conv1", "conv2"), np.array([[0, 2], [1, 0]]))}
     >>> scores = {"conv1": np.array([1.0, 2.0]), "conv2": np.array([30.0, 20.0, 10.0])}
-    >>> bundle_scores(found, scores)["conv1"].tolist()
+    >>> group_scores(found, scores)["conv1"].tolist()
     [11.0, 32.0]
     """
     return {
         name: sum(
             np.asarray(scores[layer], np.float64)[column]
-            for layer, column in zip(bundle.layers, bundle.units.T, strict=True)
+            for layer, column in zip(group.layers, group.units.T, strict=True)
         )
-        for name, bundle in found.items()
+        for name, group in found.items()
     }
 
 
@@ -112,8 +112,8 @@ def removed_units(
 ) -> dict[str, np.ndarray]:
     """Layer -> the numbers of its units that go, ascending.
 
-    kept: bundle -> bool (channels,), True = kept; a bundle that is not in it keeps all.
-    Raises ValueError for an unknown bundle or another shape.
+    kept: group -> bool (channels,), True = kept; a group that is not in it keeps all.
+    Raises ValueError for an unknown group or another shape.
 
     >>> found = {"conv1": ChannelGroup(("conv1", "conv2"), np.array([[0, 2], [1, 0]]))}
     >>> gone = removed_units(found, {"conv1": np.array([False, True])})
@@ -124,15 +124,15 @@ def removed_units(
     for name, stay in kept.items():
         if name not in found:
             raise ValueError(
-                f"there is no bundle {name!r}: choose from {', '.join(found)}"
+                f"there is no group {name!r}: choose from {', '.join(found)}"
             )
-        bundle, stay = found[name], np.asarray(stay)
-        if stay.dtype != bool or stay.shape != (len(bundle),):
+        group, stay = found[name], np.asarray(stay)
+        if stay.dtype != bool or stay.shape != (len(group),):
             raise ValueError(
-                f"{name} has {len(bundle)} channels: give as many bools, True = kept, "
+                f"{name} has {len(group)} channels: give as many bools, True = kept, "
                 f"not {stay.dtype} {stay.shape}"
             )
-        for layer, column in zip(bundle.layers, bundle.units[~stay].T, strict=True):
+        for layer, column in zip(group.layers, group.units[~stay].T, strict=True):
             gone.setdefault(layer, []).extend(column.tolist())
     return {layer: np.array(sorted(numbers), int) for layer, numbers in gone.items()}
 
@@ -143,7 +143,7 @@ def mask_units(network: Network, kept: Mapping[str, np.ndarray]) -> Network:
     kept: as for `removed_units`. Shapes, bytes and costs stay.
     """
     changes = {}
-    for layer, gone in removed_units(bundles(network), kept).items():
+    for layer, gone in removed_units(channel_groups(network), kept).items():
         kernel = network.kernels[layer].copy()
         _units_first(network, layer, kernel)[gone] = 0
         changes[f"{layer}/kernel"] = kernel
@@ -159,7 +159,7 @@ def remove_units(network: Network, kept: Mapping[str, np.ndarray]) -> Network:
 
     kept: as for `removed_units`. Raises NetworkError where a layer would lose all.
     """
-    gone = removed_units(bundles(network), kept)
+    gone = removed_units(channel_groups(network), kept)
     positions = {
         network.layers.index(network.layer(layer)): numbers.tolist()
         for layer, numbers in gone.items()

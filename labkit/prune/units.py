@@ -157,9 +157,9 @@ def choose(
     >>> {name: kept.tolist() for name, kept in found.items()}
     {'fc1': [False, True], 'fc2': [True, False]}
 
-    scores: name -> (units,), of layers or of bundles. fraction: of units to remove, 0
-    to 1. scope: "layer" or "global", as for `labkit.prune.masks`. Raises ValueError
-    outside these.
+    scores: name -> (units,), of layers or of channel groups. fraction: of units to
+    remove, 0 to 1. scope: "layer" or "global", as for `labkit.prune.masks`. Raises
+    ValueError outside these.
     """
     if scope == "output":
         raise ValueError("scope is 'output': units are ranked by 'layer' or 'global'")

@@ -478,17 +478,17 @@ everything, until each channel that is left gets the mean and deviation that it 
 
 In `resnet20` a block adds its output to its input, channel by channel. So channel 5 of
 one layer is channel 5 of all layers that add to it. The lab follows the graph, and
-calls the filters that must go together a *bundle*.
+calls the filters that must go together a *channel group*.
 """
 
 # %%
-for name, bundle in compress.bundles(networks["resnet20"]).items():
-    print(f"{len(bundle):3} channels, {len(bundle.layers):2} layers: {name}")
+for name, group in compress.channel_groups(networks["resnet20"]).items():
+    print(f"{len(group):3} channels, {len(group.layers):2} layers: {name}")
 
 # %% [markdown]
 r"""
-The first bundle has ten layers: to narrow that stream by one channel, ten filters go.
-The inner layer of a block has a bundle to itself. Many papers prune only those.
+The first group has ten layers: to narrow that stream by one channel, ten filters go.
+The inner layer of a block has a group to itself. Many papers prune only those.
 
 Is a removed unit really the same as a masked one, through additions, pooling and
 flattening? Within a ten-thousandth of the largest logit:
@@ -497,8 +497,8 @@ flattening? Within a ten-thousandth of the largest logit:
 # %%
 rows = {}
 for name, network in networks.items():
-    bundles = compress.bundles(network)
-    scored = compress.bundle_scores(bundles, compress.weight_norms(network))
+    channel_groups = compress.channel_groups(network)
+    scored = compress.group_scores(channel_groups, compress.weight_norms(network))
     keep = {k: prune.mask(s, 0.25) for k, s in scored.items()}
     masked = compress.mask_units(network, keep)
     small = compress.remove_units(network, keep)

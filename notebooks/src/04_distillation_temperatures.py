@@ -86,9 +86,9 @@ def softmax(logits, temperature):
 
 
 # %%
-from labkit.checks import check_soften
+from labkit.checks import check_softmax
 
-check_soften(softmax)
+check_softmax(softmax)
 
 # %% [markdown]
 r"""
@@ -101,7 +101,7 @@ A constant added to all logits of a row changes nothing: subtract the row's maxi
 <details><summary>Solution</summary>
 
 ```python
-def soften(logits, temperature):
+def softmax(logits, temperature):
     scaled = logits / temperature
     powers = np.exp(scaled - scaled.max(axis=-1, keepdims=True))
     return powers / powers.sum(axis=-1, keepdims=True)

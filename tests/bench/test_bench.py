@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from chromium import need_chromium
 from drive_controls import few_images
+from long import quick
 
 from bench import bench, browser, limit
 from bench.panel_times import PANELS, with_steps
@@ -22,7 +23,7 @@ def table(text: str) -> list[list[str]]:
     return [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
 
 
-@pytest.mark.parametrize("part", bench.PARTS)
+@pytest.mark.parametrize("part", quick(bench.PARTS, "limits", "ranks"))
 def test_every_part_runs_at_its_smallest_size(part, monkeypatch, capsys):
     if part == "browser":
         need_chromium()

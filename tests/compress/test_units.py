@@ -6,7 +6,7 @@ import pytest
 from labkit import zoo
 from labkit.compress.pruned import apply_masks
 from labkit.compress.units import (
-    bundles,
+    channel_groups,
     mask_units,
     mean_activations,
     remove_units,
@@ -31,7 +31,7 @@ def images(name, n=40):
 
 def random_choice(network, fraction, scope, seed=0):
     rng = np.random.default_rng(seed)
-    scores = {name: rng.random(len(b)) for name, b in bundles(network).items()}
+    scores = {name: rng.random(len(b)) for name, b in channel_groups(network).items()}
     return units.choose(scores, fraction, scope)
 
 
@@ -40,20 +40,20 @@ def assert_same_logits(smaller, masked, inputs):
     assert np.abs(a - b).max() <= 1e-4 * np.abs(b).max()
 
 
-def test_the_bundles_of_plain_networks_are_their_layers():
+def test_the_groups_of_plain_networks_are_their_layers():
     for name, sizes in [
         ("mlp", {"fc1": 300, "fc2": 100}),
         ("lenet5", {"conv1": 20, "conv2": 50, "fc1": 500}),
     ]:
-        found = bundles(zoo.load(name))
-        assert {layer: len(bundle) for layer, bundle in found.items()} == sizes
-        for layer, bundle in found.items():
-            assert bundle.layers == (layer,)
-            assert bundle.units[:, 0].tolist() == list(range(sizes[layer]))
+        found = channel_groups(zoo.load(name))
+        assert {layer: len(group) for layer, group in found.items()} == sizes
+        for layer, group in found.items():
+            assert group.layers == (layer,)
+            assert group.units[:, 0].tolist() == list(range(sizes[layer]))
 
 
-def test_the_bundles_of_resnet8():
-    found = bundles(zoo.load("resnet8"))
+def test_the_groups_of_resnet8():
+    found = channel_groups(zoo.load("resnet8"))
     assert {name: (b.layers[1:], len(b)) for name, b in found.items()} == {
         "conv1": (("stage1_block1_conv2",), 16),
         "stage1_block1_conv1": ((), 16),
@@ -64,9 +64,9 @@ def test_the_bundles_of_resnet8():
     }
 
 
-def test_the_bundles_of_resnet20_follow_its_padded_shortcuts():
+def test_the_groups_of_resnet20_follow_its_padded_shortcuts():
     """16 channels become the middle ones of 32, and these the middle ones of 64."""
-    found = bundles(zoo.load("resnet20"))
+    found = channel_groups(zoo.load("resnet20"))
     stream = found["conv1"]
     assert list(stream.layers) == RESNET20_STREAM
     assert stream.units[3].tolist() == [3] * 4 + [11] * 3 + [27] * 3
@@ -89,7 +89,7 @@ def test_the_smaller_network_computes_what_the_masked_one_does(name, fraction, s
     assert masked.layers == network.layers
     assert len(smaller) < len(network)
     assert smaller.macs < network.macs
-    found = bundles(network)
+    found = channel_groups(network)
     for layer, gone in removed_units(found, kept).items():
         kernel = network.kernels[layer]
         assert len(smaller.kernels[layer]) == len(kernel) - len(gone)
@@ -147,8 +147,8 @@ def mobile():
 
 
 def test_depthwise_filters_go_with_their_channels(mobile):
-    found = bundles(mobile)
-    assert {name: bundle.layers for name, bundle in found.items()} == {
+    found = channel_groups(mobile)
+    assert {name: group.layers for name, group in found.items()} == {
         "conv1": ("conv1", "conv3"),
         "conv2": ("conv2", "dw1"),
     }
@@ -172,11 +172,11 @@ def test_what_reads_all_channels_keeps_them(mobile):
         mobile.remove_units("fc1", [0])
 
 
-def test_two_bundles_with_the_same_first_layer(monkeypatch):
+def test_two_groups_with_the_same_first_layer(monkeypatch):
     links = [{0: 0, 1: 0}, {0: 1}, {0: 2, 1: 1}]
-    monkeypatch.setattr(remove, "linked_units", lambda content: links)
-    found = bundles(zoo.load("mlp"))
-    assert {name: bundle.units.tolist() for name, bundle in found.items()} == {
+    monkeypatch.setattr(remove, "coupled_units", lambda content: links)
+    found = channel_groups(zoo.load("mlp"))
+    assert {name: group.units.tolist() for name, group in found.items()} == {
         "fc1": [[0, 0], [2, 1]],
         "fc1_2": [[1]],
     }
@@ -263,7 +263,7 @@ def test_normalized_scores_of_two_layers_have_one_size():
 @pytest.mark.parametrize(
     ("kept", "words"),
     [
-        ({"fc9": np.ones(3, bool)}, "no bundle 'fc9': choose from fc1, fc2"),
+        ({"fc9": np.ones(3, bool)}, "no group 'fc9': choose from fc1, fc2"),
         ({"fc1": np.ones(300)}, "give as many bools"),
         ({"fc1": np.ones(299, bool)}, "fc1 has 300 channels"),
     ],

@@ -21,6 +21,9 @@ OWN = {"wording.py", "test_wording.py", "words.py"}
 # An identifier -> what the field calls it.
 IDENTIFIERS = {
     "Bundle": "ChannelGroup",
+    "bundle_scores": "group_scores",
+    "bundles": "channel_groups",
+    "check_soften": "check_softmax",
     "Channels": "DependencyGraph",
     "Claim": "CancelToken",
     "Coded": "CodebookTensor",

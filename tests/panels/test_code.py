@@ -219,12 +219,12 @@ def test_the_units_panels_code_has_the_scores_and_the_units(
     settings, capsys, small_test_set
 ):
     position, scope, said = run("units_panel", settings, capsys)
-    for bundle, kept in position.smaller.kept.items():
-        assert (scope["kept"][bundle] == kept).all()
-        scores = scope["scores"][bundle]
+    for group, kept in position.smaller.kept.items():
+        assert (scope["kept"][group] == kept).all()
+        scores = scope["scores"][group]
         assert scores.shape == kept.shape
         gone = [unit for unit, left in enumerate(kept) if not left]
-        assert f"{bundle} without {gone}\n" in said
+        assert f"{group} without {gone}\n" in said
 
 
 def test_code_by_loss_says_whether_the_losses_are_committed():

@@ -16,8 +16,8 @@ from labkit.common.split import Split
 from labkit.compress.repair.batch_norm import reestimate_channels
 from labkit.compress.units import (
     ChannelGroup,
-    bundle_scores,
-    bundles,
+    channel_groups,
+    group_scores,
     kernel_scores,
     mean_activations,
     remove_units,
@@ -35,7 +35,7 @@ IMAGES = 100  # calibration images that outputs are observed on
 class UnitPruned:
     """A network without some units.
 
-    kept: bundle -> bool (channels,), True = left, as for `units.remove_units`,
+    kept: group -> bool (channels,), True = left, as for `units.remove_units`,
     which made `network` of the network without the branches that had to go.
     """
 
@@ -43,12 +43,12 @@ class UnitPruned:
     kept: dict[str, np.ndarray]
 
 
-def bundle_names(name: str, blocks: tuple[str, ...] | None = None) -> tuple[str, ...]:
-    """The bundles of a network of the zoo, named as their first layers.
+def group_names(name: str, blocks: tuple[str, ...] | None = None) -> tuple[str, ...]:
+    """The channel groups of a network of the zoo, named as their first layers.
 
     blocks: the residual additions whose branches stay, None for all.
     """
-    return tuple(_bundles(_without_branches(zoo.load(name), blocks)))
+    return tuple(_channel_groups(_without_branches(zoo.load(name), blocks)))
 
 
 def block_names(name: str) -> tuple[str, ...]:
@@ -74,16 +74,16 @@ def prune_units(
     """A network of the zoo without its least units.
 
     criterion: one of UNIT_CRITERIA. fraction, scope: as for `labkit.prune.choose`.
-    layers: the bundles that lose units, None for all. blocks: the residual additions
+    layers: the groups that lose units, None for all. blocks: the residual additions
     whose branches stay, None for all. repaired: whether the channels that are left get
     their mean and deviation back, on calibration images. seed: of "random" scores.
     """
     base, scores = zoo.load(name), unit_scores(name, criterion, seed)
-    summed = bundle_scores(_bundles(_without_branches(base, blocks)), scores)
+    summed = group_scores(_channel_groups(_without_branches(base, blocks)), scores)
     if layers is not None:
-        summed = {bundle: s for bundle, s in summed.items() if bundle in layers}
+        summed = {group: s for group, s in summed.items() if group in layers}
     if scope == "global" and not UNIT_CRITERIA[criterion].one_loss:
-        summed = {bundle: units.normalized(s) for bundle, s in summed.items()}
+        summed = {group: units.normalized(s) for group, s in summed.items()}
     kept = units.choose(summed, fraction, scope)
     repairing = zoo.dataset(name).calibration.take(IMAGES) if repaired else None
     return UnitPruned(_small(base, blocks, kept, repairing), kept)
@@ -101,7 +101,7 @@ def _small(
     small = remove_units(network, kept)
     if repairing is None:
         return small
-    left = left_units(network, _bundles(network), kept)
+    left = left_units(network, _channel_groups(network), kept)
     return reestimate_channels(base, small, repairing.images, left)
 
 
@@ -130,10 +130,12 @@ def _by_outputs(
 
 
 def left_units(
-    network: Network, bundles: dict[str, ChannelGroup], kept: dict[str, np.ndarray]
+    network: Network,
+    channel_groups: dict[str, ChannelGroup],
+    kept: dict[str, np.ndarray],
 ) -> dict[str, np.ndarray]:
     """Layer -> the numbers of its units that are left, ascending."""
-    gone = removed_units(bundles, kept)
+    gone = removed_units(channel_groups, kept)
     return {
         layer: np.setdiff1d(np.arange(len(network.kernels[layer])), numbers)
         for layer, numbers in gone.items()
@@ -151,5 +153,5 @@ def _without_branches(network: Network, blocks: tuple[str, ...] | None) -> Netwo
 
 
 @cached
-def _bundles(network: Network) -> dict[str, ChannelGroup]:
-    return bundles(network)
+def _channel_groups(network: Network) -> dict[str, ChannelGroup]:
+    return channel_groups(network)

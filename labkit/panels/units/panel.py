@@ -73,7 +73,7 @@ def compute(settings: Settings, cancelled: Cancelled = never) -> Iterator[Positi
 
     Of the settings: criterion and scope are those of `budget.units`. fraction: of the
     units to remove, 0 to 1. blocks: the residual additions whose branches stay, None
-    for all. layers: bundles to take units from, None for all. channels: whether each
+    for all. layers: groups to take units from, None for all. channels: whether each
     channel left gets its mean and deviation back.
     """
     name = settings["network"]
@@ -92,8 +92,8 @@ def compute(settings: Settings, cancelled: Cancelled = never) -> Iterator[Positi
     yield from to_the_end(position, position.small, Position.slow_figures, cancelled)
 
 
-def _bundles(settings: Settings) -> tuple[str, ...]:
-    return units.bundle_names(settings["network"], settings["blocks"])
+def _channel_groups(settings: Settings) -> tuple[str, ...]:
+    return units.group_names(settings["network"], settings["blocks"])
 
 
 SPEC = PanelSpec(
@@ -119,7 +119,7 @@ SPEC = PanelSpec(
         Control(
             "layers",
             "Layers to take units from",
-            _bundles,
+            _channel_groups,
             several=True,
             advanced=True,
         ),

@@ -18,7 +18,7 @@ from labkit.prune.units import UNIT_CRITERIA
 _REPAIR_IMPORTS = """\
 from labkit.compress import left_units, reestimate_channels
 """
-_REPAIR_BEFORE = "left = left_units(small, bundles, kept)\n"
+_REPAIR_BEFORE = "left = left_units(small, channel_groups, kept)\n"
 _REPAIR = "small = reestimate_channels(network, small, images, left)\n"
 
 
@@ -83,8 +83,8 @@ network = zoo.load({settings["network"]!r})
 data = zoo.dataset({settings["network"]!r})
 {images if looks else ""}{_by_unit(settings)}
 small = network
-{_without_branches(settings)}bundles = compress.bundles(small)
-scores = compress.bundle_scores(bundles, by_unit)
+{_without_branches(settings)}channel_groups = compress.channel_groups(small)
+scores = compress.group_scores(channel_groups, by_unit)
 {_ranked(settings)}kept = prune.choose(scores, {settings["fraction"]}, \
 {settings["scope"]!r})
 for name, stay in kept.items():
@@ -121,7 +121,7 @@ def _without_branches(settings: Settings) -> str:
 
 
 def _ranked(settings: Settings) -> str:
-    """Which bundles are ranked, and in which unit, before any are chosen."""
+    """Which channel groups are ranked, and in which unit, before any are chosen."""
     layers, text = settings["layers"], ""
     if layers is not None:
         text += f"scores = {{name: scores[name] for name in {layers!r}}}\n"

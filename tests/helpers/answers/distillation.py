@@ -100,13 +100,13 @@ def teacher_in_itself(v, z, labels, t, alpha):
 
 
 RIGHT = {
-    "soften": [sharpened, by_differences],
+    "softmax": [sharpened, by_differences],
     "soft_loss": [by_entropies, from_log_sums],
     "distillation_loss": [in_one_line, image_by_image],
 }
 # A wrong answer, and part of what is true of it; "" for the neutral sentence.
 WRONG = {
-    "soften": [
+    "softmax": [
         (overflowing, "exp of a large logit overflows"),
         (overflow_as_zero, ""),
         (transposed_softmax, "runs over the images"),

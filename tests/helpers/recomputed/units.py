@@ -19,14 +19,14 @@ def direct(settings):
         blocks = settings["blocks"]
         if layer.kind == "ADD" and blocks is not None and layer.name not in blocks:
             small = small.remove_branch(layer.name)
-    bundles = structured.bundles(small)
-    ranked = structured.bundle_scores(bundles, scores_of(base, settings, images))
+    channel_groups = structured.channel_groups(small)
+    ranked = structured.group_scores(channel_groups, scores_of(base, settings, images))
     if settings["layers"] is not None:
         ranked = {name: ranked[name] for name in settings["layers"]}
     if settings["scope"] == "global" and settings["criterion"] != "taylor":
         ranked = {name: s / np.sqrt((s**2).sum()) for name, s in ranked.items()}
     kept = units.choose(ranked, settings["fraction"], settings["scope"])
-    gone = structured.removed_units(bundles, kept)
+    gone = structured.removed_units(channel_groups, kept)
     small = structured.remove_units(small, kept)
     if settings["channels"] == CHANNELS[1]:
         channels = {

@@ -83,7 +83,7 @@ def test_a_student_alone_begins_with_the_same_weights(small, monkeypatch):
         began.append((log["alpha"], model.student.get_weights()))
         return log
 
-    monkeypatch.setattr("labkit.train.fit.go_on", spy)
+    monkeypatch.setattr("labkit.train.fit.resume", spy)
     for alpha in (0.0, 0.9):
         distilling.run("mlp", "mlp", alpha, small / "run", 3)
     (alone, first), (taught, second) = began
