@@ -283,7 +283,7 @@ WORDS = (
     Term(
         "factor layers",
         "The smaller layers that run one after the other in place of one.",
-        instead=("parts", "taken apart"),
+        instead=("taken apart",),
     ),
     Term(
         "parameter ratio",

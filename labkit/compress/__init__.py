@@ -21,7 +21,7 @@ _FILES = {
     "deploy": "Deployed Unavailable deployable",
     "factorized": (
         "DATA_AWARE FACTORIZATIONS factorize_network decomposition factorizable_layers "
-        "factorize factorize_layer parts_at"
+        "factorize factorize_layer factorize_layers"
     ),
     "layer_inputs": "input_norms layer_hessian",
     "post_training": (

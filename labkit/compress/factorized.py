@@ -129,10 +129,10 @@ def factorize_network(
     ranks: layer -> rank. method: one of METHODS. observed: of this network, what the
     methods "responses" and "inputs" ask for. Raises ValueError for what does not fit.
     """
-    return factorize(network, parts_at(network, ranks, method, observed))
+    return factorize(network, factorize_layers(network, ranks, method, observed))
 
 
-def parts_at(
+def factorize_layers(
     network: Network,
     ranks: Mapping[str, Hashable],
     method: str = "svd",

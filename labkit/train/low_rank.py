@@ -76,7 +76,7 @@ def chosen(name: str, macs: float) -> tuple[dict, dict[str, tuple[FactorLayer, .
     images = zoo.dataset(name).calibration.images[:IMAGES]
     observed = observe(network, images, METHOD)
     ranks = plan_ranks(network, METHOD, by="product", most=macs, observed=observed)
-    return ranks, factorized.parts_at(network, ranks, METHOD, observed)
+    return ranks, factorized.factorize_layers(network, ranks, METHOD, observed)
 
 
 def factorized_model(

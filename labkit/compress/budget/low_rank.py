@@ -79,7 +79,7 @@ def _low(
         observed=observed,
         loss=losses and losses.layers,
     )
-    parts = factorized.parts_at(network, ranks, method, observed)
+    parts = factorized.factorize_layers(network, ranks, method, observed)
     return LowRank(factorized.factorize(network, parts), ranks, parts, observed)
 
 

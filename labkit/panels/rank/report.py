@@ -98,7 +98,7 @@ data = zoo.dataset({settings["network"]!r})
     network, {method!r}, {settings["parameter_ratio"]}, {settings["by"]!r},
     layers={settings["layers"]!r}, unit={unit!r}{seen}{loss},
 )
-parts = compress.parts_at(network, ranks, {method!r}{seen})
+parts = compress.factorize_layers(network, ranks, {method!r}{seen})
 for layer, rank in ranks.items():
     print(layer, "rank", rank, [part.kernel.shape for part in parts.get(layer, ())])
 low = compress.factorize(network, parts)
