@@ -9,6 +9,7 @@ says how far it holds.
 With it, choosing the bits is a multiple-choice knapsack problem: one width a layer, the
 least loss within the budget (Hubara et al. 2020, arXiv:2006.10518, solve the same by
 integer programming). Here it is solved exactly, for all budgets at once, and greedily.
+Ranks within a budget of MACs are the same problem (`labkit.lowrank.by_loss`).
 """
 
 from collections.abc import Sequence

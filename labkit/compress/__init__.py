@@ -10,7 +10,7 @@ from labkit.common.door import door
 _FILES = {
     "activations": "RULES calibrate fake_quantize_activations",
     "budget.bits": "bit_options committed_runs mixed_precision",
-    "budget.filters": "NAMES unit_macs",
+    "budget.filters": "NAMES filters_to_remove unit_macs",
     "budget.low_rank": "low_rank_network methods",
     "budget.rank_costs": "break_even measured_break_even rank_for",
     "budget.rank_sensitivity": "committed_rank_losses rank_losses",

@@ -89,7 +89,7 @@ def mean_activations(
 def group_scores(
     found: Mapping[str, ChannelGroup], scores: Mapping[str, np.ndarray]
 ) -> dict[str, np.ndarray]:
-    """Bundle -> the sum of its layers' scores for each channel, float64 (channels,).
+    """Group -> the sum of its layers' scores for each channel, float64 (channels,).
 
     found: as `channel_groups` returns it. scores: layer -> (units,).
 

@@ -3,8 +3,8 @@
 Singular values, principal directions of what a layer reads or answers, Tucker-2 and CP
 for kernels, what a rank costs and loses, and which ranks a budget buys. Kernels lie as
 LiteRT has them: dense (out, in), convolution (out, height, width, in).
-`labkit.compress.quantized` puts the smaller layers into model files, where they run one
-after the other. They are never multiplied back: that gives the old size and the old
+`labkit.compress.factorized` puts the smaller layers into model files, where they run
+one after the other. They are never multiplied back: that gives the old size and the old
 cost.
 """
 

@@ -129,7 +129,7 @@ def by_loss(
     {'fc1': 1, 'fc2': 2}
 
     loss: layer -> one increase for each of its choices, the other layers being whole:
-    0 for the last one. Solved as `labkit.common.exact` does. Raises ValueError
+    0 for the last one. Solved by `labkit.common.knapsack.exact`. Raises ValueError
     where not even the cheapest ranks fit.
     """
     check_budget(layers, budget)

@@ -3,8 +3,8 @@
 A score says how much a weight matters: the larger, the longer it is kept. A mask is a
 bool array in the shape of the weights, True = kept. Scores, masks of an exact count,
 thresholds, patterns such as 2 of every 4, schedules, whole units, and optimal brain
-surgeon, which lets the other weights make up for the one removed.
-`labkit.compress.quantized` puts masks on networks and takes units out of them.
+surgeon, which lets the other weights make up for the one removed. `labkit.compress`
+puts masks on networks (`pruned`) and takes units out of them (`units`).
 """
 
 from labkit.prune.brain_surgeon import obs_scores, obs_update

@@ -56,7 +56,7 @@ def test_a_lesson_s_kernel_and_its_child_are_seen(tmp_path, monkeypatch, capsys)
     row = capsys.readouterr().out.splitlines()[-1]
     kernel, child, together = (int(cell) for cell in row.strip("| ").split(" | ")[1:])
     assert kernel > 60 and 100 < child < 300
-    assert kernel + child >= together > kernel
+    assert kernel + child + 1 >= together > kernel  # rounded, each
 
 
 def test_a_lesson_that_is_not_there_is_named():

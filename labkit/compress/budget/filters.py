@@ -3,11 +3,11 @@
 Only the first convolution of each block loses filters: its outputs are read by the
 second one alone, so that the residual additions keep their shape (Li et al. 2017,
 arXiv:1608.08710, sec. 3.3). Which ones is decided by the loss on calibration images:
-each filter's first-order Taylor score (`labkit.prune.gradients`) per MAC that it costs.
-On validation images, before any further training, that keeps more of resnet20's
-accuracy than eight other choices, norms and chance among them; on resnet8 a fixed share
-of each layer keeps more, ranked by the same score
-(`python -m experiments.prune.filters`).
+each filter's first-order Taylor score (summed by `labkit.train.weight_gradients`, read
+by `zoo.gradients`) per MAC that it costs. On validation images, before any further
+training, that keeps more of resnet20's accuracy than eight other choices, norms and
+chance among them; on resnet8 a fixed share of each layer keeps more, ranked by the same
+score (`python -m experiments.prune.filters`).
 """
 
 from labkit import zoo

@@ -137,7 +137,7 @@ def committed_rank_losses(
 
 
 def is_committed(network: Network, method: str, unit: str = "macs") -> bool:
-    """Whether `committed` finds losses of this network by this method, in this unit."""
+    """Whether `committed_rank_losses` finds losses by this method, in this unit."""
     try:
         committed_rank_losses(network, method, unit)
     except NetworkError:

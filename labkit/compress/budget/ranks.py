@@ -139,7 +139,7 @@ def plan_ranks(
     if row.needs == "losses":
         if loss is None:
             raise ValueError(
-                "by 'loss' needs loss=, as `rank_sensitivity` of labkit.compress has it"
+                "by 'loss' needs loss=, the `layers` of labkit.compress.rank_losses"
             )
         found = {layer: loss[layer][0] for layer in names}
     else:

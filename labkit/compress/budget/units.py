@@ -35,8 +35,8 @@ IMAGES = 100  # calibration images that outputs are observed on
 class UnitPruned:
     """A network without some units.
 
-    kept: group -> bool (channels,), True = left, as for `units.remove_units`,
-    which made `network` of the network without the branches that had to go.
+    kept: group -> bool (channels,), True = left, as for `remove_units`, which
+    made `network` of the network without the branches that had to go.
     """
 
     network: Network

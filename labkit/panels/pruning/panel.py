@@ -12,7 +12,8 @@ file that a runtime takes as it is, and its latency is measured.
 
 The surgeon compensates as well: the weights that are left move to make up for the
 removed ones, and both files have these. A network with a depthwise layer does not
-offer it. Its scores take time once for each layer (`pruning_scores`), and are kept.
+offer it. Its scores take time once for each layer (`labkit.compress.criteria`), and are
+kept.
 """
 
 from collections.abc import Iterator
