@@ -1,100 +1,42 @@
-"""`python -m labkit`: lessons, networks, data. `python -m labkit train NAME`: train."""
+"""`python -m labkit`: lessons, networks, data. `python -m labkit lab`: open the lab.
 
-import argparse
-import sys
-from pathlib import Path
-
-from labkit import zoo
-from labkit.common.exits import in_one_sentence
-from labkit.common.file_errors import FileError
-from labkit.common.reading import read_json
-from labkit.model.graph import NetworkError
-from labkit.train.commands.table import COMMANDS
-from labkit.zoo import datasets
-
-NOTEBOOKS = datasets.ROOT / "notebooks"
-SOURCES = """\
-mnist     60,000 training and 10,000 test images, all of them in data/.
-          LeCun, Cortes, Burges; CC BY-SA 3.0.
-cifar10   10,000 of the 50,000 training and all 10,000 test images in data/; the others
-          come from the folder LABKIT_DATA, the cache, or the official archive.
-          Krizhevsky 2009, Learning Multiple Layers of Features from Tiny Images.
+Runs with nothing installed, and is read by any Python 3: the first thing it does is to
+refuse one that is too old or too new.
 """
 
+import sys
 
-def heading(notebook: Path) -> str:
-    """The first heading of a notebook, without its marks."""
-    remedy = datasets.restore(notebook)
-    for cell in read_json(notebook, {"cells": [{"cell_type": str}]}, remedy)["cells"]:
-        for line in "".join(cell["source"]).splitlines():
-            if cell["cell_type"] == "markdown" and line.startswith("#"):
-                return line.lstrip("# ")
-    raise ValueError(f"{notebook} has no heading: begin it with a cell '# Verb a noun'")
+PYTHONS = ((3, 11), (3, 12), (3, 13))
+WRONG_PYTHON = (
+    "This lab needs Python 3.11, 3.12 or 3.13, and {} is {}.{}: name another one, as "
+    'in "make lab PYTHON=python3.12" or "python3.12 -m labkit lab"'
+)
 
 
-def lessons(folder: Path = NOTEBOOKS) -> list[str]:
-    """A line a lesson, in order: the notebook's file and its heading."""
-    return [
-        f"{path.stem:<30}{heading(path)}" for path in sorted(folder.glob("*.ipynb"))
-    ]
+def main(arguments=None):
+    """Install and open the lab, or do what `command_line` offers.
 
+    arguments: as after `python -m labkit`; of this process, where there are none.
+    """
+    version = sys.version_info[:2]
+    if version not in PYTHONS:
+        sys.exit(WRONG_PYTHON.format(sys.executable, *version))
+    from labkit.common import installation
 
-def networks() -> list[str]:
-    """A line a network: data set, accuracy on the test images, bytes of its file."""
-    return [f"{name:<10}{_facts(name)}" for name in zoo.NAMES]
-
-
-def _facts(name: str) -> str:
-    try:
-        record = zoo.record(name)
-    except NetworkError as error:
-        return f"{error}, or train it: python -m labkit train {name}"
-    accuracy, size_bytes = record["test_accuracy"], record["size_bytes"]
-    return f"{record['dataset']:<10}{accuracy:8.2%}{size_bytes:>12,} bytes"
-
-
-def overview() -> str:
-    """What `python -m labkit` prints."""
-    parts = {
-        "Lessons, in notebooks/ (`make lab` opens the first)": lessons(),
-        "Networks, in data/models/: accuracy on the test images, file size": networks(),
-        "Data": SOURCES.splitlines(),
-    }
-    return "\n\n".join("\n  ".join([title, *lines]) for title, lines in parts.items())
-
-
-def main(arguments: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(
-        "python -m labkit", description="Without a command: what the lab holds."
-    )
-    commands = parser.add_subparsers(dest="command")
-    for command in COMMANDS:
-        command.add_to(commands)
-    given = parser.parse_args(arguments)
-    if given.command is None:
-        print(overview())
+    words = sys.argv[1:] if arguments is None else arguments
+    if words[:1] and words[0] in installation.COMMANDS:
+        installation.main(words)
         return
     try:
-        given.row.check(given)
-    except ValueError as error:
-        parser.error(str(error))
-    line = " ".join(sys.argv[1:] if arguments is None else arguments)
-    end = _interrupted(line, given.row.resumes)
-    with in_one_sentence(end, (FileError, NetworkError)):
-        try:
-            given.row.run(given)
-        except ModuleNotFoundError as error:
-            parser.error(f"training needs {error.name}: pip install -e '.[train]'")
-
-
-def _interrupted(line: str, resumes: bool) -> str:
-    """The message after Ctrl-C, of a command line."""
-    if not resumes:
-        return f"stopped, and nothing is kept: `python -m labkit {line}` begins anew"
-    return (
-        f"stopped: `python -m labkit {line}` goes on after the last whole epoch, which "
-        f"is kept in {zoo.RUNS}"
-    )
+        from labkit.train.commands import command_line
+    except ModuleNotFoundError as error:
+        if error.name.startswith("labkit"):
+            raise
+        sys.exit(
+            f"{sys.executable} has no {error.name}: `python -m labkit setup` installs "
+            f"everything, then start {installation.python_of('.venv')} -m labkit"
+        )
+    command_line.main(words)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,338 @@
+"""The lab's own environment in `.venv`: what it holds, and how it comes to be whole.
+
+Standard library alone, since it runs before anything is installed. Two stamps in
+`.venv` say what is whole: `installed` (what a learner needs) and `installed-dev` (also
+what tests and style need). A stamp holds the digest of the files that the packages come
+from. It goes before anything is touched and comes back last, so that an environment
+that was interrupted at any point has none, and is made anew.
+
+The packages come by uv where there is one on the PATH or in the registry, else by pip.
+Both ask the registries that pip is set up for, and install the versions that
+constraints.txt pins.
+"""
+
+import argparse
+import ast
+import hashlib
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from labkit.common.exits import in_one_sentence
+
+ROOT = Path(__file__).resolve().parents[2]
+INPUTS = ("pyproject.toml", "constraints.txt", "binder/overrides.json")
+EXTRAS = "train,lab"
+COMMANDS = {
+    "lab": "install what is missing and open JupyterLab with the other arguments",
+    "setup": "install what is missing; --dev: also what tests and style need",
+}
+FIRST = "notebooks/00_the_bench.ipynb"
+SETTINGS = "share/jupyter/lab/settings"
+# For building one's own C++ operations, which the lab does not; a sixth of its bytes.
+HEADERS = "tensorflow/include"
+
+# pip's settings that uv takes as options of the same name, and those it reads.
+REGISTRIES = ("index-url", "extra-index-url", "find-links", "trusted-host")
+VARIABLES = {
+    "cert": "SSL_CERT_FILE",
+    "timeout": "UV_HTTP_TIMEOUT",
+    "default-timeout": "UV_HTTP_TIMEOUT",
+}
+SCOPES = ("global", "user", "site", "install", ":env:")  # later ones win
+FOR_PIP = {"PIP_USER": "0", "PIP_REQUIRE_VIRTUALENV": "0", "PIP_NO_INPUT": "1"}
+
+
+class InstallationError(Exception):
+    """What could not be installed, in one sentence that says what to do."""
+
+
+def python_of(venv: str | Path, system: str = os.name) -> Path:
+    """The interpreter of an environment. system: as `os.name`.
+
+    >>> python_of(".venv", "posix").as_posix(), python_of(".venv", "nt").as_posix()
+    ('.venv/bin/python', '.venv/Scripts/python.exe')
+    """
+    place = "Scripts/python.exe" if system == "nt" else "bin/python"
+    return Path(venv, place)
+
+
+def packages_of(venv: Path) -> list[Path]:
+    """The folders of an environment that packages are in (Windows has no version)."""
+    found = {*venv.glob("lib/python*/site-packages"), *venv.glob("Lib/site-packages")}
+    return sorted(found)
+
+
+def digest(root: Path) -> str:
+    """SHA-256 of the files that the packages and settings come from, as 64 digits."""
+    parts = [hashlib.sha256((root / file).read_bytes()).digest() for file in INPUTS]
+    return hashlib.sha256(b"".join(parts)).hexdigest()
+
+
+def count(root: Path, dev: bool) -> int:
+    """How many packages are pinned, on all platforms together: the most to install."""
+    file = "constraints.txt" if dev else "binder/requirements.txt"
+    lines = (root / file).read_text("utf-8").splitlines()
+    return sum(
+        bool(line.strip()) and not line.lstrip().startswith("#") for line in lines
+    )
+
+
+def pip_settings(listed: str) -> dict[str, list[str]]:
+    """What `pip config list` printed, as setting -> its values.
+
+    >>> pip_settings("global.timeout='9'\\n:env:.find-links='a b'\\nuser.timeout='8'")
+    {'timeout': ['8'], 'find-links': ['a', 'b']}
+    """
+    found: dict[str, tuple[int, list[str]]] = {}
+    for line in listed.splitlines():
+        key, equals, value = line.partition("=")
+        scope, _, name = key.rpartition(".")
+        if not equals or scope not in SCOPES:
+            continue
+        rank = SCOPES.index(scope)
+        if rank >= found.get(name, (0,))[0]:
+            found[name] = rank, str(ast.literal_eval(value)).split()
+    return {name: values for name, (_, values) in found.items()}
+
+
+def for_uv(
+    settings: dict[str, list[str]], environ: dict[str, str]
+) -> tuple[list[str], dict[str, str]]:
+    """uv's options and variables for pip's settings, so that both ask the same places.
+
+    What `environ` says to uv already stays; with an address of its own, uv gets none of
+    pip's.
+
+    >>> for_uv({"index-url": ["https://a"], "timeout": ["9"]}, {})
+    (['--index-url', 'https://a'], {'UV_HTTP_TIMEOUT': '9'})
+    """
+    variables = {
+        variable: settings[name][0]
+        for name, variable in VARIABLES.items()
+        if settings.get(name) and variable not in environ
+    }
+    if any(name.startswith(("UV_INDEX", "UV_DEFAULT_INDEX")) for name in environ):
+        return [], variables
+    words = []
+    for name in REGISTRIES:
+        for value in settings.get(name, ()):
+            words += [f"--{name}", value]
+    if settings.get("no-index", ["0"])[0].lower() in ("1", "true", "yes", "on"):
+        words.append("--no-index")
+    if "extra-index-url" in settings:  # the version is what counts, as for pip
+        words += ["--index-strategy", "unsafe-best-match"]
+    return words, variables
+
+
+class Installation:
+    """The environment of one checkout of the lab.
+
+    root: the checkout. say: called with each line that tells how far it is. run: called
+    with a command and the variables of its environment, returns its exit code.
+    """
+
+    def __init__(self, root: Path = ROOT, say=None, run=None):
+        self.root = root
+        self.venv = root / ".venv"
+        self.python = python_of(self.venv)
+        self.stamp = self.venv / "installed"
+        self.stamp_dev = self.venv / "installed-dev"
+        self.say = say or (lambda line: print(line, flush=True))
+        self.run = run or self._run
+
+    def is_whole(self) -> bool:
+        """Whether the last installation, of these versions or older ones, ended."""
+        return self.python.exists() and len(_text(self.stamp)) == 64
+
+    def is_current(self, dev: bool) -> bool:
+        """Whether nothing is to be done."""
+        stamps = [self.stamp, self.stamp_dev] if dev else [self.stamp]
+        now = digest(self.root)
+        return self.is_whole() and all(_text(stamp) == now for stamp in stamps)
+
+    def ensure(self, dev: bool = False) -> None:
+        """Install what is missing. dev: also what tests and style need.
+
+        Raises InstallationError.
+        """
+        if self.is_current(dev):
+            return
+        begin, whole, now = time.monotonic(), self.is_whole(), digest(self.root)
+        self.stamp_dev.unlink(missing_ok=True)
+        self.stamp.unlink(missing_ok=True)
+        version = "{}.{}.{}".format(*sys.version_info)
+        if whole:
+            self.say(
+                "1 of 4: the environment .venv is there, and is brought up to date"
+            )
+        else:
+            self.say(f"1 of 4: makes the environment .venv with Python {version}")
+            self._make_environment()
+        self._install(dev)
+        self.say("4 of 4: puts JupyterLab's settings in place")
+        self._settings()
+        self._leave_headers_out()
+        self._write(self.stamp, now)
+        if dev:
+            self._write(self.stamp_dev, now)
+        self.say(f"installed in {time.monotonic() - begin:.0f} seconds")
+
+    def _make_environment(self) -> None:
+        # Without pip, which uv does not need: that would take the longest here.
+        command = [sys.executable, "-m", "venv", "--clear", "--without-pip", self.venv]
+        self._must(command, f"{sys.executable} could not make the environment .venv")
+
+    def _install(self, dev: bool) -> None:
+        what = f"up to {count(self.root, dev)} packages"
+        wanted = ["--constraint", "constraints.txt"]
+        wanted += ["--editable", f".[{EXTRAS},dev]" if dev else f".[{EXTRAS}]"]
+        # Python compiles what it imports; where it may not keep that, now.
+        compiled = sys.dont_write_bytecode
+        uv = self._uv()
+        if uv:
+            self.say(f"3 of 4: downloads and installs {what} with uv")
+            options, variables = for_uv(
+                pip_settings(self._pip_config()), dict(os.environ)
+            )
+            command = [uv, "pip", "install", "--python", self.python, *options]
+            command += ["--compile-bytecode"] if compiled else []
+            code = self.run([*command, *wanted, "pip"], variables)
+            shutil.rmtree(self.venv / "uv", ignore_errors=True)
+            if code == 0:
+                return
+            self.say(f"uv ended with exit code {code}, see above: pip installs instead")
+        self.say(f"3 of 4: downloads and installs {what} with pip, some minutes")
+        self._must_have_pip()
+        command = [self.python, "-m", "pip", "install", "--disable-pip-version-check"]
+        command += [] if compiled else ["--no-compile"]
+        self._must([*command, *wanted], "pip could not install the packages")
+
+    def _uv(self) -> str | None:
+        """uv's path: from the PATH, or from the registry for this time only."""
+        found = shutil.which("uv")
+        if found:
+            self.say(f"2 of 4: uv is there, {found}")
+            return found
+        self.say("2 of 4: downloads uv, which installs faster than pip")
+        folder = self.venv / "uv"
+        pip = sys.executable
+        if importlib.util.find_spec("pip") is None:
+            self._must_have_pip()
+            pip = self.python
+        shutil.rmtree(folder, ignore_errors=True)
+        code = self.run(
+            [pip, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+            + ["--no-compile", "--target", folder, "uv"],
+            FOR_PIP,
+        )
+        uv = shutil.which("uv", path=str(folder / "bin"))
+        if code or uv is None:
+            self.say("uv cannot be had from the registry: pip installs instead")
+            return None
+        return uv
+
+    def _must_have_pip(self) -> None:
+        """Put pip into the environment, from what Python carries."""
+        if any((folder / "pip").exists() for folder in packages_of(self.venv)):
+            return
+        self._must(
+            [self.python, "-m", "ensurepip", "--default-pip"],
+            f"{sys.executable} has no pip to give: install its venv module (on Debian "
+            "and Ubuntu `apt install python{}.{}-venv`)".format(*sys.version_info),
+        )
+
+    def _pip_config(self) -> str:
+        """What `pip config list` prints, or nothing where this Python has no pip."""
+        if importlib.util.find_spec("pip") is None:
+            return ""
+        command = [sys.executable, "-m", "pip", "config", "list"]
+        return subprocess.run(command, capture_output=True, text=True).stdout
+
+    def _settings(self) -> None:
+        folder = self.venv / SETTINGS
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copy(self.root / "binder" / "overrides.json", folder)
+
+    def _leave_headers_out(self) -> None:
+        for folder in packages_of(self.venv):
+            headers = folder / HEADERS
+            if headers.is_dir():
+                size = sum(file.lstat().st_size for file in headers.rglob("*"))
+                self.say(
+                    f"        leaves out {size / 1e6:.0f} MB of {HEADERS}, which only "
+                    "building one's own C++ operations needs"
+                )
+                shutil.rmtree(headers)
+
+    def _write(self, stamp: Path, text: str) -> None:
+        partial = stamp.with_suffix(".partial")
+        partial.write_text(text)
+        os.replace(partial, stamp)
+
+    def _must(self, command: Sequence, sentence: str) -> None:
+        if self.run(command, FOR_PIP):
+            raise InstallationError(
+                f"{sentence}, see above; the same command begins anew"
+            )
+
+    def _run(self, command: Sequence, variables: dict[str, str]) -> int:
+        words = [str(word) for word in command]
+        try:
+            return subprocess.run(
+                words, cwd=self.root, env=os.environ | variables
+            ).returncode
+        except OSError as error:
+            raise InstallationError(f"{words[0]} does not start: {error}") from error
+
+
+def _text(stamp: Path) -> str:
+    return stamp.read_text("utf-8").strip() if stamp.is_file() else ""
+
+
+def lab_command(python: Path, arguments: Iterable[str], is_root: bool) -> list[str]:
+    """The command that opens JupyterLab at the first lesson.
+
+    >>> lab_command(Path("python"), ["--no-browser"], is_root=False)[1:4]
+    ['-m', 'jupyter', 'lab']
+    """
+    root = ["--allow-root"] if is_root else []
+    first = f"--LabApp.default_url=/lab/tree/{FIRST}"
+    return [str(python), "-m", "jupyter", "lab", *root, first, *arguments]
+
+
+def become(command: list[str], folder: Path) -> None:
+    """Run a command in a folder in place of this process, with its exit code."""
+    os.chdir(folder)
+    sys.stdout.flush()
+    if os.name == "posix":
+        os.execv(command[0], command)
+    import signal
+
+    with subprocess.Popen(command) as child:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the child
+        sys.exit(child.wait())
+
+
+def main(words: list[str]) -> None:
+    """`lab …` or `setup [--dev]`, as after `python -m labkit`."""
+    command, *arguments = words
+    dev = False
+    if command == "setup":
+        parser = argparse.ArgumentParser(
+            "python -m labkit setup", description=COMMANDS["setup"]
+        )
+        parser.add_argument("--dev", action="store_true")
+        dev = parser.parse_args(arguments).dev
+    lab = Installation()
+    stopped = "stopped: the same command begins the installation anew"
+    with in_one_sentence(stopped, (InstallationError,)):
+        lab.ensure(dev)
+    if command == "lab":
+        is_root = hasattr(os, "geteuid") and os.geteuid() == 0
+        become(lab_command(lab.python, arguments, is_root), lab.root)
