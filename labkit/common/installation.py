@@ -12,11 +12,11 @@ constraints.txt pins.
 """
 
 import argparse
-import ast
 import hashlib
 import importlib.util
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -24,6 +24,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from labkit.common.exits import in_one_sentence
+from labkit.common.uv_options import for_uv, pip_config, pip_settings
 
 ROOT = Path(__file__).resolve().parents[2]
 INPUTS = ("pyproject.toml", "constraints.txt", "binder/overrides.json")
@@ -37,15 +38,11 @@ SETTINGS = "share/jupyter/lab/settings"
 # For building one's own C++ operations, which the lab does not; a sixth of its bytes.
 HEADERS = "tensorflow/include"
 
-# pip's settings that uv takes as options of the same name, and those it reads.
-REGISTRIES = ("index-url", "extra-index-url", "find-links", "trusted-host")
-VARIABLES = {
-    "cert": "SSL_CERT_FILE",
-    "timeout": "UV_HTTP_TIMEOUT",
-    "default-timeout": "UV_HTTP_TIMEOUT",
+FOR_PIP = {
+    "PIP_USER": "0",
+    "PIP_REQUIRE_VIRTUALENV": "0",
+    "PIP_ROOT_USER_ACTION": "ignore",
 }
-SCOPES = ("global", "user", "site", "install", ":env:")  # later ones win
-FOR_PIP = {"PIP_USER": "0", "PIP_REQUIRE_VIRTUALENV": "0", "PIP_NO_INPUT": "1"}
 
 
 class InstallationError(Exception):
@@ -81,53 +78,6 @@ def count(root: Path, dev: bool) -> int:
     return sum(
         bool(line.strip()) and not line.lstrip().startswith("#") for line in lines
     )
-
-
-def pip_settings(listed: str) -> dict[str, list[str]]:
-    """What `pip config list` printed, as setting -> its values.
-
-    >>> pip_settings("global.timeout='9'\\n:env:.find-links='a b'\\nuser.timeout='8'")
-    {'timeout': ['8'], 'find-links': ['a', 'b']}
-    """
-    found: dict[str, tuple[int, list[str]]] = {}
-    for line in listed.splitlines():
-        key, equals, value = line.partition("=")
-        scope, _, name = key.rpartition(".")
-        if not equals or scope not in SCOPES:
-            continue
-        rank = SCOPES.index(scope)
-        if rank >= found.get(name, (0,))[0]:
-            found[name] = rank, str(ast.literal_eval(value)).split()
-    return {name: values for name, (_, values) in found.items()}
-
-
-def for_uv(
-    settings: dict[str, list[str]], environ: dict[str, str]
-) -> tuple[list[str], dict[str, str]]:
-    """uv's options and variables for pip's settings, so that both ask the same places.
-
-    What `environ` says to uv already stays; with an address of its own, uv gets none of
-    pip's.
-
-    >>> for_uv({"index-url": ["https://a"], "timeout": ["9"]}, {})
-    (['--index-url', 'https://a'], {'UV_HTTP_TIMEOUT': '9'})
-    """
-    variables = {
-        variable: settings[name][0]
-        for name, variable in VARIABLES.items()
-        if settings.get(name) and variable not in environ
-    }
-    if any(name.startswith(("UV_INDEX", "UV_DEFAULT_INDEX")) for name in environ):
-        return [], variables
-    words = []
-    for name in REGISTRIES:
-        for value in settings.get(name, ()):
-            words += [f"--{name}", value]
-    if settings.get("no-index", ["0"])[0].lower() in ("1", "true", "yes", "on"):
-        words.append("--no-index")
-    if "extra-index-url" in settings:  # the version is what counts, as for pip
-        words += ["--index-strategy", "unsafe-best-match"]
-    return words, variables
 
 
 class Installation:
@@ -197,9 +147,7 @@ class Installation:
         uv = self._uv()
         if uv:
             self.say(f"3 of 4: downloads and installs {what} with uv")
-            options, variables = for_uv(
-                pip_settings(self._pip_config()), dict(os.environ)
-            )
+            options, variables = for_uv(pip_settings(pip_config()), dict(os.environ))
             command = [uv, "pip", "install", "--python", self.python, *options]
             command += ["--compile-bytecode"] if compiled else []
             code = self.run([*command, *wanted, "pip"], variables)
@@ -233,6 +181,7 @@ class Installation:
         )
         uv = shutil.which("uv", path=str(folder / "bin"))
         if code or uv is None:
+            shutil.rmtree(folder, ignore_errors=True)
             self.say("uv cannot be had from the registry: pip installs instead")
             return None
         return uv
@@ -246,13 +195,6 @@ class Installation:
             f"{sys.executable} has no pip to give: install its venv module (on Debian "
             "and Ubuntu `apt install python{}.{}-venv`)".format(*sys.version_info),
         )
-
-    def _pip_config(self) -> str:
-        """What `pip config list` prints, or nothing where this Python has no pip."""
-        if importlib.util.find_spec("pip") is None:
-            return ""
-        command = [sys.executable, "-m", "pip", "config", "list"]
-        return subprocess.run(command, capture_output=True, text=True).stdout
 
     def _settings(self) -> None:
         folder = self.venv / SETTINGS
@@ -306,14 +248,12 @@ def lab_command(python: Path, arguments: Iterable[str], is_root: bool) -> list[s
     return [str(python), "-m", "jupyter", "lab", *root, first, *arguments]
 
 
-def become(command: list[str], folder: Path) -> None:
+def become(command: list[str], folder: Path, system: str = os.name) -> None:
     """Run a command in a folder in place of this process, with its exit code."""
     os.chdir(folder)
     sys.stdout.flush()
-    if os.name == "posix":
+    if system == "posix":
         os.execv(command[0], command)
-    import signal
-
     with subprocess.Popen(command) as child:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the child
         sys.exit(child.wait())
