@@ -1,5 +1,6 @@
 """`python -m labkit` says what the lab holds, and starts a training."""
 
+import ast
 import json
 import re
 import signal
@@ -10,11 +11,12 @@ from types import SimpleNamespace
 import pytest
 
 import labkit.train.commands
-from labkit import __main__ as command
-from labkit import zoo
+from labkit import __main__, zoo
+from labkit.common import installation
 from labkit.common.file_errors import FileError
 from labkit.compress.post_training import Setting
 from labkit.model.graph import NetworkError
+from labkit.train.commands import command_line as command
 
 
 def test_overview_names_lessons_networks_and_data():
@@ -29,6 +31,46 @@ def test_overview_names_lessons_networks_and_data():
         facts = rf"{record['dataset']} +{record['test_accuracy']:.2%} +{size_bytes:,}"
         assert re.search(rf"{name} +{facts} bytes", done.stdout)
     assert "Krizhevsky 2009" in done.stdout and "LeCun" in done.stdout
+
+
+@pytest.mark.parametrize("version", [(3, 8), (3, 10), (3, 14), (4, 0)])
+def test_another_python_gets_one_sentence(monkeypatch, version):
+    monkeypatch.setattr(sys, "version_info", (*version, 1))
+    with pytest.raises(SystemExit) as end:
+        __main__.main(["lab"])
+    named = f"{sys.executable} is {version[0]}.{version[1]}: name another one"
+    assert named in end.value.code and "\n" not in end.value.code
+
+
+def test_an_old_python_can_read_that_sentence():
+    for file in ("__init__.py", "__main__.py"):
+        source = (zoo.ROOT / "labkit" / file).read_text("utf-8")
+        ast.parse(source, feature_version=(3, 6))
+
+
+def bare(*arguments: str) -> subprocess.CompletedProcess:
+    """`python -m labkit` of a Python that has nothing installed."""
+    return subprocess.run(
+        [sys.executable, "-S", "-m", "labkit", *arguments],
+        cwd=zoo.ROOT,
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_without_packages_one_can_install_and_is_told_so():
+    assert "--dev" in bare("setup", "--help").stdout
+    done = bare("train", "mlp")
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert "has no numpy: `python -m labkit setup` installs everything" in done.stderr
+
+
+def test_installing_is_listed_beside_the_trainings(capsys):
+    with pytest.raises(SystemExit):
+        __main__.main(["--help"])
+    listed = capsys.readouterr().out
+    for name, line in installation.COMMANDS.items():
+        assert re.search(rf"^    {name} +{line[:20]}", listed, re.MULTILINE)
 
 
 def test_train_passes_name_and_seed_on(monkeypatch):

@@ -1,4 +1,4 @@
-"""The Makefile and the scripts: what runs, and what a wrong Python gets."""
+"""The Makefile and the scripts: what a target installs, starts, and how it recovers."""
 
 import ensurepip
 import os
@@ -9,126 +9,122 @@ from pathlib import Path
 
 import pytest
 
-import labkit
+from labkit.common import installation
 
-ROOT = Path(labkit.__file__).resolve().parent.parent
-PYTHONS = ("3.11", "3.12", "3.13")
+ROOT = installation.ROOT
+FILES = (
+    "Makefile",
+    "pyproject.toml",
+    "constraints.txt",
+    "binder/overrides.json",
+    "binder/requirements.txt",
+    "labkit/__init__.py",
+    "labkit/__main__.py",
+    *(
+        f"labkit/common/{name}.py"
+        for name in ("__init__", "door", "exits", "installation", "uv_options")
+    ),
+)
+# Stands in for uv: instead of packages, modules that print what they were started with.
+# A file named `kill` makes it end the installation as a loss of power does.
+UV = """\
+#!/bin/sh
+echo "$@" >>uv.log
+packages=$(echo .venv/lib/python*/site-packages)
+mkdir -p $packages/tensorflow/include
+echo "import sys; print('jupyter', *sys.argv[1:])" >$packages/jupyter.py
+if test -e kill; then kill -KILL $PPID; exit; fi
+echo "import sys; print('pytest', *sys.argv[1:])" >$packages/pytest.py
+"""
 
 
 @pytest.fixture
 def fresh(tmp_path):
-    """A folder with the files that the Makefile reads, and nothing installed."""
-    (tmp_path / "binder").mkdir()
-    for file in (
-        "Makefile",
-        "pyproject.toml",
-        "constraints.txt",
-        "binder/overrides.json",
-    ):
+    """A folder with the files that an installation reads, and nothing installed."""
+    for file in FILES:
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / file, tmp_path / file)
     return tmp_path
 
 
-def make(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
-    outer = ("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "PYTHON", "ARGS")
-    environment = {k: v for k, v in os.environ.items() if k not in outer}
-    return subprocess.run(
-        ["make", *arguments],
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-    )
-
-
-def fake_python(folder: Path, version: str, has_venv: bool) -> str:
-    """A stand-in for an interpreter: it answers the Makefile's two questions."""
-    path = folder / "python"
-    path.write_text(
-        "#!/bin/sh\n"
-        'case "$2" in\n'
-        f"*version_info*) echo {version};;\n"
-        f"*ensurepip*) {'echo yes' if has_venv else 'exit 1'};;\n"
-        "*) echo it was started >&2; exit 1;;\n"
-        "esac\n"
-    )
+@pytest.fixture
+def uv(fresh):
+    """The folder's stand-in for uv, on the PATH of `started`."""
+    path = fresh / "tools" / "uv"
+    path.parent.mkdir()
+    path.write_text(UV)
     path.chmod(0o755)
-    return f"PYTHON={path}"
+    return path
+
+
+def started(folder: Path, *command: str) -> subprocess.CompletedProcess:
+    """Run a command there, outside of any other make, with the folder's tools first."""
+    outer = ("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "PYTHON", "ARGS", "PYTHONPATH")
+    environment = {k: v for k, v in os.environ.items() if k not in outer}
+    environment["PATH"] = f"{folder / 'tools'}{os.pathsep}{environment['PATH']}"
+    return subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True
+    )
+
+
+def make(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
+    return started(folder, "make", f"PYTHON={sys.executable}", *arguments)
 
 
 @pytest.mark.parametrize("target", ["lab", "test"])
-@pytest.mark.parametrize(
-    ("version", "has_venv", "sentence"),
-    [
-        (None, True, 'python" is not there: name another one, as in "make {target} PY'),
-        ("3.10", True, 'python" is 3.10: name another one, as in "make {target} PY'),
-        ("3.14", True, 'python" is 3.14: name another one, as in "make {target} PY'),
-        ("3.12", False, '"apt install python3.12-venv") and try again'),
-    ],
-)
-def test_an_unfit_python_gets_one_sentence(fresh, target, version, has_venv, sentence):
-    python = f"PYTHON={fresh / 'python'}"
-    if version:
-        python = fake_python(fresh, version, has_venv)
-    done = make(fresh, target, python)
+def test_a_python_that_is_not_there_gets_one_sentence(fresh, target):
+    done = make(fresh, target, "PYTHON=python9")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.count("\n") == 1
-    assert sentence.format(target=target) in done.stderr
+    sentence = 'and "python9" is not there: name another one, as in "make {} PYTHON='
+    assert sentence.format(target) in done.stderr
     assert not (fresh / ".venv").exists()
 
 
-@pytest.mark.parametrize("version", PYTHONS)
-def test_a_fit_python_is_started(fresh, version):
-    assert (
-        "it was started" in make(fresh, "lab", fake_python(fresh, version, True)).stderr
-    )
+LAB = "jupyter lab{} --LabApp.default_url=/lab/tree/notebooks/00_the_bench.ipynb {}"
+AS_ROOT = " --allow-root" if os.geteuid() == 0 else ""
+TEST = "pytest -n 3 --dist loadfile --no-loadscope-reorder -k name"
 
 
-@pytest.fixture
-def installed(fresh):
-    """The same folder after an installation: an interpreter and the stamp."""
-    python = fresh / ".venv" / "bin" / "python"
-    python.parent.mkdir(parents=True)
-    python.write_text("#!/bin/sh\n")
-    python.chmod(0o755)
-    (fresh / ".venv" / "installed").touch()
-    return fresh
+def test_lab_then_test_install_in_turn_and_a_second_call_starts_at_once(fresh, uv):
+    opened = LAB.format(AS_ROOT, "--no-browser")
+    first = make(fresh, "lab", "ARGS=--no-browser").stdout.splitlines()
+    assert [line[:6] for line in first[:4]] == [f"{n} of 4" for n in (1, 2, 3, 4)]
+    assert first[-1] == opened
+    # Once it is whole, its own Python starts it: PYTHON is named once.
+    again = make(fresh, "lab", "ARGS=--no-browser", "PYTHON=python9").stdout
+    assert again.splitlines() == [opened]
+    assert make(fresh, "test", "ARGS=-k name").stdout.splitlines()[-1] == TEST
+    last = make(fresh, "test", "ARGS=-k name").stdout.splitlines()
+    assert last == [f".venv/bin/python -m {TEST}", TEST]
+    extras = [line.split()[-2] for line in (fresh / "uv.log").read_text().splitlines()]
+    assert extras == [".[train,lab]", ".[train,lab,dev]"]
 
 
-def test_a_second_call_starts_at_once(installed):
-    fresh = installed
-    commands = make(fresh, "--dry-run", "test", "ARGS=-k name").stdout.splitlines()
-    pytest_and_its_workers = "-n 3 --dist loadfile --no-loadscope-reorder"
-    assert commands == [f".venv/bin/python -m pytest {pytest_and_its_workers} -k name"]
-    (lab,) = make(fresh, "--dry-run", "lab", "ARGS=--no-browser").stdout.splitlines()
-    assert "/lab/tree/notebooks/00_the_bench.ipynb " in lab
-    assert lab.endswith(" --no-browser")
+def test_without_make_python_does_the_same(fresh, uv):
+    done = started(fresh, sys.executable, "-m", "labkit", "lab", "--no-browser")
+    assert done.stdout.splitlines()[-1] == LAB.format(AS_ROOT, "--no-browser")
+    assert (fresh / ".venv" / "installed").exists()
 
 
-@pytest.mark.parametrize("file", ["pyproject.toml", "constraints.txt"])
-def test_a_changed_list_installs_again_into_what_is_whole(installed, file):
-    later = (installed / ".venv" / "installed").stat().st_mtime + 10
-    os.utime(installed / file, (later, later))
-    python = fake_python(installed, "3.12", has_venv=True)
-    commands = make(installed, "--dry-run", "test", python).stdout
-    assert commands.startswith("rm -f .venv/installed\n") and "pip install" in commands
-    assert "--clear" not in commands
+def test_make_recovers_from_a_kill_among_the_packages(fresh, uv):
+    (fresh / "kill").touch()
+    assert make(fresh, "lab").returncode == 2
+    assert list(fresh.glob(".venv/lib/python*/site-packages/jupyter.py"))
+    assert not (fresh / ".venv" / "installed").exists()
+    (fresh / "kill").unlink()
+    done = make(fresh, "lab")
+    assert done.returncode == 0 and "makes the environment .venv" in done.stdout
 
 
-def lose_the_stamp(venv):
-    (venv / "installed").unlink()
-
-
-def lose_the_interpreter(venv):
-    (venv / "bin" / "python").unlink()
-    (venv / "bin" / "python").symlink_to("an interpreter that was uninstalled")
-
-
-@pytest.mark.parametrize("damage", [lose_the_stamp, lose_the_interpreter])
-def test_what_is_not_whole_is_made_anew(installed, damage):
-    damage(installed / ".venv")
-    python = fake_python(installed, "3.12", has_venv=True)
-    assert "-m venv --clear .venv\n" in make(installed, "-n", "lab", python).stdout
+def test_every_target_that_needs_tools_installs_them(fresh):
+    needs = "test check notebooks bench results lint format constraints".split()
+    for target in needs:
+        first, *commands = make(fresh, "--dry-run", target).stdout.splitlines()
+        assert first == f"{sys.executable} -m labkit setup --dev"
+        assert commands and all(
+            line.startswith((".venv/bin/", "\t")) for line in commands
+        )
 
 
 def half_an_ensurepip(venv):
@@ -150,17 +146,11 @@ def test_make_recovers_from_half_an_ensurepip(fresh, monkeypatch):
     monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
     monkeypatch.delenv("PIP_FIND_LINKS", raising=False)
     half_an_ensurepip(fresh / ".venv")
-    done = make(fresh, "lab", f"PYTHON={sys.executable}")
+    done = make(fresh, "lab")
+    assert "uv cannot be had from the registry: pip installs instead" in done.stdout
     assert "No matching distribution found" in done.stderr
+    assert done.stderr.splitlines()[-2].startswith("pip could not install the packages")
     assert not (fresh / ".venv" / "installed").exists()
-
-
-def test_an_installation_that_fails_leaves_no_stamp(installed):
-    later = (installed / ".venv" / "installed").stat().st_mtime + 10
-    os.utime(installed / "constraints.txt", (later, later))
-    python = fake_python(installed, "3.12", has_venv=True)
-    assert "it was started" in make(installed, "test", python).stderr
-    assert not (installed / ".venv" / "installed").exists()
 
 
 def test_ci_runs_make_test():

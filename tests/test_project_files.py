@@ -44,8 +44,13 @@ def test_no_file_names_a_registry_or_a_place_on_one_machine():
         for path in text_files()
         if (found := pattern.search(path.read_text("utf-8")))
     }
-    # uv's option keeps the registry's address out of constraints.txt.
-    assert named == {"Makefile": "index" + "-url"}
+    # Options of uv: one keeps the registry's address out of constraints.txt, others say
+    # what pip's settings say.
+    assert named == {
+        "Makefile": "index" + "-url",
+        "labkit/common/uv_options.py": "index" + "-url",
+        "tests/common/test_uv_options.py": "index" + "-url",
+    }
 
 
 def test_licence_is_apache_2():

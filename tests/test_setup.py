@@ -16,11 +16,12 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 import labkit
+from labkit import __main__
+from labkit.common import installation
 
 ROOT = Path(labkit.__file__).resolve().parent.parent
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 PROJECT = PYPROJECT["project"]
-MAKEFILE = (ROOT / "Makefile").read_text()
 ENVIRONMENT = yaml.safe_load((ROOT / "environment.yml").read_text())
 PYTHONS = ("3.11", "3.12", "3.13")
 PLATFORMS = {
@@ -120,22 +121,44 @@ def test_these_tests_run_on_the_pinned_versions():
     assert other == {}, "installed, and pinned in constraints.txt"
 
 
-def test_the_pythons_of_pyproject_makefile_and_environments_agree():
+def test_the_pythons_of_pyproject_labkit_and_environments_agree():
     supported = SpecifierSet(PROJECT["requires-python"])
     assert [f"3.{n}" for n in range(9, 17) if f"3.{n}" in supported] == [*PYTHONS]
-    assert f"$(filter {' '.join(PYTHONS)},$(VERSION))" in MAKEFILE
+    assert [f"{major}.{minor}" for major, minor in __main__.PYTHONS] == [*PYTHONS]
     conda = ENVIRONMENT["dependencies"][0]
     binder = (ROOT / "binder" / "runtime.txt").read_text().strip()
     assert conda.removeprefix("python=") == binder.removeprefix("python-")
     assert binder.removeprefix("python-") in PYTHONS
 
 
-def test_conda_installs_what_make_installs():
+def test_conda_and_binder_install_what_make_lab_installs():
     python, tool, listed = ENVIRONMENT["dependencies"]
     assert (python.partition("=")[0], tool) == ("python", "pip")
-    made = re.search(r"pip install .*\\\n\t\t(.*)", MAKEFILE)[1]
-    assert " ".join(listed["pip"]) == made.replace("'", "")
+    extras = installation.EXTRAS
+    assert listed["pip"] == ["--constraint constraints.txt", f"--editable .[{extras}]"]
     assert ENVIRONMENT["channels"] == ["conda-forge"]
+    assert extras == ",".join(generate.EXTRAS)
+    assert {*generate.EXTRAS, "dev"} == PROJECT["optional-dependencies"].keys()
+
+
+@pytest.mark.parametrize("platform", PLATFORMS)
+@pytest.mark.parametrize("python", PYTHONS)
+def test_binder_has_the_pins_of_constraints(python, platform):
+    environment = machine(python, platform)
+    pinned = versions(PINS, environment)
+    assert versions(BINDER_PINS, environment).items() <= pinned.items()
+
+
+def test_binder_and_a_learner_get_no_tool_of_development():
+    dev = {canonicalize_name(r.name) for r in asked_for(["dev"])}
+    tools = dev - closure(generate.EXTRAS)
+    assert {"pytest", "ruff", "playwright", "hypothesis", "pre-commit"} <= tools
+    assert not tools & {canonicalize_name(pin.name) for pin in BINDER_PINS}
+
+
+def test_as_many_packages_are_announced_as_are_pinned():
+    assert installation.count(ROOT, dev=True) == len(PINS)
+    assert installation.count(ROOT, dev=False) == len(BINDER_PINS)
 
 
 def test_binder_list_is_generated():

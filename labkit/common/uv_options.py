@@ -5,6 +5,7 @@ uv reads none of pip's files: behind a company's registry it would ask the publi
 
 import ast
 import importlib.util
+import os
 import subprocess
 import sys
 
@@ -23,7 +24,8 @@ def pip_config() -> str:
     if importlib.util.find_spec("pip") is None:
         return ""
     command = [sys.executable, "-m", "pip", "config", "list"]
-    return subprocess.run(command, capture_output=True, text=True).stdout
+    aloud = os.environ | {"PIP_QUIET": "0"}
+    return subprocess.run(command, env=aloud, capture_output=True, text=True).stdout
 
 
 def pip_settings(listed: str) -> dict[str, list[str]]:
