@@ -29,7 +29,7 @@ def text_files() -> list[Path]:
             for name in folders
             if name != ".git" and not any(fnmatch.fnmatch(name, i) for i in ignored)
         ]
-        found += [Path(folder, name) for name in files]
+        found += [Path(folder, name) for name in files if name != ".git"]
     binary = {".webp", ".npy", ".npz", ".png", ".keras", ".tflite", ".packed", ".bin"}
     return [path for path in found if path.suffix not in binary]
 
