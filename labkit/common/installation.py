@@ -55,8 +55,7 @@ def python_of(venv: str | Path, system: str = os.name) -> Path:
     >>> python_of(".venv", "posix").as_posix(), python_of(".venv", "nt").as_posix()
     ('.venv/bin/python', '.venv/Scripts/python.exe')
     """
-    place = "Scripts/python.exe" if system == "nt" else "bin/python"
-    return Path(venv, place)
+    return Path(venv, "Scripts/python.exe" if system == "nt" else "bin/python")
 
 
 def packages_of(venv: Path) -> list[Path]:
@@ -125,7 +124,7 @@ class Installation:
             self.say(f"1 of 4: makes the environment .venv with Python {version}")
             self._make_environment()
         self._install(dev)
-        self.say("4 of 4: puts JupyterLab's settings in place")
+        self.say("4 of 4: writes JupyterLab's settings")
         self._settings()
         self._leave_headers_out()
         self._write(self.stamp, now)
@@ -249,13 +248,17 @@ def lab_command(python: Path, arguments: Iterable[str], is_root: bool) -> list[s
 
 
 def become(command: list[str], folder: Path, system: str = os.name) -> None:
-    """Run a command in a folder in place of this process, with its exit code."""
+    """Go on as a command that runs in a folder; its exit code is this process's.
+
+    system: as `os.name`. Windows replaces no process: there a child runs, and Ctrl-C is
+    the child's to answer.
+    """
     os.chdir(folder)
     sys.stdout.flush()
     if system == "posix":
         os.execv(command[0], command)
     with subprocess.Popen(command) as child:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the child
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         sys.exit(child.wait())
 
 

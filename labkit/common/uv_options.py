@@ -49,7 +49,7 @@ def pip_settings(listed: str) -> dict[str, list[str]]:
 def for_uv(
     settings: dict[str, list[str]], environ: dict[str, str]
 ) -> tuple[list[str], dict[str, str]]:
-    """uv's options and variables for pip's settings, so that both ask the same places.
+    """uv's options and variables for the same registries as pip's settings name.
 
     What `environ` says to uv already stays; with an address of its own, uv gets none of
     pip's.

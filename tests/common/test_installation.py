@@ -123,7 +123,7 @@ def test_each_stage_is_said_before_it_begins(root):
     assert said[1].startswith("2 of 4: uv is there, ")
     pins = [line for line in lines_of(root / FILES[-1]) if not line.startswith("#")]
     assert f"3 of 4: downloads and installs up to {len(pins)} packages with uv" in said
-    assert said[3] == "4 of 4: puts JupyterLab's settings in place"
+    assert said[3] == "4 of 4: writes JupyterLab's settings"
     assert said[4].split()[:4] == ["leaves", "out", "3", "MB"]
     assert said[5].startswith("installed in ") and len(said) == 6
 
@@ -179,6 +179,16 @@ def killed_at(patch, place: str) -> None:
         raise Killed
 
     patch.setattr(f"labkit.common.installation.{place}", half)
+
+
+@pytest.mark.parametrize("step", range(4), ids=["venv", "uv", "ensurepip", "pip"])
+def test_after_a_kill_on_pips_way_the_environment_is_made_anew(root, without_uv, step):
+    no_uv = {"--target": 1}
+    with pytest.raises(Killed):
+        ensured(root, fails=no_uv, dies=step)
+    assert not Installation(root).is_whole()
+    again = ensured(root, fails=no_uv)
+    assert "--clear" in again.commands[0] and len(again.commands) == 4
 
 
 @pytest.mark.parametrize("step", [0, "stamp"])
