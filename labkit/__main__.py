@@ -21,11 +21,11 @@ def main(arguments=None):
     version = sys.version_info[:2]
     if version not in PYTHONS:
         sys.exit(WRONG_PYTHON.format(sys.executable, *version))
-    from labkit.common import installation
+    from labkit.common import installation, start
 
     words = sys.argv[1:] if arguments is None else arguments
-    if words[:1] and words[0] in installation.COMMANDS:
-        installation.main(words)
+    if words[:1] and words[0] in start.COMMANDS:
+        start.main(words)
         return
     try:
         from labkit.train.commands import command_line

@@ -12,7 +12,7 @@ import pytest
 
 import labkit.train.commands
 from labkit import __main__, zoo
-from labkit.common import installation
+from labkit.common import start
 from labkit.common.file_errors import FileError
 from labkit.compress.post_training import Setting
 from labkit.model.graph import NetworkError
@@ -69,7 +69,7 @@ def test_installing_is_listed_beside_the_trainings(capsys):
     with pytest.raises(SystemExit):
         __main__.main(["--help"])
     listed = capsys.readouterr().out
-    for name, line in installation.COMMANDS.items():
+    for name, line in start.COMMANDS.items():
         assert re.search(rf"^    {name} +{line[:20]}", listed, re.MULTILINE)
 
 

@@ -22,7 +22,7 @@ FILES = (
     "labkit/__main__.py",
     *(
         f"labkit/common/{name}.py"
-        for name in ("__init__", "door", "exits", "installation", "uv_options")
+        for name in ("__init__", "door", "exits", "installation", "start", "uv_options")
     ),
 )
 # Stands in for uv: instead of packages, modules that print what they were started with.

@@ -2,8 +2,6 @@
 
 import os
 import shutil
-import signal
-import subprocess
 import sys
 from pathlib import Path
 
@@ -311,50 +309,8 @@ def test_a_command_runs_in_the_checkout_with_its_variables(root, capfd):
         Installation(root)._run([root / "nothing"], {})
 
 
-BECOME = """
-import sys
-from pathlib import Path
-from labkit.common.installation import become
-become([sys.executable, "-c", sys.argv[2]], Path(sys.argv[3]), sys.argv[1])
-"""
-WAITS = """
-import os, signal, sys, time
-signal.signal(signal.SIGINT, signal.default_int_handler)
-try:
-    print(os.getcwd(), flush=True)
-    time.sleep(60)
-except KeyboardInterrupt:
-    time.sleep(0.5)  # JupyterLab asks whether to stop
-    sys.exit(7)
-"""
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="sends a signal")
-@pytest.mark.parametrize("system", ["posix", "nt"])
-def test_ctrl_c_is_answered_by_jupyterlab(tmp_path, system):
-    with subprocess.Popen(
-        [sys.executable, "-c", BECOME, system, WAITS, tmp_path],
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-        stdout=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    ) as child:
-        assert child.stdout.readline().strip() == str(tmp_path)
-        os.killpg(child.pid, signal.SIGINT)
-        child.communicate()
-    assert child.returncode == 7
-
-
 def test_paths_are_those_of_the_system(tmp_path):
     for place in ("lib/python3.13/site-packages", "Lib/site-packages"):
         venv = tmp_path / place[:4].strip("/")
         (venv / place).mkdir(parents=True)
         assert installation.packages_of(venv) == [venv / place]
-
-
-def test_root_is_allowed_where_it_is_root():
-    python = Path("python")
-    words = installation.lab_command(python, ["--no-browser", "--port=1"], is_root=True)
-    assert words[4] == "--allow-root" and words[-2:] == ["--no-browser", "--port=1"]
-    assert words[5] == "--LabApp.default_url=/lab/tree/notebooks/00_the_bench.ipynb"
-    assert (ROOT / installation.FIRST).exists()

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from labkit import zoo
-from labkit.common import installation
+from labkit.common import start
 from labkit.common.exits import in_one_sentence
 from labkit.common.file_errors import FileError
 from labkit.common.reading import read_json
@@ -69,7 +69,7 @@ def main(arguments: list[str]) -> None:
         "python -m labkit", description="Without a command: what the lab holds."
     )
     commands = parser.add_subparsers(dest="command")
-    for name, line in installation.COMMANDS.items():  # `labkit.__main__` does these
+    for name, line in start.COMMANDS.items():  # `labkit.__main__` does these
         commands.add_parser(name, help=line)
     for command in COMMANDS:
         command.add_to(commands)
