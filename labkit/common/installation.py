@@ -196,7 +196,8 @@ class Installation:
         for folder in packages_of(self.venv):
             headers = folder / HEADERS
             if headers.is_dir():
-                size = sum(file.lstat().st_size for file in headers.rglob("*"))
+                files = [path for path in headers.rglob("*") if path.is_file()]
+                size = sum(file.stat().st_size for file in files)
                 self.say(
                     f"        leaves out {size / 1e6:.0f} MB of {HEADERS}, which only "
                     "building one's own C++ operations needs"
