@@ -14,7 +14,7 @@ _FILES = {
     "budget.low_rank": "low_rank_network methods",
     "budget.rank_costs": "break_even measured_break_even rank_for",
     "budget.rank_sensitivity": "committed_rank_losses rank_losses",
-    "budget.ranks": "RANK_CHOICES RANK_RULES plan_ranks",
+    "budget.ranks": "RANK_CHOICES plan_ranks",
     "budget.sensitivity": "Sensitivity committed_sensitivity score sensitivity",
     "budget.units": "UNIT_CRITERIA left_units prune_units",
     "clipped": "clip_network",

@@ -21,7 +21,6 @@ from labkit.prune import scores
 
 SURGEON = "surgeon"
 HESSIAN = "hessian"
-CRITERIA = tuple(scores.CRITERIA)
 IMAGES = 100  # calibration images that inputs are observed on
 OUTPUTS_AT_ONCE = 25  # of a layer by the surgeon: at most 3 s on one core of 2 GHz
 

@@ -24,12 +24,11 @@ import numpy as np
 from labkit.common.cache import cached
 from labkit.common.registries import Row, chosen, registry
 from labkit.compress.responses import ObservedMoments
-from labkit.lowrank import convolution, data_aware
-from labkit.lowrank.cp_als import cp
+from labkit.lowrank import convolution, data_aware, tucker2
+from labkit.lowrank.cp_als import cp, cp_outline
 from labkit.lowrank.decomposition import Decomposition, from_svd
 from labkit.lowrank.parts import FactorLayer
 from labkit.lowrank.truncated_svd import svd
-from labkit.lowrank.tucker2 import tucker
 from labkit.model.graph import NetworkError
 from labkit.model.network import Network
 
@@ -41,13 +40,26 @@ class Factorization(Row):
     needs: "responses" or "inputs", the `ObservedMoments` whose moments it takes, or "".
     dense: kernel and bias, with moments where it needs them -> `Decomposition`; None
     where a matrix is split by SVD. convolution: likewise; without nested terms kernel,
-    rank and bias -> an object with `parts()`. nested: whether the terms at one rank are
-    among those at the next.
+    rank and bias -> an object with `parts()`. outline: a convolution's kernel shape and
+    a rank -> its parts without their numbers. nested: whether the terms at one rank are
+    among those at the next. full_rank: outputs and inputs of the matrix that is split
+    -> the largest rank; None where there is none. ranks_for: kernel shape and parameter
+    ratio -> the rank, where the weights are not proportional to it. energies: a kernel
+    -> the energies by each number of such a rank.
     """
 
     dense: Callable | None = None
     convolution: Callable
+    outline: Callable[[tuple[int, ...], Hashable], tuple[FactorLayer, ...]]
     nested: bool = True
+    full_rank: Callable[[int, int], int] | None = min
+    ranks_for: Callable[[tuple[int, ...], float], Hashable] | None = None
+    energies: Callable[[np.ndarray], tuple[np.ndarray, ...]] | None = None
+
+    @property
+    def has_energies(self) -> bool:
+        """Whether ranks can be chosen by how much energy they keep."""
+        return self.nested or self.energies is not None
 
 
 def _dense_svd(kernel: np.ndarray, bias: np.ndarray | None) -> Decomposition:
@@ -61,6 +73,7 @@ FACTORIZATIONS = registry(
         line="The matrix of the largest singular values.",
         dense=_dense_svd,
         convolution=convolution.channel,
+        outline=convolution.channel_outline,
     ),
     Factorization(
         name="responses",
@@ -69,6 +82,8 @@ FACTORIZATIONS = registry(
         needs="responses",
         dense=data_aware.pca_of_responses,
         convolution=convolution.channel_of_responses,
+        outline=convolution.channel_outline,
+        full_rank=lambda outputs, inputs: outputs,
     ),
     Factorization(
         name="inputs",
@@ -77,6 +92,8 @@ FACTORIZATIONS = registry(
         needs="inputs",
         dense=data_aware.pca_of_inputs,
         convolution=convolution.projected_inputs,
+        outline=convolution.projected_inputs_outline,
+        full_rank=lambda outputs, inputs: inputs,
     ),
     Factorization(
         name="spatial",
@@ -84,14 +101,19 @@ FACTORIZATIONS = registry(
         line="A column of the window, then a row, by SVD.",
         kinds=("CONV_2D",),
         convolution=convolution.spatial,
+        outline=convolution.spatial_outline,
     ),
     Factorization(
         name="tucker",
         text="Tucker-2",
         line="A small kernel between two 1 × 1 convolutions.",
         kinds=("CONV_2D",),
-        convolution=tucker,
+        convolution=tucker2.tucker,
+        outline=tucker2.tucker_outline,
         nested=False,
+        full_rank=None,
+        ranks_for=tucker2.ranks_for,
+        energies=tucker2.mode_energies,
     ),
     Factorization(
         name="cp",
@@ -99,10 +121,11 @@ FACTORIZATIONS = registry(
         line="A sum of products of four vectors: four thin convolutions.",
         kinds=("CONV_2D",),
         convolution=cp,
+        outline=cp_outline,
         nested=False,
+        full_rank=None,
     ),
 )
-METHODS = tuple(FACTORIZATIONS)
 DATA_AWARE = tuple(row.name for row in FACTORIZATIONS.values() if row.needs)
 
 
@@ -126,8 +149,9 @@ def factorize_network(
 ) -> Network:
     """The network with layers at these ranks; None for a layer that stays.
 
-    ranks: layer -> rank. method: one of METHODS. observed: of this network, what the
-    methods "responses" and "inputs" ask for. Raises ValueError for what does not fit.
+    ranks: layer -> rank. method: one of FACTORIZATIONS. observed: of this network, what
+    the methods "responses" and "inputs" ask for. Raises ValueError for what does not
+    fit.
     """
     return factorize(network, factorize_layers(network, ranks, method, observed))
 

@@ -17,6 +17,7 @@ from labkit.common.arguments import finite
 from labkit.lowrank import data_aware
 from labkit.lowrank.covariance import Moments
 from labkit.lowrank.decomposition import Decomposition, from_svd
+from labkit.lowrank.parts import FactorLayer, outline
 from labkit.lowrank.truncated_svd import svd
 
 
@@ -34,6 +35,17 @@ def channel(kernel: np.ndarray, bias: np.ndarray | None = None) -> Decomposition
     ValueError for another shape.
     """
     return _as_convolutions(from_svd(svd(filters(kernel)), bias), kernel)
+
+
+def channel_outline(
+    shape: tuple[int, ...], rank: int
+) -> tuple[FactorLayer, FactorLayer]:
+    """`channel`'s layers at a rank, and `channel_of_responses`', without their numbers.
+
+    >>> [part.kernel.shape for part in channel_outline((4, 3, 3, 2), 1)]
+    [(1, 3, 3, 2), (4, 1, 1, 1)]
+    """
+    return outline(rank, *shape[1:]), outline(shape[0], 1, 1, rank)
 
 
 def channel_of_responses(
@@ -76,6 +88,17 @@ def projected_inputs(
     )
 
 
+def projected_inputs_outline(
+    shape: tuple[int, ...], rank: int
+) -> tuple[FactorLayer, FactorLayer]:
+    """`projected_inputs`' layers at a rank, without their numbers.
+
+    >>> [part.kernel.shape for part in projected_inputs_outline((4, 3, 3, 2), 1)]
+    [(1, 1, 1, 2), (4, 3, 3, 1)]
+    """
+    return outline(rank, 1, 1, shape[-1]), outline(*shape[:-1], rank)
+
+
 def spatial(kernel: np.ndarray, bias: np.ndarray | None = None) -> Decomposition:
     """k x 1 down, then 1 x k across.
 
@@ -99,6 +122,18 @@ def spatial(kernel: np.ndarray, bias: np.ndarray | None = None) -> Decomposition
     down = flat.first.reshape(-1, height, inputs)[:, :, None, :]
     across = flat.second.reshape(out, 1, width, -1)
     return Decomposition(down, across, flat.energies, bias)
+
+
+def spatial_outline(
+    shape: tuple[int, ...], rank: int
+) -> tuple[FactorLayer, FactorLayer]:
+    """`spatial`'s layers at a rank, without their numbers.
+
+    >>> [part.kernel.shape for part in spatial_outline((4, 3, 5, 2), 1)]
+    [(1, 3, 1, 2), (4, 1, 5, 1)]
+    """
+    out, height, width, inputs = shape
+    return outline(rank, height, 1, inputs), outline(out, 1, width, rank)
 
 
 def filters(kernel: np.ndarray) -> np.ndarray:

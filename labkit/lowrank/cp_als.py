@@ -17,7 +17,7 @@ import numpy as np
 
 from labkit.common.arguments import whole
 from labkit.lowrank.convolution import check_kernel
-from labkit.lowrank.parts import FactorLayer
+from labkit.lowrank.parts import FactorLayer, outline
 from labkit.lowrank.truncated_svd import check_rank
 
 ROUNDS = 60
@@ -91,6 +91,21 @@ def cp(
         scales, inputs = np.linalg.norm(inputs, axis=0), _unit(inputs)
     root = scales**0.25
     return Cp(outputs * root, down * root, across * root, inputs * root, bias)
+
+
+def cp_outline(shape: tuple[int, ...], rank: int) -> tuple[FactorLayer, ...]:
+    """The four layers at a rank, without their numbers.
+
+    >>> [part.kernel.shape for part in cp_outline((4, 3, 5, 2), 1)]
+    [(1, 1, 1, 2), (1, 3, 1, 1), (1, 1, 5, 1), (4, 1, 1, 1)]
+    """
+    out, height, width, inputs = shape
+    return (
+        outline(rank, 1, 1, inputs),
+        outline(1, height, 1, rank, depthwise=True),
+        outline(1, 1, width, rank, depthwise=True),
+        outline(out, 1, 1, rank),
+    )
 
 
 def _solved(projected: np.ndarray, *others: np.ndarray) -> np.ndarray:

@@ -28,6 +28,16 @@ class FactorLayer(NamedTuple):
         return self.kernel.shape[-1 if self.depthwise else 0]
 
 
+def outline(*shape: int, depthwise: bool = False) -> FactorLayer:
+    """A layer of this kernel shape, to be counted: zeros that take no memory.
+
+    >>> part = outline(16, 1, 3, 4)
+    >>> part.kernel.size, part.outputs, part.kernel.strides
+    (192, 16, (0, 0, 0, 0))
+    """
+    return FactorLayer(np.broadcast_to(np.float32(0), shape), None, depthwise)
+
+
 class ConvGeometry(NamedTuple):
     """A convolution's picture and how it is walked over; of a dense layer, none.
 

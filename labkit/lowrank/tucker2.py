@@ -10,12 +10,13 @@ orthogonal iteration, an alternating least squares).
 """
 
 from dataclasses import dataclass
+from math import prod, sqrt
 
 import numpy as np
 
 from labkit.common.arguments import whole
 from labkit.lowrank.convolution import check_kernel
-from labkit.lowrank.parts import FactorLayer
+from labkit.lowrank.parts import FactorLayer, outline
 
 ROUNDS = 10
 
@@ -66,6 +67,47 @@ def tucker(
         inputs = _directions(np.tensordot(outputs.T, kernel, 1), 3, q)
     core = np.tensordot(outputs.T, np.tensordot(kernel, inputs, 1), 1)
     return Tucker(outputs, core, inputs, bias)
+
+
+def tucker_outline(
+    shape: tuple[int, ...], ranks: tuple[int, int]
+) -> tuple[FactorLayer, FactorLayer, FactorLayer]:
+    """The three layers at ranks, as `tucker` takes them, without their numbers.
+
+    >>> [part.kernel.shape for part in tucker_outline((4, 3, 3, 8), (2, 1))]
+    [(1, 1, 1, 8), (2, 3, 3, 1), (4, 1, 1, 2)]
+    """
+    (out, height, width, inputs), (p, q) = shape, ranks
+    return (
+        outline(q, 1, 1, inputs),
+        outline(p, height, width, q),
+        outline(out, 1, 1, p),
+    )
+
+
+def ranks_for(shape: tuple[int, ...], parameter_ratio: float) -> tuple[int, int]:
+    """The ranks, in proportion to the kernel's sides, of about this ratio of weights.
+
+    >>> ranks_for((16, 3, 3, 32), 0.5)    # 32 * 19 + 9 * 9 * 19 + 16 * 9 of 4608
+    (9, 19)
+    """
+    t = side_ratio(shape, parameter_ratio)
+    p, q = (max(1, min(side, round(t * side))) for side in (shape[0], shape[-1]))
+    taps = shape[1] * shape[2]
+    return min(p, q * taps), min(q, p * taps)
+
+
+def side_ratio(shape: tuple[int, ...], parameter_ratio: float) -> float:
+    """The fraction t of both sides at which the layers have this ratio of weights.
+
+    Of a kernel (out, height, width, in): t^2 of its size for the core, and t (out^2 +
+    in^2) for the projections.
+
+    >>> round(side_ratio((16, 3, 3, 16), 1.0), 3)
+    0.895
+    """
+    size, ends = float(prod(shape)), shape[0] ** 2 + shape[-1] ** 2
+    return (sqrt(ends**2 + 4 * size**2 * parameter_ratio) - ends) / (2 * size)
 
 
 def mode_energies(kernel: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

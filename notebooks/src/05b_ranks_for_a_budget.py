@@ -279,7 +279,7 @@ losses = rank_losses(lenet5, few.take(500), "responses", observed=observed)
 
 # %%
 rows, settings = {}, {"observed": observed, "loss": losses.layers}
-for by in compress.RANK_RULES:
+for by in compress.RANK_CHOICES:
     ranks = compress.plan_ranks(lenet5, "responses", 0.3, by, **settings)
     cut = compress.factorize_network(lenet5, ranks, "responses", observed)
     rows[by] = *map(str, ranks.values()), cut.macs, accuracy(cut, few.take(3000)).value
@@ -312,7 +312,7 @@ for name in ("resnet8", "resnet20"):
         "observed": seen,
         "loss": committed_rank_losses(network, "responses").layers,
     }
-    for by in compress.RANK_RULES:
+    for by in compress.RANK_CHOICES:
         ranks = compress.plan_ranks(network, "responses", share, by, **settings)
         cut = compress.factorize_network(network, ranks, "responses", seen)
         rows[name, by] = cut.macs / network.macs, accuracy(cut, few).value
@@ -320,7 +320,7 @@ for name in ("resnet8", "resnet20"):
 # %%
 ways = pd.DataFrame(rows, index=["MACs left", "accuracy"]).T
 assert (ways["accuracy"].unstack().idxmax(axis=1) == "loss").all()
-ways.unstack(0).loc[list(compress.RANK_RULES)].round(3)
+ways.unstack(0).loc[list(compress.RANK_CHOICES)].round(3)
 
 # %% [markdown]
 r"""

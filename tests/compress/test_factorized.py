@@ -6,7 +6,7 @@ from long import quick
 
 from labkit import zoo
 from labkit.compress import factorized
-from labkit.compress.factorized import METHODS, factorize, factorize_network
+from labkit.compress.factorized import FACTORIZATIONS, factorize, factorize_network
 from labkit.compress.responses import observe
 from labkit.lowrank import parts as layer_parts
 from labkit.lowrank.parts import FactorLayer, reconstruct_kernel
@@ -35,11 +35,11 @@ def multiplied(network, parts):
     return network.with_weights(changes)
 
 
-# A dense layer has three methods, and resnet20 the same kinds of layers as resnet8.
+# resnet20 has the same kinds of layers as resnet8.
 NETWORKS = {
-    "mlp": METHODS[:3],
-    "lenet5": METHODS,
-    "resnet8": METHODS,
+    "mlp": ("svd", "responses", "inputs"),
+    "lenet5": FACTORIZATIONS,
+    "resnet8": FACTORIZATIONS,
     "resnet20": ("responses", "cp"),
 }
 CASES = [(name, method) for name, methods in NETWORKS.items() for method in methods]

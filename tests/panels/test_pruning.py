@@ -10,12 +10,7 @@ from recomputed.pruning import direct
 
 from labkit import zoo
 from labkit.common.cache import CACHE
-from labkit.compress.criteria import (
-    CRITERIA,
-    SURGEON,
-    criteria,
-    criterion_scores,
-)
+from labkit.compress.criteria import SURGEON, criteria, criterion_scores
 from labkit.packed import compressed
 from labkit.panels.pruning.panel import SPARSITIES, SPEC, pruning_panel
 from labkit.panels.pruning.picture import mask_map
@@ -40,7 +35,7 @@ def shown(result):
 
 
 @pytest.mark.parametrize("scope", masking.SCOPES)
-@pytest.mark.parametrize("criterion", CRITERIA)
+@pytest.mark.parametrize("criterion", scores.CRITERIA)
 def test_every_criterion_ranks_as_its_formula(criterion, scope, small_test_set):
     layers = ("conv1", "fc2") if criterion == SURGEON else None
     panel = pruning_panel("lenet5", criterion=criterion, scope=scope, layers=layers)
@@ -104,7 +99,7 @@ def test_the_surgeon_s_long_ranking_can_be_cancelled(monkeypatch):
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_the_surgeon_is_offered_where_it_knows_every_layer(name, monkeypatch):
-    assert criteria({"network": name}) == CRITERIA
+    assert criteria({"network": name}) == tuple(scores.CRITERIA)
     network = zoo.load(name)
     other = next(iter(network.kernels))
     layers = [
@@ -116,7 +111,9 @@ def test_the_surgeon_is_offered_where_it_knows_every_layer(name, monkeypatch):
         layer=lambda name: next(layer for layer in layers if layer.name == name),
     )
     monkeypatch.setattr("labkit.zoo.networks.load", lambda _name: fake)
-    assert criteria({"network": name}) == tuple(c for c in CRITERIA if c != SURGEON)
+    assert criteria({"network": name}) == tuple(
+        c for c in scores.CRITERIA if c != SURGEON
+    )
 
 
 def test_the_ledger_says_what_zeros_save(small_test_set):

@@ -8,7 +8,7 @@ from recomputed.rank import direct
 
 from labkit.compress import factorized
 from labkit.compress.budget import low_rank
-from labkit.compress.budget.ranks import RANK_RULES
+from labkit.compress.budget.ranks import RANK_CHOICES
 from labkit.lowrank.parts import reconstruct_kernel
 from labkit.panels.rank.panel import SPEC, rank_panel
 from labkit.panels.rank.report import lines
@@ -26,7 +26,7 @@ def shown(result):
     return {p.kind: (p.accuracy, p.size_bytes) for p in result.points}
 
 
-@pytest.mark.parametrize("method", factorized.METHODS)
+@pytest.mark.parametrize("method", factorized.FACTORIZATIONS)
 def test_convolutions_by_every_method(method, small_sets):
     by = "same" if method == "cp" else "product"
     settings = {"method": method, "parameter_ratio": 0.3, "by": by, "images": 100}
@@ -35,7 +35,7 @@ def test_convolutions_by_every_method(method, small_sets):
     assert shown(exact) == direct(exact.settings)
 
 
-@pytest.mark.parametrize("method", factorized.METHODS)
+@pytest.mark.parametrize("method", factorized.FACTORIZATIONS)
 @pytest.mark.parametrize("name", quick(["resnet8", "resnet20"], "resnet8"))
 def test_residual_networks_by_every_method(name, method, small_sets):
     result = next(
@@ -65,9 +65,9 @@ def test_above_break_even_the_file_is_larger_and_said_so(small_sets):
 
 def test_what_can_be_chosen_depends_on_the_network_and_the_method():
     assert low_rank.methods("mlp") == ("svd", "responses", "inputs")
-    assert low_rank.methods("resnet8") == factorized.METHODS
+    assert low_rank.methods("resnet8") == tuple(factorized.FACTORIZATIONS)
     assert low_rank.ways("lenet5", "cp") == ("same",)
-    assert low_rank.ways("lenet5", "svd") == RANK_RULES
+    assert low_rank.ways("lenet5", "svd") == tuple(RANK_CHOICES)
     panel = rank_panel("resnet8", method="cp")
     panel.control("network").value = "mlp"
     panel.wait(WAIT)

@@ -50,7 +50,7 @@ def low_rank_network(
 ) -> LowRank:
     """A network of the zoo with its layers factorized.
 
-    method: one of `labkit.compress.factorized.METHODS`. parameter_ratio, by, layers,
+    method: one of `labkit.compress.FACTORIZATIONS`. parameter_ratio, by, layers,
     unit: as for `labkit.compress.plan_ranks`. images: how many calibration images are
     observed.
     """
@@ -86,10 +86,11 @@ def _low(
 def ways(name: str, method: str) -> tuple[str, ...]:
     """How ranks can be chosen: by loss where it is committed or quickly measured."""
     network = zoo.load(name)
-    if any(
-        factorized.effective_method(network, layer, method) == "cp"
+    own = (
+        factorized.effective_method(network, layer, method)
         for layer in factorized.factorizable_layers(network)
-    ):
+    )
+    if not all(factorized.FACTORIZATIONS[each].has_energies for each in own):
         return tuple(row.name for row in RANK_CHOICES.values() if not row.needs)
     known = is_quick(network) or _committed(network, method) is not None
     rows = RANK_CHOICES.values()

@@ -5,15 +5,16 @@ own: 1 is the break-even rank, whatever the method.
 """
 
 from collections.abc import Hashable, Mapping, Sequence
-from math import sqrt
+from math import prod
 
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from labkit.common.cache import cached
 from labkit.compress import factorized
+from labkit.compress.factorized import FACTORIZATIONS
 from labkit.lowrank import parts as layer_parts
-from labkit.lowrank.parts import ConvGeometry, FactorLayer
+from labkit.lowrank.parts import ConvGeometry, FactorLayer, outline
 from labkit.model import flatbuffer
 from labkit.model.network import Network
 
@@ -32,14 +33,11 @@ def rank_for(
     if not parameter_ratio > 0:
         raise ValueError(f"parameter_ratio is {parameter_ratio}: give a number above 0")
     method = factorized.effective_method(network, layer, method)
-    shape = network.layer(layer).kernel_shape
-    if method == "tucker":
-        t = side_ratio(shape, parameter_ratio)
-        p, q = (max(1, min(side, round(t * side))) for side in (shape[0], shape[-1]))
-        taps = shape[1] * shape[2]
-        return min(p, q * taps), min(q, p * taps)
+    row, shape = FACTORIZATIONS[method], network.layer(layer).kernel_shape
+    if row.ranks_for is not None:
+        return row.ranks_for(shape, parameter_ratio)
     rank = max(1, round(parameter_ratio * break_even(shape, method)))
-    return rank if method == "cp" else min(rank, full_rank(shape, method))
+    return rank if row.full_rank is None else min(rank, full_rank(shape, method))
 
 
 def break_even(shape: tuple[int, ...], method: str) -> float:
@@ -52,8 +50,7 @@ def break_even(shape: tuple[int, ...], method: str) -> float:
     >>> round(break_even((16, 3, 3, 16), "cp"), 1)    # 2304 / (16 + 3 + 3 + 16)
     60.6
     """
-    size = int(np.prod(shape))
-    return size / (sum(shape) if method == "cp" else sum(_sides(shape, method)))
+    return prod(shape) / sum(part.kernel.size for part in parts_of(shape, method, 1))
 
 
 def measured_break_even(
@@ -85,21 +82,21 @@ def full_rank(shape: tuple[int, ...], method: str) -> int:
     >>> full_rank((300, 784), "svd"), full_rank((300, 784), "inputs")
     (300, 784)
     """
-    m, n = _sides(shape, method)
-    return {"responses": m, "inputs": n}.get(method, min(m, n))
+    first, second = parts_of(shape, method, 1)
+    return FACTORIZATIONS[method].full_rank(second.kernel.size, first.kernel.size)
 
 
-def side_ratio(shape: tuple[int, ...], parameter_ratio: float) -> float:
-    """The fraction t of both sides at which Tucker's parts have this ratio of weights.
+def parts_of(
+    shape: tuple[int, ...], method: str, rank: Hashable
+) -> tuple[FactorLayer, ...]:
+    """A layer's parts at a rank, without their numbers, by its kernel's shape.
 
-    Of a kernel (out, height, width, in): t^2 of its size for the core, and t (out^2 +
-    in^2) for the projections.
-
-    >>> round(side_ratio((16, 3, 3, 16), 1.0), 3)
-    0.895
+    >>> [part.kernel.shape for part in parts_of((300, 784), "svd", 9)]
+    [(9, 784), (300, 9)]
     """
-    size, ends = float(np.prod(shape)), shape[0] ** 2 + shape[-1] ** 2
-    return (sqrt(ends**2 + 4 * size**2 * parameter_ratio) - ends) / (2 * size)
+    if len(shape) == 2:
+        return outline(rank, shape[1]), outline(shape[0], rank)
+    return FACTORIZATIONS[method].outline(shape, rank)
 
 
 def cost(
@@ -114,8 +111,7 @@ def cost(
     check_unit(unit)
     found = network.layer(layer)
     if parts is None:
-        size = int(np.prod(found.kernel_shape))
-        return found.macs if unit == "macs" else 4 * size
+        return found.macs if unit == "macs" else 4 * prod(found.kernel_shape)
     if unit == "macs":
         return layer_parts.macs(parts, sides(network)[layer])
     zeros = sum(part.outputs for part in parts[:-1] if part.kernel.ndim == 4)
@@ -127,11 +123,7 @@ def rank_cost(
 ) -> int:
     """The cost of a layer at a rank, without computing its parts."""
     method = factorized.effective_method(network, layer, method)
-    shape = network.layer(layer).kernel_shape
-    parts = [
-        FactorLayer(np.broadcast_to(np.float32(0), size), None, depthwise)
-        for size, depthwise in _shapes(shape, method, rank)
-    ]
+    parts = parts_of(network.layer(layer).kernel_shape, method, rank)
     return cost(network, layer, parts, unit)
 
 
@@ -144,40 +136,6 @@ def check_unit(unit: str) -> None:
     """Raise ValueError for what is not one of UNITS."""
     if unit not in UNITS:
         raise ValueError(f"unit is {unit!r}: choose one of {', '.join(UNITS)}")
-
-
-def _sides(shape: tuple[int, ...], method: str) -> tuple[int, int]:
-    """What a method's matrix is: outputs by inputs."""
-    if len(shape) == 2:
-        return shape
-    out, height, width, inputs = shape
-    return {
-        "inputs": (out * height * width, inputs),
-        "spatial": (width * out, height * inputs),
-    }.get(method, (out, height * width * inputs))
-
-
-def _shapes(shape: tuple[int, ...], method: str, rank: Hashable) -> list[tuple]:
-    """The parts' kernel shapes, and whether they are depthwise."""
-    if len(shape) == 2:
-        return [((rank, shape[1]), False), ((shape[0], rank), False)]
-    out, height, width, inputs = shape
-    if method == "cp":
-        return [
-            ((rank, 1, 1, inputs), False),
-            ((1, height, 1, rank), True),
-            ((1, 1, width, rank), True),
-            ((out, 1, 1, rank), False),
-        ]
-    if method == "tucker":
-        p, q = rank
-        found = (q, 1, 1, inputs), (p, height, width, q), (out, 1, 1, p)
-    else:
-        found = {
-            "spatial": ((rank, height, 1, inputs), (out, 1, width, rank)),
-            "inputs": ((rank, 1, 1, inputs), (out, height, width, rank)),
-        }.get(method, ((rank, height, width, inputs), (out, 1, 1, rank)))
-    return [(size, False) for size in found]
 
 
 @cached

@@ -13,10 +13,10 @@ import numpy as np
 from labkit.common.registries import Row, chosen, registry
 from labkit.compress import factorized
 from labkit.compress.budget.rank_costs import check_unit, cost, rank_cost, rank_for
+from labkit.compress.factorized import Factorization
 from labkit.compress.responses import ObservedMoments
 from labkit.lowrank import ranks as choose
 from labkit.lowrank.ranks import RankOptions
-from labkit.lowrank.tucker2 import mode_energies
 from labkit.model.network import Network
 
 # needs: "energies" of nested terms, or "losses" that were measured.
@@ -44,7 +44,6 @@ RANK_CHOICES = registry(
         needs="losses",
     ),
 )
-RANK_RULES = tuple(RANK_CHOICES)
 TUCKER_STEPS = 32  # pairs of ranks to choose from, on the diagonal
 Ranks = dict[str, Hashable]
 
@@ -64,10 +63,13 @@ def layer_choices(
     """
     method = factorized.effective_method(network, layer, method)
     whole = cost(network, layer, None, unit)
-    if method == "cp":
-        raise ValueError("the terms of CP have no energies: choose the same ratio")
-    if method == "tucker":
-        return _tucker_choices(network, layer, unit, whole)
+    row = factorized.FACTORIZATIONS[method]
+    if not row.has_energies:
+        raise ValueError(
+            f"the terms of {row.text} have no energies: choose the same ratio"
+        )
+    if not row.nested:
+        return _diagonal_choices(network, layer, row, unit, whole)
     found = factorized.decomposition(network, layer, method, observed)
     step = cost(network, layer, found.parts(1), unit)
     total = found.energies.sum() or 1.0
@@ -76,16 +78,18 @@ def layer_choices(
     return choose.rank_options(ranks, [rank * step for rank in ranks], kept, whole)
 
 
-def _tucker_choices(network: Network, layer: str, unit: str, whole: int) -> RankOptions:
+def _diagonal_choices(
+    network: Network, layer: str, row: Factorization, unit: str, whole: int
+) -> RankOptions:
     kernel = network.kernels[layer]
-    energies, lost = mode_energies(kernel), []
+    energies, lost = row.energies(kernel), []
     shares = np.arange(1, TUCKER_STEPS + 1) / TUCKER_STEPS
-    pairs = dict.fromkeys(rank_for(network, layer, "tucker", s) for s in shares)
+    pairs = dict.fromkeys(row.ranks_for(kernel.shape, s) for s in shares)
     for pair in pairs:
         rest = (e[rank:].sum() for e, rank in zip(energies, pair, strict=True))
         lost.append(sum(rest) / energies[0].sum())
     kept = np.maximum(1 - np.array(lost), 1e-3)
-    costs = [rank_cost(network, layer, "tucker", pair, unit) for pair in pairs]
+    costs = [rank_cost(network, layer, row.name, pair, unit) for pair in pairs]
     return choose.rank_options(list(pairs), costs, kept, whole)
 
 

@@ -77,7 +77,7 @@ class Position(SmallerPosition):
 def compute(settings: Settings, cancelled: Cancelled = never) -> Iterator[Position]:
     """Better and better measurements of one setting; the last has every figure.
 
-    Of the settings: method is one of `labkit.compress.factorized.METHODS`.
+    Of the settings: method is one of `labkit.compress.FACTORIZATIONS`.
     parameter_ratio, by, layers, unit: as for `labkit.compress.plan_ranks`. shown: the
     layer shown. images: how many calibration images the methods that look at data
     observe.

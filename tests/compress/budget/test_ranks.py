@@ -13,8 +13,8 @@ from labkit.compress.budget.rank_sensitivity import (
     committed_rank_losses,
     rank_losses,
 )
-from labkit.compress.budget.ranks import RANK_RULES, budget, plan_ranks
-from labkit.compress.factorized import METHODS
+from labkit.compress.budget.ranks import RANK_CHOICES, budget, plan_ranks
+from labkit.compress.factorized import FACTORIZATIONS
 from labkit.compress.responses import observe
 from labkit.lowrank import truncated_svd
 from labkit.model.graph import NetworkError
@@ -33,7 +33,7 @@ def biases(network):
     return sum(w.size for name, w in network.weights.items() if name.endswith("bias"))
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", FACTORIZATIONS)
 @pytest.mark.parametrize("name", quick(zoo.NAMES, "lenet5", "resnet8"))
 def test_costs_are_those_of_the_file(name, method):
     network = zoo.load(name)
@@ -50,7 +50,7 @@ def test_costs_are_those_of_the_file(name, method):
     assert budget(network, method, 0.15) == low.macs
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", FACTORIZATIONS)
 def test_a_ratio_of_one_is_the_break_even_rank(method):
     network = zoo.load("resnet8")
     for layer in factorized.factorizable_layers(network):
@@ -64,9 +64,8 @@ def test_a_ratio_of_one_is_the_break_even_rank(method):
         assert rank_for(network, layer, method, 1.0) == min(round(found), most)
         rank = int(found)
         for k, sign in ((rank - 1, -1), (rank + 2, 1)):
-            weights = sum(
-                np.prod(s) for s, _ in rank_costs._shapes(shape, own, max(k, 1))
-            )
+            parts = rank_costs.parts_of(shape, own, max(k, 1))
+            weights = sum(part.kernel.size for part in parts)
             assert np.sign(weights - size) == sign or k < 1
     assert rank_costs.break_even((300, 784), "svd") == truncated_svd.break_even(
         300, 784
@@ -191,7 +190,7 @@ def test_what_does_not_fit_is_one_sentence(call, words):
 
 
 def test_every_way_to_choose_is_named():
-    assert RANK_RULES == ("same", "energy", "product", "loss")
+    assert tuple(RANK_CHOICES) == ("same", "energy", "product", "loss")
     assert plan_ranks(zoo.load("mlp"), by="energy", layers=[]) == {}
 
 
