@@ -41,7 +41,8 @@ from ai_edge_quantizer.utils import tfl_interpreter_utils
 
 from labkit.common.cache import cached
 from labkit.compress import deploy_recipes
-from labkit.compress.deploy_recipes import ALGORITHMS, MODES
+from labkit.compress.deploy_modes import MODES
+from labkit.compress.deploy_recipes import ALGORITHMS
 from labkit.measure.file_contents import stored_weights
 from labkit.model.graph import NetworkError
 from labkit.model.inputs import as_inputs, checked
@@ -134,7 +135,7 @@ def deployable(
     if reason:
         return Unavailable(reason)
     calibration = None
-    if algorithm == "gptq" or mode == "static":
+    if algorithm == "gptq" or MODES[mode].needs == "images":
         default = GPTQ_IMAGES if algorithm == "gptq" else CALIBRATION_IMAGES
         count = default if count is None else count
         calibration = _calibration(network, images, count)

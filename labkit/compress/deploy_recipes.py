@@ -23,12 +23,12 @@ costs is in data/results/repair.json. Its oscar is handed no images and only cli
 from ai_edge_quantizer import algorithm_manager, qtyping
 from ai_edge_quantizer.algorithm_manager import AlgorithmName
 
+from labkit.compress.deploy_modes import MODES
 from labkit.model.graph import KERNEL_KINDS
 from labkit.model.network import Network
 from labkit.quantize.granularity import BLOCK, GRANULARITIES
 
 BITS = (8, 4, 2)
-MODES = ("weight_only", "dynamic", "static")
 ACTIVATION_BITS = (8, 16)
 OPERATORS = qtyping.TFLOperationName
 _ALGORITHMS = {
@@ -74,16 +74,14 @@ def missing(
             f"LiteRT's kernels have activations of 8 or 16 bits, not {activation_bits}."
         )
     if activation_bits == 16 and mode != "static":
-        return (
-            f"Only static files have 16-bit activations, {_spoken(mode)} ones do not."
-        )
+        return f"Only static files have 16-bit activations, {MODES[mode]} ones do not."
     layers = [layer for layer in network.layers if layer.kind in KERNEL_KINDS]
     kinds = dict.fromkeys(layer.kind for layer in layers)
     config = op_config(bits, mode, granularity, activation_bits)
     for kind in kinds:
         if not _has_recipe("min_max", kind, config):
             return (
-                f"ai_edge_quantizer has no {bits}-bit {_spoken(mode)} recipe "
+                f"ai_edge_quantizer has no {bits}-bit {MODES[mode]} recipe "
                 f"with one scale per {granularity} for {kind}."
             )
         if not _has_recipe(algorithm, kind, config):
@@ -105,10 +103,6 @@ def missing(
                 f"{layer.name} is {layer.kernel_shape[-1]}."
             )
     return None
-
-
-def _spoken(mode: str) -> str:
-    return mode.replace("_", "-")
 
 
 def op_config(

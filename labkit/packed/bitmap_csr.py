@@ -20,11 +20,14 @@ class Places:
     encode: bool (rows, columns), and the bits of one value -> the stored places, in the
     same shape, and their bytes. decode: bytes that start with these, and the shape ->
     the stored places, and how many bytes they took; CodecError if they end too early
-    or are none of this kind.
+    or are none of this kind. mean_bits: sparsity, float64 of any shape, and the bits of
+    one value -> the bits that a weight takes on average, its place included, where
+    zeros lie at random and the tensor is large (without headers and row ends).
     """
 
     encode: Callable[[np.ndarray, int], tuple[np.ndarray, bytes]]
     decode: Callable[[bytes, tuple[int, int]], tuple[np.ndarray, int]]
+    mean_bits: Callable[[np.ndarray, int], np.ndarray]
 
 
 def take(content: bytes, dtype: str, count: int, offset: int = 0) -> np.ndarray:
@@ -51,6 +54,11 @@ def decode_all(content: bytes, shape: tuple[int, int]) -> tuple[np.ndarray, int]
     return np.ones(shape, bool), 0
 
 
+def all_bits(zeros: np.ndarray, bits: int) -> np.ndarray:
+    """`Places.mean_bits` where every place is stored."""
+    return np.full(zeros.shape, float(bits))
+
+
 def encode_bitmap(nonzero: np.ndarray, bits: int) -> tuple[np.ndarray, bytes]:
     """One bit a place, 1 where it is stored, from each byte's lowest bit upwards.
 
@@ -66,6 +74,11 @@ def decode_bitmap(content: bytes, shape: tuple[int, int]) -> tuple[np.ndarray, i
     packed = take(content, "u1", -(-count // 8))
     flat = np.unpackbits(packed, count=count, bitorder="little")
     return flat.astype(bool).reshape(shape), packed.size
+
+
+def bitmap_bits(zeros: np.ndarray, bits: int) -> np.ndarray:
+    """`Places.mean_bits`: one bit for the place of each weight."""
+    return 1 + bits * (1 - zeros)
 
 
 def encode_csr(nonzero: np.ndarray, bits: int) -> tuple[np.ndarray, bytes]:
@@ -97,6 +110,11 @@ def decode_csr(content: bytes, shape: tuple[int, int]) -> tuple[np.ndarray, int]
     return stored, ends.nbytes + across.nbytes
 
 
-ALL = Places(encode_all, decode_all)
-BITMAP = Places(encode_bitmap, decode_bitmap)
-CSR = Places(encode_csr, decode_csr)
+def csr_bits(zeros: np.ndarray, bits: int) -> np.ndarray:
+    """`Places.mean_bits`: an int32 column for each stored weight."""
+    return (32 + bits) * (1 - zeros)
+
+
+ALL = Places(encode_all, decode_all, all_bits)
+BITMAP = Places(encode_bitmap, decode_bitmap, bitmap_bits)
+CSR = Places(encode_csr, decode_csr, csr_bits)

@@ -2,7 +2,8 @@
 
 The more zeros, the fewer gaps and the longer ones. A gap is the number of zeros that
 are skipped. Gaps of one fixed width are what Deep Compression stores; a Rice code gives
-short gaps few bits, and comes near the entropy of the places.
+short gaps few bits, and comes near the entropy of the places. Where zeros lie at
+random, a gap is geometric: at least g zeros with the probability sparsity**g.
 """
 
 import struct
@@ -77,6 +78,19 @@ def decode_relative(content: bytes, shape: tuple[int, int]) -> tuple[np.ndarray,
     return _mask(places_after(gaps), shape), end
 
 
+def relative_bits(zeros: np.ndarray, bits: int) -> np.ndarray:
+    """`Places.mean_bits`, with the best k: 1 + (a gap's mean fillers) entries a weight,
+    of k + bits each.
+    """
+    return np.min(
+        [
+            (k + bits) * (1 - zeros) * (1 + _quotients(zeros, k))
+            for k in range(1, MAX_BITS + 1)
+        ],
+        axis=0,
+    )
+
+
 def encode_rice(nonzero: np.ndarray, bits: int) -> tuple[np.ndarray, bytes]:
     """Gaps in Rice code: the quotient by 2**r in unary, the remainder in r bits.
 
@@ -122,6 +136,23 @@ def decode_rice(content: bytes, shape: tuple[int, int]) -> tuple[np.ndarray, int
     return (~mask if side else mask), end
 
 
+def rice_bits(zeros: np.ndarray, bits: int) -> np.ndarray:
+    """`Places.mean_bits`, with the best r: of each gap its remainder, a 1 and its
+    quotient; the rarer side has the gaps.
+    """
+    common = np.maximum(zeros, 1 - zeros)
+    places = [
+        (1 - common) * (r + 1 + _quotients(common, r)) for r in range(MAX_BITS + 1)
+    ]
+    return np.min(places, axis=0) + bits * (1 - zeros)
+
+
+def _quotients(zeros: np.ndarray, r: int) -> np.ndarray:
+    """The mean of gap // 2**r: q / (1 - q), with q = zeros**(2**r)."""
+    q = zeros ** (2**r)
+    return np.divide(q, 1 - q, out=np.zeros_like(q), where=q < 1)
+
+
 def _relative_bits(gaps: np.ndarray, k: int, bits: int) -> int:
     return (gaps.size + int(np.sum(gaps >> k))) * (k + bits)
 
@@ -153,5 +184,5 @@ def _mask(places: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     return mask
 
 
-RELATIVE = Places(encode_relative, decode_relative)
-RICE = Places(encode_rice, decode_rice)
+RELATIVE = Places(encode_relative, decode_relative, relative_bits)
+RICE = Places(encode_rice, decode_rice, rice_bits)

@@ -1,17 +1,16 @@
 """Bits a weight of each storage as functions of the sparsity, and where they meet.
 
 For large tensors whose zeros lie at random places: headers and CSR's row ends left out.
-Then the gap before a stored weight is geometric, and a gap of at least g zeros has the
-probability sparsity**g. What deflate makes of zeros has no formula: it is measured.
+Each storage's formula stands beside its code, as `mean_bits` of its `Places`. What
+deflate makes of zeros has no formula: it is measured.
 """
 
 from collections.abc import Callable
 
 import numpy as np
 
-from labkit.packed.gaps import MAX_BITS
+from labkit.packed.storages import STORAGES
 
-_CSR_INDEX_BITS = 32
 _GRID = 1 << 14
 
 
@@ -35,20 +34,21 @@ def bits_per_weight(
 ) -> np.ndarray:
     """What one weight takes on average, zeros included: float64, in sparsity's shape.
 
-    storage: "dense", "bitmap", "csr", "relative", "rice" or "entropy", the bound.
-    sparsity: 0 to 1. bits: of one value. Raises ValueError outside these.
+    storage: one of STORAGES but "deflated", or "entropy", the bound. sparsity: 0 to 1.
+    bits: of one value. Raises ValueError outside these.
 
     >>> [float(bits_per_weight(s, 0.75)) for s in ("dense", "bitmap", "csr")]
     [32.0, 9.0, 16.0]
     """
-    if storage not in FORMULAS:
+    known = formulas()
+    if storage not in known:
         raise ValueError(
-            f"there is no formula for {storage!r}: choose one of {', '.join(FORMULAS)}"
+            f"there is no formula for {storage!r}: choose one of {', '.join(known)}"
         )
     zeros = np.asarray(sparsity, np.float64)
     if not np.all((zeros >= 0) & (zeros <= 1)):
         raise ValueError(f"sparsity is {sparsity}: give fractions from 0 to 1")
-    return FORMULAS[storage](zeros, bits)
+    return known[storage](zeros, bits)
 
 
 def break_even(storage: str, than: str = "dense", bits: int = 32) -> float:
@@ -80,50 +80,11 @@ def break_even(storage: str, than: str = "dense", bits: int = 32) -> float:
     return float(high)
 
 
-def _dense(zeros: np.ndarray, bits: int) -> np.ndarray:
-    return np.full(zeros.shape, float(bits))
-
-
-def _bitmap(zeros: np.ndarray, bits: int) -> np.ndarray:
-    return 1 + bits * (1 - zeros)
-
-
-def _csr(zeros: np.ndarray, bits: int) -> np.ndarray:
-    return (_CSR_INDEX_BITS + bits) * (1 - zeros)
-
-
-def _relative(zeros: np.ndarray, bits: int) -> np.ndarray:
-    """For each weight 1 + (a gap's mean number of fillers) entries of k + bits."""
-    bit_widths = range(1, MAX_BITS + 1)
-    return np.min(
-        [(k + bits) * (1 - zeros) * (1 + _quotients(zeros, k)) for k in bit_widths],
-        axis=0,
-    )
-
-
-def _rice(zeros: np.ndarray, bits: int) -> np.ndarray:
-    """For each gap its remainder, a 1 and its quotient; the rarer side has the gaps."""
-    common = np.maximum(zeros, 1 - zeros)
-    bit_widths = range(MAX_BITS + 1)
-    places = [(1 - common) * (r + 1 + _quotients(common, r)) for r in bit_widths]
-    return np.min(places, axis=0) + bits * (1 - zeros)
-
-
-def _quotients(zeros: np.ndarray, r: int) -> np.ndarray:
-    """The mean of gap // 2**r: q / (1 - q), with q = zeros**(2**r)."""
-    q = zeros ** (2**r)
-    return np.divide(q, 1 - q, out=np.zeros_like(q), where=q < 1)
+def formulas() -> dict[str, Callable[[np.ndarray, int], np.ndarray]]:
+    """Name -> `Places.mean_bits` of each storage that has one, and the bound."""
+    rows = (row for row in STORAGES.values() if not row.deflated)
+    return {row.name: row.places.mean_bits for row in rows} | {"entropy": _entropy}
 
 
 def _entropy(zeros: np.ndarray, bits: int) -> np.ndarray:
     return binary_entropy(zeros) + bits * (1 - zeros)
-
-
-FORMULAS: dict[str, Callable[[np.ndarray, int], np.ndarray]] = {
-    "dense": _dense,
-    "bitmap": _bitmap,
-    "csr": _csr,
-    "relative": _relative,
-    "rice": _rice,
-    "entropy": _entropy,
-}

@@ -12,25 +12,30 @@ Settings = Mapping[str, Any]
 class Control:
     """One setting of a panel.
 
-    name: the setting's. label: what the reader sees. values: a range of
-    whole numbers (a slider), a tuple (a menu), or a function from the settings of the
-    controls before it to one of these. default: the first value, or a function like
-    `values`; left out, the first of the values. several: any number of the values, as
-    a tuple; None stands for all of them. advanced: in the fold. texts: value -> what
-    the menu calls it, a text or a row of a registry.
+    name: the setting's. label: what the reader sees. values: a range of whole numbers
+    (a slider), a tuple (a menu), a registry (a menu of its names), or a function from
+    the settings of the controls before it to one of these. default: the first value, or
+    a function like `values`; left out, the first of the values. several: any number of
+    the values, as a tuple; None stands for all of them. advanced: in the fold. texts:
+    value -> what the menu calls it, a text or a row of a registry.
     """
 
     name: str
     label: str
-    values: range | tuple | Callable[[Settings], tuple]
+    values: range | tuple | Mapping[Any, Any] | Callable[[Settings], tuple]
     default: Any = None
     several: bool = False
     advanced: bool = False
     texts: Mapping[Any, Any] = field(default_factory=dict)
 
     def choices(self, before: Settings) -> range | tuple:
-        """The values that can be chosen, given the controls before this one."""
-        return self.values(before) if callable(self.values) else self.values
+        """The values that can be chosen, given the controls before this one.
+
+        >>> Control("scope", "Ranked", {"layer": "one", "global": "all"}).choices({})
+        ('layer', 'global')
+        """
+        found = self.values(before) if callable(self.values) else self.values
+        return tuple(found) if isinstance(found, Mapping) else found
 
     def initial(self, before: Settings) -> Any:
         """The value to begin with."""

@@ -14,11 +14,10 @@ The first two differ at exact halves only. There half_away is biased where the n
 have one sign; half_even is not, where even and odd are equally frequent.
 """
 
-from collections.abc import Callable
-
 import numpy as np
 
 from labkit.common.arguments import finite
+from labkit.common.registries import Row, chosen, registry
 
 
 def half_even(x: np.ndarray) -> np.ndarray:
@@ -65,12 +64,19 @@ def stochastic(x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return below + (rng.random(x.shape) < x - below).astype(x.dtype)
 
 
-_RULES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-    "half_even": half_even,
-    "half_away": half_away,
-    "floor": floor,
-}
-ROUNDINGS = (*_RULES, "stochastic")
+# needs: "rng", a numpy.random.Generator.
+ROUNDINGS = registry(
+    Row("half_even", "to nearest", "Halves go to the even neighbour.", half_even),
+    Row("half_away", "halves away", "Halves go to the one further from 0.", half_away),
+    Row("floor", "down", "Every number goes to the integer at or below.", floor),
+    Row(
+        "stochastic",
+        "at random",
+        "Up with the probability x - floor(x), else down.",
+        stochastic,
+        needs="rng",
+    ),
+)
 
 
 def round_to_integers(
@@ -85,16 +91,13 @@ def round_to_integers(
     >>> round_to_integers(np.array([0.5, 1.5]), "half_away").tolist()
     [1.0, 2.0]
     """
-    if rounding not in ROUNDINGS:
-        raise ValueError(
-            f"rounding is {rounding!r}: choose one of {', '.join(ROUNDINGS)}"
-        )
-    if (rounding == "stochastic") != (rng is not None):
+    row = chosen("rounding", rounding, ROUNDINGS)
+    if (row.needs == "rng") != (rng is not None):
         raise ValueError(
             f"rounding {rounding!r} with rng {rng}: stochastic rounding takes a "
             "numpy.random.Generator, the other rules none"
         )
-    return _RULES[rounding](x) if rng is None else stochastic(x, rng)
+    return row(x) if rng is None else row(x, rng)
 
 
 def bias_and_variance(

@@ -1,26 +1,35 @@
 """Registries: rows are whole, and a new row is offered and computed with."""
 
 import ast
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from labkit import zoo
+from labkit.common.knapsack import Frontier
 from labkit.common.registries import Row, chosen, markdown, registry
 from labkit.compress import activations, factorized
 from labkit.compress.budget import bits, ranks
 from labkit.compress.criteria import criterion_scores
+from labkit.compress.deploy_modes import MODES
 from labkit.compress.quantized import grids, quantize_network
-from labkit.packed.storages import STORAGES
+from labkit.packed.bitmap_csr import BITMAP
+from labkit.packed.storage_sizes import break_even
+from labkit.packed.storages import STORAGES, Storage
+from labkit.panels.budget import panel as budget
 from labkit.panels.pruning import panel as pruning
 from labkit.panels.quantization import panel as quantization
+from labkit.plots.base import figure
 from labkit.prune.masking import SCOPES
 from labkit.prune.schedules import SCHEDULES
 from labkit.prune.scores import CRITERIA
 from labkit.prune.units import UNIT_CRITERIA
+from labkit.quantize import symmetric
 from labkit.quantize.granularity import GRANULARITIES
 from labkit.quantize.range_rules import RANGES, minmax_scale
+from labkit.quantize.rounding import ROUNDINGS
 
 REGISTRIES = {
     "criteria of weights": CRITERIA,
@@ -35,6 +44,8 @@ REGISTRIES = {
     "factorizations": factorized.FACTORIZATIONS,
     "choices of ranks": ranks.RANK_CHOICES,
     "choices of bits": bits.METHODS,
+    "roundings": ROUNDINGS,
+    "ways to run": MODES,
 }
 
 
@@ -113,6 +124,53 @@ def test_a_new_range_rule_is_offered_and_quantizes(monkeypatch):
     np.testing.assert_array_equal(
         position.compressed.quantized["fc3"].decode(), made.decode()
     )
+
+
+def same_in_all(loss, size_bytes):
+    """A made-up choice of bits: as many in every layer."""
+    layers, bit_widths = loss.shape
+    choice = np.tile(np.arange(bit_widths)[:, None], layers)
+    return Frontier(choice, size_bytes.sum(axis=0), loss.sum(axis=0))
+
+
+def test_a_new_choice_of_bits_is_offered_and_drawn(monkeypatch):
+    row = Row("all", "all alike", "As many bits in every layer.", same_in_all)
+    monkeypatch.setitem(bits.METHODS, "all", row)
+    field = control(budget.SPEC, "method")
+    assert "all" in field.choices({}) and field.text("all") == "all alike"
+    offered = next(budget.SPEC.positions(network="mlp", method="all", budget=13))
+    assert offered.chosen.bits == {"fc1": 4, "fc2": 4, "fc3": 4}
+    network = zoo.load("mlp")
+    wanted = quantize_network(network, 4, "channel", budget.RULE)
+    assert offered.chosen.compressed.packed == wanted.packed
+    picture = figure(*budget.SPEC.size)
+    budget.SPEC.draw(picture, offered)
+    lines = {line.get_label(): line for line in picture.axes[1].lines}
+    assert list(lines)[:3] == [f"predicted, {name}" for name in bits.METHODS]
+    looks = [(line.get_color(), line.get_linestyle()) for line in lines.values()][:3]
+    assert len(set(looks)) == 3
+
+
+def test_a_new_rounding_rounds(monkeypatch):
+    row = Row("up", "up", "Every number goes to the integer at or above.", np.ceil)
+    monkeypatch.setitem(ROUNDINGS, "up", row)
+    made = symmetric.quantize(np.array([0.5, -1.2, 3.0]), 3, rounding="up")
+    assert made.q.tolist() == [1, -1, 3]
+
+
+def test_a_new_storage_has_a_formula_by_its_places(monkeypatch):
+    row = Storage(name="again", text="again", line="A bitmap.", places=BITMAP)
+    monkeypatch.setitem(STORAGES, "again", row)
+    assert break_even("again") == break_even("bitmap")
+
+
+def test_a_new_factorization_has_ranks_and_costs(monkeypatch):
+    row = replace(factorized.FACTORIZATIONS["spatial"], name="again")
+    monkeypatch.setitem(factorized.FACTORIZATIONS, "again", row)
+    network = zoo.load("lenet5")
+    plans = [ranks.plan_ranks(network, how, 0.3) for how in ("spatial", "again")]
+    costs = [ranks.budget(network, how, 0.3) for how in ("spatial", "again")]
+    assert plans[0] == plans[1] and costs[0] == costs[1]
 
 
 def names_listed(source: str):

@@ -10,10 +10,10 @@ from scipy.sparse import csr_matrix
 from labkit.packed.bit_packing import CodecError, unpack_bits
 from labkit.packed.gaps import gaps_of, places_after, with_fillers
 from labkit.packed.storage_sizes import (
-    FORMULAS,
     binary_entropy,
     bits_per_weight,
     break_even,
+    formulas,
 )
 from labkit.packed.storages import STORAGES, body, decode_sparse, encode_sparse, sparse
 
@@ -206,7 +206,7 @@ def test_break_even_points_there_are_not():
 
 
 def test_formulas_at_both_ends():
-    for storage in FORMULAS:
+    for storage in formulas():
         ends = bits_per_weight(storage, np.array([0.0, 1.0]))
         at_one = {"dense": 32, "bitmap": 1}.get(storage, 0)
         assert np.isfinite(ends).all() and ends[1] == at_one

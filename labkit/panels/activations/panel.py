@@ -213,7 +213,7 @@ SPEC = PanelSpec(
         Control("bits", "Weight bits", BITS, default=8, texts=report.BITS_TEXTS),
         Control("activation_bits", "Activation bits", ACTIVATION_BITS, default=8),
         Control("images", "Calibration images", COUNTS, default=50),
-        Control("rule", "Range", tuple(RULES), texts=RULES, advanced=True),
+        Control("rule", "Range", RULES, texts=RULES, advanced=True),
         Control(
             "ends",
             "First and last layer",

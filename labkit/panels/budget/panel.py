@@ -110,12 +110,12 @@ class Position(NetworkPosition):
     @property
     def bars(self) -> plot.Bars:
         """The bits of the layers."""
-        free = self.offered["exact"].free
+        offered = self.offered[self.settings["method"]]
         return plot.Bars(
             bits=self.chosen.bits,
             weights={name: w.size for name, w in self.network.kernels.items()},
-            kept=tuple(name for name in self.chosen.bits if name not in free),
-            widest=self.offered["exact"].found.bits[-1],
+            kept=tuple(name for name in self.chosen.bits if name not in offered.free),
+            widest=offered.found.bits[-1],
         )
 
 
@@ -200,13 +200,16 @@ def _slow_figures(position: Position) -> dict:
 
 
 def _budgets(settings: Settings) -> tuple[float, ...]:
-    """Every half per cent from the file of the fewest bits to that of the most."""
+    """Every half per cent from the file of the fewest bits to that of the most.
+
+    Every method has a file at the least of them, and one at least the most.
+    """
     network = zoo.load(settings["network"])
     measured = sensitivity.committed_sensitivity(network, RULE)
     how = settings["granularity"], settings["free"]
-    # Greedy begins with the most bits; exact leaves out what fewer bits do as well.
-    sizes = _offered(network, measured, "greedy", *how).size_bytes
-    low, high = (ceil(200 * (size + HEADER) / len(network)) for size in sizes[[0, -1]])
+    sizes = [_offered(network, measured, m, *how).size_bytes for m in planning.METHODS]
+    ends = max(size[0] for size in sizes), max(size[-1] for size in sizes)
+    low, high = (ceil(200 * (size + HEADER) / len(network)) for size in ends)
     return tuple(half / 2 for half in range(low, high + 1))
 
 
@@ -217,7 +220,7 @@ SPEC = PanelSpec(
         Control(
             "granularity",
             "One scale per",
-            tuple(GRANULARITIES),
+            GRANULARITIES,
             default="channel",
             texts={"block": f"block of {BLOCK}"},
             advanced=True,
@@ -239,7 +242,7 @@ SPEC = PanelSpec(
         Control(
             "method",
             "Bits by",
-            tuple(planning.METHODS),
+            planning.METHODS,
             default="exact",
             texts=planning.METHODS,
         ),

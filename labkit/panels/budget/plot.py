@@ -2,14 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import cycle
 
 import numpy as np
 
 from labkit.plots.base import (
     BLACK,
     BLUE,
+    GREEN,
     GREY,
     ORANGE,
+    PURPLE,
     SKY,
     TEXT_SIZE,
     VERMILLION,
@@ -30,7 +33,8 @@ from labkit.plots.plane import (
 )
 
 FLOOR = 1e-3  # nats: what the log axis begins with, smaller losses stand on it
-LINES = {"exact": (BLUE, "-"), "greedy": (ORANGE, (0, (4, 2)))}
+# Of the methods, in the order of their registry.
+STYLES = ((BLUE, "-"), (ORANGE, (0, (4, 2))), (GREEN, ":"), (PURPLE, "-."))
 SMALL = TEXT_SIZE - 2
 
 
@@ -140,8 +144,10 @@ def _frontier_frame(axes, plane, frontier: Frontier) -> None:
     axes.set_yticks([], minor=True)
     axes.set_xlabel(SIZE_LABEL, fontsize=TEXT_SIZE)
     axes.set_ylabel("loss increase", fontsize=TEXT_SIZE)
-    for name, (sizes, loss) in frontier.lines.items():
-        colour, dash = LINES[name]
+    styles = cycle(STYLES)
+    for (name, (sizes, loss)), (colour, dash) in zip(
+        frontier.lines.items(), styles, strict=False
+    ):
         y = np.maximum(loss, FLOOR)
         label = f"predicted, {name}"
         style = {"drawstyle": "steps-post", "ls": dash, "color": colour, "lw": 1.4}

@@ -208,7 +208,7 @@ SPEC = PanelSpec(
             default=0.8,
             texts={s: fraction_text(s) for s in SPARSITIES},
         ),
-        Control("scope", "Ranked", tuple(SCOPES), texts=SCOPES),
+        Control("scope", "Ranked", SCOPES, texts=SCOPES),
         Control("layers", "Layers to prune", layer_names, several=True, advanced=True),
         Control(
             "shown",

@@ -15,6 +15,7 @@ from itertools import chain, islice, zip_longest
 from typing import TYPE_CHECKING
 
 from labkit import compress, zoo
+from labkit.compress.deploy_modes import MODES
 from labkit.compress.quantized import UNIFORM, grids
 from labkit.measure.correctness import Accuracy
 from labkit.measure.quick import is_quick
@@ -188,9 +189,7 @@ SPEC = PanelSpec(
         Control("network", "Network", zoo.NAMES),
         Control("grid", "Levels", tuple(grids()), texts=grids(), advanced=True),
         Control("bits", "Bits", _bits, default=_first_bits),
-        Control(
-            "granularity", "One scale per", tuple(GRANULARITIES), default="channel"
-        ),
+        Control("granularity", "One scale per", GRANULARITIES, default="channel"),
         Control("rule", "Range", _rules, texts=report.RULE_TEXTS),
         Control("block", "Weights in a block", BLOCKS, advanced=True),
         Control(
@@ -206,8 +205,8 @@ SPEC = PanelSpec(
         Control(
             "mode",
             "Deployable file",
-            tuple(report.MODE_TEXTS),
-            texts=report.MODE_TEXTS,
+            MODES,
+            texts=MODES,
             advanced=True,
         ),
     ),

@@ -23,11 +23,6 @@ RULE_TEXTS[OWN_RULE] = "the grid's own"
 EVERY_LAYER = "The lab's deployable files quantize every layer: choose all layers."
 NO_KERNELS = "No runtime here has kernels for such levels: they are decoded to float32."
 NO_BLOCKS_OF_64 = "The lab's deployable files have blocks of 32: choose these."
-MODE_TEXTS = {
-    "dynamic": "dynamic",
-    "weight_only": "weight-only",
-    "static": "static",
-}
 
 
 def name(settings: Settings) -> str:

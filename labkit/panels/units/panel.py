@@ -100,7 +100,7 @@ SPEC = PanelSpec(
     title="units",
     controls=(
         Control("network", "Network", zoo.NAMES),
-        Control("criterion", "Rank by", tuple(UNIT_CRITERIA), texts=UNIT_CRITERIA),
+        Control("criterion", "Rank by", UNIT_CRITERIA, texts=UNIT_CRITERIA),
         Control(
             "fraction",
             "Remove",
