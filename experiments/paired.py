@@ -3,19 +3,24 @@
 from collections.abc import Mapping, Sequence
 from statistics import mean, stdev
 
+from pandas import Series
+
 from labkit.measure.over_seeds import PairedSeeds, mean_over_seeds
 
 
-def paired(first: Mapping[int, float], second: Mapping[int, float]) -> PairedSeeds:
+def paired(
+    first: Mapping[int, float] | Series, second: Mapping[int, float] | Series
+) -> PairedSeeds:
     """First minus second for each seed that both have, by `mean_over_seeds`.
 
-    first, second: seed -> value. Raises ValueError where no seed is in both.
+    first, second: seed -> value, mappings or series. Raises ValueError where no seed is
+    in both.
 
     >>> paired({0: 3.0, 1: 5.0, 2: 9.0}, {0: 2.0, 1: 3.0}).mean    # 1 and 2
     1.5
     """
     return mean_over_seeds(
-        first[seed] - second[seed] for seed in first if seed in second
+        value - second[seed] for seed, value in first.items() if seed in second
     )
 
 

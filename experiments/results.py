@@ -13,6 +13,7 @@ from statistics import mean, stdev
 from experiments import glossary
 from experiments.distill import tables
 from experiments.files import RESULTS, markdown_table, read_json
+from experiments.frames import NETWORKS, markdown_frame, pivoted
 from experiments.lowrank.tables import sections
 from experiments.prune import tables as pruning_tables
 from experiments.quantize import sweep
@@ -81,12 +82,9 @@ def seeds_table() -> str:
 
 def sweep_table(run: dict) -> str:
     """Accuracy (and kB) of every network by bits and granularity."""
-    cells = {(r["network"], r["bits"], r["granularity"]): r for r in run["rows"]}
-    rows = []
-    for bits, granularity in sorted({key[1:] for key in cells}, reverse=True):
-        found = [cells[name, bits, granularity] for name in zoo.NAMES]
-        rows.append([str(bits), granularity, *(_cell(entry) for entry in found)])
-    return markdown_table(["bits", "granularity", *(f"`{n}`" for n in zoo.NAMES)], rows)
+    index = ["bits", "granularity"]
+    table = pivoted(run["rows"], index, "network", NETWORKS, _cell)
+    return markdown_frame(table.sort_index(ascending=False))
 
 
 def _cell(row: dict) -> str:

@@ -1,34 +1,28 @@
 """The table of ways to choose filters, from the committed run."""
 
-from experiments.files import markdown_table, read_json
+from itertools import product
+
+from pandas import DataFrame
+
+from experiments.files import read_json
+from experiments.frames import markdown_frame
 from experiments.paired import spread
 from experiments.prune import filters
 from experiments.quantize.tables import run_line
 
 
-def cell(rows: list[dict], name: str, criterion: str, reestimated: bool) -> str:
-    """Validation accuracy in per cent, over the draws of a random choice."""
-    wanted = {"network": name, "criterion": criterion, "reestimated": reestimated}
-    found = [
-        row["validation_accuracy"] for row in rows if wanted.items() <= row.items()
-    ]
-    return spread(found)
-
-
 def filters_table(rows: list[dict]) -> str:
     """Criterion x network: accuracy as it is, and re-estimated; the dense one first."""
-    dense = {
-        row["network"]: f"{100 * row['validation_accuracy']:.2f}"
-        for row in rows
-        if row["criterion"] is None
-    }
-    head = ["none removed", *(text for name in dense for text in (dense[name], ""))]
-    table = [head]
-    for criterion in filters.RANKINGS:
-        cells = [cell(rows, n, criterion, again) for n in dense for again in (0, 1)]
-        table.append([criterion, *cells])
-    titles = [f"`{n}`{text}" for n in dense for text in (" %", ", re-estimated %")]
-    return markdown_table(["filters ranked by", *titles], table)
+    frame = DataFrame(rows).fillna({"criterion": "none removed", "reestimated": False})
+    keys = ["criterion", "network", "reestimated"]
+    cells = frame.groupby(keys)["validation_accuracy"].agg(spread)
+    order = product(frame["network"].unique(), (False, True))
+    table = cells.unstack(["network", "reestimated"], fill_value="")[list(order)]
+    table.columns = [
+        f"`{name}`{', re-estimated' if again else ''} %" for name, again in table
+    ]
+    table = table.loc[["none removed", *filters.RANKINGS]]
+    return markdown_frame(table.rename_axis("filters ranked by"))
 
 
 def sections() -> str:

@@ -1,8 +1,11 @@
 """Tables of repairs, mixed bits and integer arithmetic, from their committed runs."""
 
-from experiments.files import NETWORKS, markdown_table, read_json
+from pandas import MultiIndex
+
+from experiments import files
+from experiments.files import markdown_table, read_json
+from experiments.frames import NETWORKS, markdown_frame, pivoted
 from experiments.quantize import integers, repair
-from labkit import zoo
 from labkit.compress.budget import sensitivity
 
 GRANULARITY, RULE = "channel", "least_squares"
@@ -12,6 +15,12 @@ REPAIRS = {
     "batch_norm": "batch norm re-estimated",
     "equalization": "cross-layer equalization",
     "equalization + batch_norm": "equalization, then batch norm",
+}
+FEEDBACK = {
+    "nearest": "nearest",
+    "error_feedback": "error feedback",
+    "error_feedback + batch_norm": "and means and spreads restored",
+    "gptq": "ai_edge_quantizer's gptq",
 }
 KERNELS = {
     ("reference", "litert-reference"): "ours and LiteRT's reference kernels",
@@ -27,38 +36,24 @@ def percent(row: dict) -> str:
 
 def repairs_table(rows: list[dict]) -> str:
     """Bits x repair: the test accuracy of every network."""
-    cells = {
-        (row["network"], row["bits"], row["method"]): percent(row)
-        for row in rows
-        if (row["granularity"], row["rule"]) == (GRANULARITY, RULE)
-    }
-    table = [
-        [str(bits), title, *(cells.get((name, bits, method), "") for name in zoo.NAMES)]
-        for bits in repair.BITS
-        for method, title in REPAIRS.items()
+    same = [
+        row for row in rows if (row["granularity"], row["rule"]) == (GRANULARITY, RULE)
     ]
-    return markdown_table(["bits", "repair", *(f"`{n}`" for n in zoo.NAMES)], table)
+    table = pivoted(same, ["bits", "method"], "network", NETWORKS, percent)
+    order = MultiIndex.from_product([repair.BITS, REPAIRS], names=["bits", "repair"])
+    return markdown_frame(table.reindex(order, fill_value="").rename(index=REPAIRS))
 
 
 def feedback_table(run: dict) -> str:
     """The whole of mlp at few bits: to nearest, with error feedback, and the peer."""
-    ours = {
-        (row["bits"], row["method"]): percent(row)
-        for row in run["feedback_networks"]
-        if row["rule"] == "minmax"
-    }
-    theirs = {
-        row["bits"]: percent(row)
+    ours = [row for row in run["feedback_networks"] if row["rule"] == "minmax"]
+    theirs = [
+        row | {"method": "gptq"}
         for row in run["algorithms"]
         if row["network"] == "mlp" and row["algorithm"] == "gptq"
-    }
-    methods = ("nearest", "error_feedback", "error_feedback + batch_norm")
-    header = ["bits", "nearest", "error feedback", "and means and spreads restored"]
-    table = [
-        [str(bits), *(ours[bits, method] for method in methods), theirs.get(bits, "")]
-        for bits in repair.BITS
     ]
-    return markdown_table([*header, "ai_edge_quantizer's gptq"], table)
+    table = pivoted([*ours, *theirs], ["bits"], "method", FEEDBACK, percent)
+    return markdown_frame(table.loc[list(repair.BITS)])
 
 
 def mixed_table(networks: list[dict]) -> str:
@@ -103,7 +98,7 @@ def integers_table(run: dict) -> str:
 def sections() -> str:
     """What the page of results says of repairs, mixed bits and integers."""
     repaired, compared = read_json(repair.FILE, dict), read_json(integers.FILE)
-    mapped = read_json(sensitivity.FILE, NETWORKS)
+    mapped = read_json(sensitivity.FILE, files.NETWORKS)
     return f"""## Repaired without training
 
 Weights on few bits, one scale a channel, least squares range;

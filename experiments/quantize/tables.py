@@ -1,6 +1,7 @@
 """The tables of the quantization lessons, from their committed runs."""
 
 from experiments.files import markdown_table, read_json
+from experiments.frames import NETWORKS, markdown_frame, pivoted
 from experiments.quantize import bits_tables, peers, qat
 from labkit import zoo
 
@@ -22,12 +23,9 @@ def run_line(run: dict) -> str:
 
 def peers_table(run: dict) -> str:
     """Method x network: accuracy, bytes, latency, seconds to compress."""
-    cells = {(row["network"], row["method"]): row for row in run["rows"]}
-    rows = []
-    for method in dict.fromkeys(row["method"] for row in run["rows"]):
-        found = [cells[name, method] for name in zoo.NAMES]
-        rows.append([method, *map(_peer_cell, found)])
-    return markdown_table(["method", *(f"`{name}`" for name in zoo.NAMES)], rows)
+    return markdown_frame(
+        pivoted(run["rows"], ["method"], "network", NETWORKS, _peer_cell)
+    )
 
 
 def _peer_cell(row: dict) -> str:
