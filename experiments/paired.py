@@ -27,7 +27,7 @@ def paired(
 def points(found: PairedSeeds) -> str:
     """A difference of accuracies (0 to 1) in percentage points, with its interval.
 
-    >>> points(Paired(0.0031, 0.0001, 0.0061, 5))
+    >>> points(PairedSeeds(0.0031, 0.0001, 0.0061, 5))
     '+0.31 (+0.01 to +0.61)'
     """
     ends = (100 * end for end in (found.mean, found.low, found.high))

@@ -1,25 +1,16 @@
 """The tables of a factorized network beside small ones, and of MACs beside time."""
 
 from experiments.files import markdown_table, read_json
+from experiments.frames import over_seeds
 from experiments.lowrank import files
 from experiments.lowrank.smaller import FILE
 from experiments.paired import paired, points, spread
 from experiments.prune import smaller
-from experiments.prune.seed_tables import verdict
+from experiments.prune.seed_tables import KEYS, verdict
 from experiments.quantize.tables import run_line
 
 FACTORIZED = "factorized"
-OTHERS = smaller.SMALL, smaller.PRUNED
-
-
-def over_seeds(rows: list[dict], sparsity: float, kind: str | None = None) -> dict:
-    """Seed -> the row; kind: of `experiments.prune.smaller`, None for the factorized
-    ones."""
-    return {
-        row["seed"]: row
-        for row in rows
-        if row["sparsity"] == sparsity and row.get("kind") == kind
-    }
+KINDS = FACTORIZED, smaller.SMALL, smaller.PRUNED
 
 
 def smaller_table(rows: list[dict], others: list[dict]) -> str:
@@ -27,20 +18,18 @@ def smaller_table(rows: list[dict], others: list[dict]) -> str:
 
     rows: factorized. others: of `experiments.prune.smaller`.
     """
-    table = []
-    for level in smaller.SPARSITIES:
-        found = over_seeds(rows, level)
-        if not found:
-            continue
-        small, pruned = (over_seeds(others, level, k) for k in OTHERS)
-        ours, beside, zeros = (_accuracies(f) for f in (found, small, pruned))
-        ranks = sorted({_ranks(row) for row in found.values()})
+    table, levels = [], {row["sparsity"] for row in rows}
+    every = [*(row | {"kind": FACTORIZED} for row in rows), *others]
+    values = "size_bytes", "accuracy", "ranks", "untrained_accuracy"
+    size, accuracy, ranks, untrained = (over_seeds(every, KEYS, v) for v in values)
+    for level in filter(levels.__contains__, smaller.SPARSITIES):
+        ours, beside, zeros = (accuracy[level, kind] for kind in KINDS)
         table.append(
             [
-                *(_kilobytes(rows) for rows in (found, small, pruned)),
-                " or ".join(ranks),
-                spread([row["untrained_accuracy"] for row in found.values()]),
-                *(spread(values.values()) for values in (ours, beside, zeros)),
+                *(spread(size[level, kind], 1, 1e-3) for kind in KINDS),
+                " or ".join(sorted(set(map(_ranks, ranks[level, FACTORIZED])))),
+                spread(untrained[level, FACTORIZED]),
+                *map(spread, (ours, beside, zeros)),
                 points(paired(ours, beside)),
                 verdict(FACTORIZED, smaller.SMALL, paired(ours, beside)),
                 points(paired(ours, zeros)),
@@ -56,16 +45,8 @@ def smaller_table(rows: list[dict], others: list[dict]) -> str:
     return markdown_table(header.split("|"), table)
 
 
-def _accuracies(rows: dict) -> dict:
-    return {seed: row["accuracy"] for seed, row in rows.items()}
-
-
-def _kilobytes(rows: dict) -> str:
-    return spread([row["size_bytes"] for row in rows.values()], 1, 1e-3)
-
-
-def _ranks(row: dict) -> str:
-    return "-".join("whole" if r is None else str(r) for r in row["ranks"].values())
+def _ranks(ranks: dict) -> str:
+    return "-".join("whole" if r is None else str(r) for r in ranks.values())
 
 
 def files_table(rows: list[dict]) -> str:

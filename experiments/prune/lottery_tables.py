@@ -2,7 +2,10 @@
 
 from statistics import mean
 
+from pandas import DataFrame, Series
+
 from experiments.files import markdown_table, read_json
+from experiments.frames import over_seeds
 from experiments.paired import paired, points, spread
 from experiments.prune import lottery
 from experiments.quantize.tables import run_line
@@ -20,31 +23,22 @@ PUBLISHED = {
 PAPER_ITERATIONS = 50_000
 
 
-def stops(rows: list[dict], kind: str, round_: int, value: str) -> dict[int, float]:
-    """Seed -> a value at the early stop: "test_accuracy" or "iteration"."""
-    return {
-        row["seed"]: row["stop"][value]
-        for row in rows
-        if (row["kind"], row["round"]) == (kind, round_)
-    }
+def _stops(rows: list[dict], value: str) -> Series:
+    """Of the early stops "test_accuracy" or "iteration", by kind, round and seed."""
+    return over_seeds([row | row["stop"] for row in rows], ["kind", "round"], value)
 
 
-def _kinds(rows: list[dict], round_: int, value: str) -> list[dict[int, float]]:
-    """Of dense, rewound and reinitialized networks."""
-    return [
-        stops(rows, lottery.REWOUND, 0, value),
-        stops(rows, lottery.REWOUND, round_, value),
-        stops(rows, lottery.NEW, round_, value),
-    ]
+def _kinds(rows: list[dict], round_: int, value: str) -> list[Series]:
+    """Of dense, rewound and reinitialized networks, seed -> a value at the stop."""
+    found = _stops(rows, value)
+    wanted = (lottery.REWOUND, 0), (lottery.REWOUND, round_), (lottery.NEW, round_)
+    return [found[each] for each in wanted]
 
 
 def _rounds(rows: list[dict]) -> list[int]:
     """The rounds at the paper's levels that have been trained with both beginnings."""
-    return [
-        round_
-        for round_ in lottery.REINITIALIZED
-        if all(_kinds(rows, round_, "iteration"))
-    ]
+    both = DataFrame(rows).groupby("round")["kind"].nunique() == 2
+    return [round_ for round_ in lottery.REINITIALIZED if both.get(round_)]
 
 
 def _left(rows: list[dict], round_: int) -> str:
@@ -54,20 +48,18 @@ def _left(rows: list[dict], round_: int) -> str:
 
 def levels_table(rows: list[dict]) -> str:
     """Weights left x beginning: test accuracy and iteration of the early stop."""
-    dense = stops(rows, lottery.REWOUND, 0, "test_accuracy")
-    at = stops(rows, lottery.REWOUND, 0, "iteration")
-    seeds = str(len(dense))
-    empty = [""] * 4
-    first = spread(dense.values()), spread(at.values(), 0, 1)
-    table = [["100.0 (dense)", seeds, *first, *empty]]
+    dense = _stops(rows, "test_accuracy")[lottery.REWOUND, 0]
+    at = _stops(rows, "iteration")[lottery.REWOUND, 0]
+    first = ["100.0 (dense)", str(len(dense)), spread(dense), spread(at, 0, 1)]
+    table = [[*first, *[""] * 4]]
     for round_ in _rounds(rows):
         dense, rewound, new = _kinds(rows, round_, "test_accuracy")
         _, rewound_at, new_at = _kinds(rows, round_, "iteration")
         table.append(
             [
                 _left(rows, round_), str(len(rewound)),
-                spread(rewound.values()), spread(rewound_at.values(), 0, 1),
-                spread(new.values()), spread(new_at.values(), 0, 1),
+                spread(rewound), spread(rewound_at, 0, 1),
+                spread(new), spread(new_at, 0, 1),
                 points(paired(rewound, dense)), points(paired(rewound, new)),
             ]
         )  # fmt: skip
@@ -84,7 +76,7 @@ def beside_table(rows: list[dict]) -> str:
     for round_ in _rounds(rows):
         dense, rewound, new = _kinds(rows, round_, "test_accuracy")
         dense_at, rewound_at, new_at = (
-            mean(at.values()) for at in _kinds(rows, round_, "iteration")
+            mean(at) for at in _kinds(rows, round_, "iteration")
         )
         ours = (
             f"stops {abs(1 - rewound_at / dense_at):.0%} "

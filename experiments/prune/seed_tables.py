@@ -1,6 +1,9 @@
 """The tables of the pruning experiments that are repeated over seeds."""
 
+from pandas import DataFrame
+
 from experiments.files import markdown_table, read_json
+from experiments.frames import over_seeds
 from experiments.paired import paired, points, spread
 from experiments.prune import schedules, smaller
 from experiments.quantize.tables import run_line
@@ -10,25 +13,19 @@ from labkit.measure.over_seeds import PairedSeeds
 AGAINST_SMALL = (smaller.PRUNED, smaller.REMOVED)
 
 
-def over_seeds(rows: list[dict], kind: str, sparsity: float, value="accuracy") -> dict:
-    """Seed -> a value of the rows of a kind at a sparsity."""
-    return {
-        row["seed"]: row[value]
-        for row in rows
-        if (row["kind"], row["sparsity"]) == (kind, sparsity)
-    }
+KEYS = "sparsity", "kind"
 
 
 def sparsities(rows: list[dict], kinds: tuple[str, ...]) -> list[float]:
     """Those at which every kind has a row, ascending."""
-    found = sorted({row["sparsity"] for row in rows})
-    return [s for s in found if all(over_seeds(rows, kind, s) for kind in kinds)]
+    found = DataFrame(rows).groupby("sparsity")["kind"].agg(set)
+    return [level for level, there in found.items() if there >= set(kinds)]
 
 
 def verdict(first: str, second: str, found: PairedSeeds) -> str:
     """What an interval allows to say of two kinds.
 
-    >>> verdict("a", "b", Paired(0.01, -0.01, 0.03, 5))
+    >>> verdict("a", "b", PairedSeeds(0.01, -0.01, 0.03, 5))
     'undecided between a and b'
     """
     if found.winner == 0:
@@ -50,24 +47,22 @@ def dense_line(rows: list[dict]) -> str:
 def smaller_table(rows: list[dict]) -> str:
     """Zeros x kind: what is left, the bytes, the accuracies and their differences."""
     table = []
+    values = "size_bytes", "parameters", "hidden", "accuracy"
+    size, left, hidden, accuracy = (over_seeds(rows, KEYS, value) for value in values)
     for level in sparsities(rows, smaller.KINDS):
-        sizes, widths, weights = [], "", []
-        for kind in (smaller.PRUNED, smaller.SMALL):
-            size = over_seeds(rows, kind, level, "size_bytes").values()
-            sizes.append(spread(size, 1, 1e-3))
-            left = over_seeds(rows, kind, level, "parameters").values()
-            weights.append(f"{min(left):,}")
-        hidden = over_seeds(rows, smaller.SMALL, level, "hidden").values()
-        widths = " or ".join(sorted({f"{a}-{b}" for a, b in hidden}))
-        accuracies = [over_seeds(rows, kind, level) for kind in smaller.KINDS]
-        *others, small = accuracies
+        packed = smaller.PRUNED, smaller.SMALL
+        *others, small = (accuracy[level, kind] for kind in smaller.KINDS)
+        widths = {f"{a}-{b}" for a, b in hidden[level, smaller.SMALL]}
         table.append(
             [
-                f"{100 * level:g}", *sizes, widths, *weights,
-                *(spread(found.values()) for found in accuracies),
+                f"{100 * level:g}",
+                *(spread(size[level, kind], 1, 1e-3) for kind in packed),
+                " or ".join(sorted(widths)),
+                *(f"{min(left[level, kind]):,}" for kind in packed),
+                *map(spread, (*others, small)),
                 *(points(paired(found, small)) for found in others),
             ]
-        )  # fmt: skip
+        )
     header = (
         "zeros %|pruned kB|small kB|small's hidden units|pruned: numbers left|small: "
         "numbers|pruned: test %|neurons removed: test %|small: test %|pruned − small|"
@@ -78,40 +73,34 @@ def smaller_table(rows: list[dict]) -> str:
 
 def smaller_verdicts(rows: list[dict]) -> str:
     """One sentence for each comparison, as its intervals allow."""
-    lines = []
+    lines, accuracy = [], over_seeds(rows, KEYS, "accuracy")
     for kind in AGAINST_SMALL:
-        said = [
-            f"at {100 * level:g} %, {verdict(kind, smaller.SMALL, found)}"
-            for level in sparsities(rows, smaller.KINDS)
-            for found in [_against_small(rows, kind, level)]
-        ]
+        said = []
+        for level in sparsities(rows, smaller.KINDS):
+            found = paired(accuracy[level, kind], accuracy[level, smaller.SMALL])
+            said.append(f"at {100 * level:g} %, {verdict(kind, smaller.SMALL, found)}")
         lines.append(f"- **{kind}** against **{smaller.SMALL}**: {'; '.join(said)}.")
     return "\n".join(lines)
 
 
-def _against_small(rows: list[dict], kind: str, level: float) -> PairedSeeds:
-    small = over_seeds(rows, smaller.SMALL, level)
-    return paired(over_seeds(rows, kind, level), small)
-
-
 def schedules_table(rows: list[dict]) -> str:
     """Zeros x kind: accuracy, and the paired difference from one-shot."""
-    table = []
+    table, accuracy = [], over_seeds(rows, KEYS, "accuracy")
+    untrained = over_seeds(rows, KEYS, "before")
     for level in sparsities(rows, schedules.KINDS):
-        base = over_seeds(rows, schedules.ONE_SHOT, level)
         for kind in schedules.KINDS:
-            found = over_seeds(rows, kind, level)
+            found = accuracy[level, kind]
             before, difference, said = "", "", ""
             if kind in schedules.AT_ONCE:
-                before = spread(over_seeds(rows, kind, level, "before").values())
+                before = spread(untrained[level, kind])
             if kind != schedules.ONE_SHOT:
-                against = paired(found, base)
+                against = paired(found, accuracy[level, schedules.ONE_SHOT])
                 difference = points(against)
                 said = verdict(kind, schedules.ONE_SHOT, against)
             table.append(
                 [
                     f"{100 * level:g}", kind, str(len(found)), before,
-                    spread(found.values()), difference, said,
+                    spread(found), difference, said,
                 ]
             )  # fmt: skip
     header = (

@@ -5,6 +5,7 @@ import json
 import pytest
 from markdown import cells
 
+from experiments.frames import over_seeds
 from experiments.paired import paired
 from experiments.prune import schedules, seed_tables, smaller, tables
 from experiments.prune.seed_tables import verdict
@@ -112,6 +113,6 @@ def test_a_committed_run_is_whole_and_of_these_settings(experiment):
 
 def test_pairing_ignores_what_only_one_side_has(ways):
     short = [row for row in ways if (row["kind"], row["seed"]) != ("cubic", 1)]
-    base = seed_tables.over_seeds(short, "one-shot", 0.95)
-    found = paired(seed_tables.over_seeds(short, "cubic", 0.95), base)
+    accuracy = over_seeds(short, seed_tables.KEYS, "accuracy")
+    found = paired(accuracy[0.95, "cubic"], accuracy[0.95, "one-shot"])
     assert found.n == 1 and found.winner == 0
