@@ -12,6 +12,9 @@ from labkit.compress.repair.batch_norm import reestimate_channels
 from labkit.packed import compressed
 from labkit.prune import brain_surgeon, masking, scores
 
+# The criteria whose scores are computed here.
+WRITTEN_AGAIN = "magnitude random activation_aware taylor fisher".split() + [SURGEON]
+
 
 @lru_cache(maxsize=40)
 def by_surgeon(name, layer):
