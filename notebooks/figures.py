@@ -180,8 +180,10 @@ def main(arguments: list[str] | None = None) -> int:
     if chosen.command == "record":
         wanted = tuple(chosen.names) or ""
         sources = [s for s in build.sources() if s.name.startswith(wanted)]
-        records = {source.stem: record(source) for source in sources}
-        build.write_text(chosen.file, json.dumps(records, indent=1))
+        records = {}
+        for source in sources:
+            records[source.stem] = record(source)
+            build.write_text(chosen.file, json.dumps(records, indent=1))
         return 0
     found = differences(*(json.loads(file.read_text("utf-8")) for file in chosen.files))
     print("\n".join(found) or "no figure differs")

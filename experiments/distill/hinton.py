@@ -225,7 +225,7 @@ def teacher_of(case: Case, dataset: datasets.Dataset):
     return teacher.load(path)
 
 
-def information_beyond_label(name: str, dataset: datasets.Dataset) -> tuple:
+def targets_of(name: str, dataset: datasets.Dataset) -> tuple:
     """A case's training images, and what the teacher says of them, None if nothing."""
     from labkit.train import moves
     from labkit.train.fast import SoftTargets
@@ -305,7 +305,7 @@ def main() -> None:
 
     @cache  # the teacher sees the images of a case once, not once for each seed
     def of(case: str) -> tuple:
-        return information_beyond_label(case, dataset)
+        return targets_of(case, dataset)
 
     def tried(entry: dict, rows: list[dict]) -> dict:
         told = of(entry["case"])

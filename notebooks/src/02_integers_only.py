@@ -693,7 +693,7 @@ np.testing.assert_array_equal(codes, ours.run(pictures[:20])["conv2"])
 r"""
 ## 6. Exact, and yet not the same
 
-Whole networks now, every layer of them: additions, pooling, softmax and all. The table
+Whole networks now, every layer of them: additions, pooling and all. The table
 counts, over all layers, the codes in which two ways differ: our integers against
 LiteRT's reference kernels, and LiteRT's *default* kernels, from the library XNNPACK,
 against its reference kernels.

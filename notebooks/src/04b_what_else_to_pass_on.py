@@ -558,7 +558,7 @@ found = saved["2 bits", "T = 20"]
 print(guesses.settle("3. 2 bits, T = 20 against labels", found.says()))
 
 # %%
-validation = repair[repair.information_beyond_label.isin(columns[2:])]
+validation = repair[repair["told"].isin(columns[2:])]
 validation = validation.groupby(["damage", "told"], sort=False).validation_errors.mean()
 for damage in damages:
     best = validation[damage].idxmin()

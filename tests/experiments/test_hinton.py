@@ -163,7 +163,7 @@ def test_all_images_are_those_of_training_and_validation():
     both = hinton.with_validation(dataset)
     assert len(both.train) == 100 and both.test is dataset.test
     np.testing.assert_array_equal(both.train.index[50:], dataset.validation.index)
-    split, soft = hinton.information_beyond_label("alone, all images", dataset)
+    split, soft = hinton.targets_of("alone, all images", dataset)
     assert len(split) == 100 and soft is None
 
 
