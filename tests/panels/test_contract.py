@@ -8,6 +8,7 @@ from html import escape
 import nbformat
 import numpy as np
 import pytest
+from artists import lines_at
 from drive_controls import WAIT, few_images, nothing_kept, turns
 from fake_trainings import fake_distillation, fake_quantized_training
 from matplotlib.colors import to_hex
@@ -180,16 +181,6 @@ def test_saved_files_are_the_measured_ones(name, tmp_path):
         logits = Runner(runs, batch_size=SMALL).run(split.images)
         right = float(np.mean(logits.argmax(axis=1) == split.labels))
         assert (round(right, 9), len(content)) in measured, path.name
-
-
-def lines_at(axes, x, y):
-    """The lines of an axes that are one mark at a point."""
-    return [
-        line
-        for line in axes.lines
-        if line.get_xydata().shape == (1, 2)
-        and np.allclose(line.get_xydata(), [[x, y]], rtol=1e-9)
-    ]
 
 
 @pytest.mark.parametrize("name", DRAWN)

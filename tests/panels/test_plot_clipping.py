@@ -1,4 +1,4 @@
-"""The picture of a clip: every number moves pixels, no label lies on another."""
+"""The picture of a clip: drawn at its figures, no label lies on another."""
 
 import io
 from dataclasses import replace

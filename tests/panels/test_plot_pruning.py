@@ -1,4 +1,4 @@
-"""The picture of a mask: every number moves pixels, and what it says is true."""
+"""The picture of a mask: drawn at its figures, and what it says is true."""
 
 import io
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""The pictures of low rank: their marks, their alt texts, pixels that differ."""
+"""The pictures of low rank: their marks and their alt texts."""
 
 from types import SimpleNamespace
 

@@ -1,4 +1,4 @@
-"""The picture of removed units: every number moves pixels, and what it says is true."""
+"""The picture of removed units: its bars, its labels, and what it says is true."""
 
 import io
 from dataclasses import replace

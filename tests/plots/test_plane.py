@@ -7,12 +7,16 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from artists import levels, lines_at
+from matplotlib.collections import LineCollection
 from matplotlib.image import imread
 
 from labkit.panels.quantization import plot
-from labkit.plots.base import bytes_text, figure
+from labkit.plots.base import BLACK, GREEN, ORANGE, bytes_text, figure
 from labkit.plots.histogram import Grid, Histogram
 from labkit.plots.plane import (
+    KINDS,
+    NO_MARKS,
     Marks,
     Point,
     accuracy_ticks,
@@ -56,29 +60,69 @@ def test_no_error_at_all_has_a_place():
     assert np.isfinite(height(1.0)) and height(1.0) > height(0.9999)
 
 
+def axes_of(shown, marks=NO_MARKS):
+    """The plane and the histogram of a result."""
+    picture = figure(8.6, 3.4)
+    plot.draw(picture, shown, marks)
+    return picture.axes
+
+
 @pytest.mark.parametrize(
-    "change",
+    "points",
     [
-        {"points": (FLOAT, replace(PACKED, size_bytes=300_000))},
-        {"points": (FLOAT, replace(PACKED, accuracy=0.9))},
-        {"points": (FLOAT, replace(PACKED, low=0.8))},
-        {"points": (FLOAT, replace(PACKED, exact=False))},
-        {"points": (FLOAT, PACKED, DEPLOYED)},
-        {"points": (replace(FLOAT, size_bytes=2_000_000), PACKED)},
-        {"grids": (Grid("the values", -0.2, 0.2, 15),)},
-        {"grids": (Grid("the values", -0.3, 0.3, 7),)},
-        {"grids": ()},
+        (FLOAT, PACKED),
+        (FLOAT, replace(PACKED, size_bytes=300_000)),
+        (FLOAT, replace(PACKED, accuracy=0.9)),
+        (FLOAT, replace(PACKED, low=0.8)),
+        (FLOAT, replace(PACKED, exact=False)),
+        (FLOAT, PACKED, DEPLOYED),
+        (replace(FLOAT, size_bytes=2_000_000), PACKED),
     ],
 )
-def test_every_number_moves_pixels(change):
-    assert (drawn(result()) != drawn(result(**change))).any()
+def test_points_and_intervals_are_drawn_at_their_figures(points):
+    axes, _ = axes_of(result(points))
+    for point in points:
+        colour, marker, _ = KINDS[point.kind]
+        found = lines_at(axes, point.size_bytes, height(point.accuracy))
+        assert [(line.get_marker(), line.get_color()) for line in found] == [
+            (marker, colour)
+        ]
+        assert (found[0].get_markerfacecolor() == "white") is not point.exact
+        ends = [height(point.low), height(point.high)]
+        spans = [line for line in axes.lines if list(line.get_ydata()) == ends]
+        assert [(set(s.get_xdata()), s.get_color()) for s in spans] == [
+            ({point.size_bytes}, colour)
+        ]
+    assert sum(line.get_xydata().shape == (1, 2) for line in axes.lines) == len(points)
+    assert levels(axes, BLACK) == [height(points[0].accuracy)]
 
 
 @pytest.mark.parametrize(
-    "marks", [Marks(trail=(DEPLOYED,)), Marks(pinned=(DEPLOYED,)), Marks(guess=0.5)]
+    "grid", [GRID, Grid("the values", -0.2, 0.2, 15), Grid("the values", -0.3, 0.3, 7)]
 )
-def test_every_mark_is_drawn(marks):
-    assert (drawn(result()) != drawn(result(), marks)).any()
+def test_a_grid_has_a_tick_for_each_value(grid):
+    _, axes = axes_of(result(grids=(grid,)))
+    ticks = [c for c in axes.collections if isinstance(c, LineCollection)]
+    found = [segment[0][0] for segment in ticks[-1].get_segments()]
+    np.testing.assert_allclose(
+        found, np.linspace(grid.lowest, grid.highest, grid.levels), rtol=1e-12
+    )
+    _, bare = axes_of(result(grids=()))
+    assert len(bare.collections) == len(axes.collections) - 1
+
+
+def test_every_mark_is_drawn():
+    at = DEPLOYED.size_bytes, height(DEPLOYED.accuracy)
+    plain, _ = axes_of(result())
+    assert lines_at(plain, *at) == [] and levels(plain, ORANGE) == []
+    trail, _ = axes_of(result(), Marks(trail=(DEPLOYED,)))
+    assert [line.get_alpha() for line in lines_at(trail, *at)] == [0.35]
+    pinned, _ = axes_of(result(), Marks(pinned=(DEPLOYED,)))
+    dot, ring = lines_at(pinned, *at)
+    assert dot.get_color() == KINDS["deployable"][0]
+    assert (ring.get_color(), ring.get_markerfacecolor()) == (GREEN, "none")
+    guess, _ = axes_of(result(), Marks(guess=0.5))
+    assert levels(guess, ORANGE) == [height(0.5)]
 
 
 def test_a_reused_frame_gives_the_pixels_of_a_new_figure():
