@@ -30,7 +30,7 @@ class Side:
         """How many windows there are along `length` pixels.
 
         >>> [Side(3, 2, 1, same).output_length(8) for same in (True, False)]
-        (4, 3)
+        [4, 3]
         """
         covered = length if self.same else length - self.reach + 1
         return -(-covered // self.stride)
