@@ -1,11 +1,13 @@
 """The tables of the distillation lesson, from its committed runs."""
 
 from collections.abc import Mapping, Sequence
-from statistics import mean
+
+from pandas import DataFrame, Series
 
 from experiments.distill import hinton, temperatures, transfers
 from experiments.distill.repair import ALPHA, FILE, LABELS, STEPS, TEMPERATURES, TOLD
 from experiments.files import RESULTS, markdown_table, read_json
+from experiments.frames import over_seeds
 from experiments.quantize.tables import run_line
 from labkit import zoo
 from labkit.measure.correctness import Accuracy, compare
@@ -30,52 +32,37 @@ def _apart(first: Sequence[float], second: Sequence[float]) -> PairedSeeds:
     return mean_over_seeds(a - b for a, b in zip(first, second, strict=True))
 
 
-def _by_key(rows: list[dict], figure: str, **wanted) -> list[float]:
-    """A figure of the rows with these values."""
-    return [row[figure] for row in rows if wanted.items() <= row.items()]
-
-
-def _by_seed(rows: list[dict], figure: str, **wanted) -> list[float]:
-    """A figure of the rows with these values, in the order of the seeds."""
-    ordered = sorted(rows, key=lambda row: row.get("seed", 0))
-    return _by_key(ordered, figure, **wanted)
+def _test_errors(run: dict) -> Series:
+    """Test errors by width, alpha, temperature and seed."""
+    return over_seeds(run["rows"], ["width", "alpha", "temperature"], "test_errors")
 
 
 def temperatures_table(run: dict) -> str:
     """Width x temperature: test errors; and against T = 4, seed by seed."""
-    rows, lines = run["rows"], []
+    errors, lines = _test_errors(run), []
     for width in temperatures.WIDTHS:
-        alone = _by_seed(rows, "test_errors", width=width, alpha=0)
-        cells = [spread(alone)]
+        taught, cells = errors[width, temperatures.ALPHA], [spread(errors[width, 0])]
         for t in temperatures.TEMPERATURES:
-            cells.append(_against(rows, width, t))
+            star = "*" if _apart(taught[t], taught[4]).winner else ""
+            cells.append(spread(taught[t]) + star)
         lines.append([str(width), *cells])
     header = ["units", "alone", *(f"T = {t:g}" for t in temperatures.TEMPERATURES)]
     return markdown_table(header, lines)
 
 
-def _against(rows: list[dict], width: int, temperature: float) -> str:
-    """Errors at a temperature, with a star where it differs from T = 4."""
-    alpha, figure = temperatures.ALPHA, "test_errors"
-    mine = _by_seed(rows, figure, width=width, temperature=temperature, alpha=alpha)
-    base = _by_seed(rows, figure, width=width, temperature=4, alpha=alpha)
-    return spread(mine) + ("*" if _apart(mine, base).winner else "")
-
-
 def rates_table(run: dict) -> str:
     """Width, rate x what is told: validation errors, the mean of seeds, fewest bold."""
-    rows, lines = run["rows"], []
+    keys, lines = ["width", "learning_rate", "temperature", "alpha"], []
+    errors = DataFrame(run["rows"]).groupby(keys)["validation_errors"].mean()
     told = [(t, temperatures.ALPHA) for t in temperatures.TEMPERATURES]
     told = [(temperatures.TEMPERATURE, 0), *told]
     for width in temperatures.WIDTHS:
-        chosen = [temperatures.rate_for(rows, width, t, a) for t, a in told]
+        best = [temperatures.rate_for(run["rows"], width, *each) for each in told]
         for rate in temperatures.RATES:
-            cells = []
-            for (t, a), best in zip(told, chosen, strict=True):
-                same = {"width": width, "temperature": t, "alpha": a}
-                same |= {"learning_rate": rate}
-                errors = mean(_by_key(rows, "validation_errors", **same))
-                cells.append(_bold_if(rate == best, errors))
+            cells = [
+                _bold_if(rate == chosen, errors[width, rate, t, alpha])
+                for (t, alpha), chosen in zip(told, best, strict=True)
+            ]
             lines.append([str(width), f"{rate:g}", *cells])
     header = ["units", "rate", "alone"]
     header += [f"T = {t:g}" for t in temperatures.TEMPERATURES]
@@ -84,14 +71,11 @@ def rates_table(run: dict) -> str:
 
 def hinton_rates_table(run: dict) -> str:
     """Case x rate: validation errors of one seed, the fewest bold."""
-    lines = []
-    for case in dict.fromkeys(row["case"] for row in run["rows"]):
+    rows, lines = DataFrame(run["rows"]), []
+    errors = rows.pivot(index="case", columns="learning_rate")["validation_errors"]
+    for case in rows["case"].unique():
         best = hinton.rate_for(run["rows"], case)
-        cells = []
-        for rate in hinton.RATES:
-            same = {"case": case, "learning_rate": rate}
-            (errors,) = _by_key(run["rows"], "validation_errors", **same)
-            cells.append(_bold_if(rate == best, errors))
+        cells = [_bold_if(r == best, errors.loc[case, r]) for r in hinton.RATES]
         lines.append([case, *cells])
     return markdown_table(["case", *(f"rate {r:g}" for r in hinton.RATES)], lines)
 
@@ -103,15 +87,9 @@ def _bold_if(flag: bool, value: float) -> str:
 def alphas_table(run: dict) -> str:
     """Width x alpha at one temperature: test errors."""
     alphas = sorted({*temperatures.ALPHAS, temperatures.ALPHA})
-    at = {"temperature": temperatures.TEMPERATURE}
+    errors = _test_errors(run).xs(temperatures.TEMPERATURE, level="temperature")
     lines = [
-        [
-            str(width),
-            *(
-                spread(_by_seed(run["rows"], "test_errors", width=width, alpha=a, **at))
-                for a in alphas
-            ),
-        ]
+        [str(width), *(spread(errors[width, alpha]) for alpha in alphas)]
         for width in temperatures.WIDTHS
     ]
     return markdown_table(["units", *(f"alpha = {a:g}" for a in alphas)], lines)
@@ -131,12 +109,18 @@ def hinton_errors(rows: list[dict]) -> dict[str, list[int]]:
     """Case -> errors, seed by seed, as far as it was run; also with biases moved."""
     found = {}
     for case in dict.fromkeys(row["case"] for row in rows):
-        found[case] = _by_seed(rows, "errors", case=case)
+        found[case] = _of_case(rows, case, "errors")
         classes = hinton.CASES[case].moved if case in hinton.CASES else ()
         if classes:
             moved = "bias moved" if len(classes) == 1 else "biases moved"
-            found[f"{case}, {moved}"] = _by_seed(rows, "errors_moved", case=case)
+            found[f"{case}, {moved}"] = _of_case(rows, case, "errors_moved")
     return found
+
+
+def _of_case(rows: list[dict], case: str, figure: str) -> list:
+    """A figure seed by seed; none where the case was not run."""
+    values = over_seeds(rows, ["case"], figure)
+    return list(values[case]) if case in values else []
 
 
 def gap_line(run: dict) -> str:
@@ -160,7 +144,7 @@ def gap_shares(rows: list[dict]) -> dict[str, tuple[float, float, float]]:
     found = {}
     for suffix in ("", f", {hinton.ALL}"):
         names = (f"{kind}{suffix}" for kind in (hinton.TEACHER, "alone", "distilled"))
-        teacher, *students = (_by_seed(rows, "wrong", case=name) for name in names)
+        teacher, *students = (_of_case(rows, name, "wrong") for name in names)
         if teacher and all(students):
             found[f"distilled{suffix}"] = gap_closed(teacher[0], *students)
     return found
@@ -185,33 +169,29 @@ def _errors(counts: Sequence[int]) -> str:
 
 def transfers_table(run: dict) -> str:
     """Each transfer: its weight, accuracy, and against the student alone, by seed."""
-    alone = _by_seed(run["rows"], "test_accuracy", kind="alone")
-    lines = []
+    percent = over_seeds(run["rows"], ["kind"], "test_accuracy") * 100
+    weights, lines = {row["kind"]: row["weight"] for row in run["rows"]}, []
     for kind in transfers.KINDS:
-        mine = _by_seed(run["rows"], "test_accuracy", kind=kind)
-        gain = [100 * (a - b) for a, b in zip(mine, alone, strict=True)]
+        gain = percent[kind] - percent["alone"]
         against = "" if kind == "alone" else spread(gain, 2)
-        (weight, *_) = _by_seed(run["rows"], "weight", kind=kind)
-        shown = "" if weight is None else f"{weight:g}"
-        lines.append([kind, shown, spread([100 * a for a in mine], 2), against])
+        shown = "" if weights[kind] is None else f"{weights[kind]:g}"
+        lines.append([kind, shown, spread(percent[kind], 2), against])
     header = ["transfer", "weight", "accuracy %", "points against alone"]
     return markdown_table(header, lines)
 
 
 def repair_table(run: dict) -> str:
     """Damage x what is told: test errors; a star where it differs from labels alone."""
-    rows, lines = run["rows"], []
-    damages = dict.fromkeys(row["damage"] for row in rows)
-    for damage in damages:
-        by_told = {
-            told: _by_seed(rows, "test_errors", damage=damage, told=told)
-            for told in TOLD
-        }
-        labels, cells = by_told[LABELS], []
-        for told, errors in by_told.items():
-            taught = told in TEMPERATURES and errors
-            star = "*" if taught and _apart(errors, labels).winner else ""
-            cells.append(spread(errors) + star if errors else "")
+    errors, lines = over_seeds(run["rows"], ["damage", "told"], "test_errors"), []
+    for damage in dict.fromkeys(row["damage"] for row in run["rows"]):
+        of_damage, cells = errors[damage], []
+        for told in TOLD:
+            if told not in of_damage:
+                cells.append("")
+                continue
+            taught = told in TEMPERATURES
+            star = taught and _apart(of_damage[told], of_damage[LABELS]).winner
+            cells.append(spread(of_damage[told]) + ("*" if star else ""))
         lines.append([damage, *cells])
     header = ["damage", "not trained", *TOLD[1:]]
     return markdown_table(header, lines)
