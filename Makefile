@@ -26,7 +26,7 @@ dev:
 	@$(RUN) -m labkit setup --dev
 
 test: dev ## run every test: code, notebooks, and panels in a browser
-	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: dev ## what is long: large tests, other machines' arithmetic, 20,000 damaged files
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m long tests

@@ -5,6 +5,7 @@ And two ways to train in less time than TensorFlow takes to start and to compile
 
 import importlib
 import io
+import os
 import sys
 from contextlib import redirect_stderr, redirect_stdout
 
@@ -12,6 +13,17 @@ import pytest
 from hypothesis import HealthCheck, settings
 from long import quick
 
+
+def _own_cores() -> None:
+    """Each worker keeps to its share of the cores: threads that wait for one spin."""
+    worker, count = (os.environ.get(f"PYTEST_XDIST_WORKER{k}") for k in ("", "_COUNT"))
+    if worker and hasattr(os, "sched_setaffinity"):
+        cores = sorted(os.sched_getaffinity(0))
+        mine = cores[int(worker.removeprefix("gw")) % len(cores) :: int(count)]
+        os.sched_setaffinity(0, mine)
+
+
+_own_cores()
 settings.register_profile(
     "any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )

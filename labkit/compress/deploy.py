@@ -47,7 +47,7 @@ from labkit.measure.file_contents import stored_weights
 from labkit.model.graph import NetworkError
 from labkit.model.inputs import as_inputs, checked
 from labkit.model.network import Network
-from labkit.model.runtime import Runner
+from labkit.model.runtime import THREADS, Runner
 from labkit.quantize.granularity import GRANULARITIES
 from labkit.zoo import datasets
 
@@ -223,7 +223,7 @@ def _observed(
     modes = CalibrationMode
     return made.calibrate(
         _samples(content, calibration),
-        num_threads=2,
+        num_threads=THREADS,
         mode=modes.CALIBRATION_PRESERVE_ALL_TENSORS
         if whole_tensors
         else modes.CALIBRATION_PROFILER_BASED,

@@ -13,12 +13,11 @@ import numpy as np
 from labkit.common.split import Split
 from labkit.measure.intervals import mcnemar, newcombe, wilson
 from labkit.model.graph import NetworkError
-from labkit.model.runtime import Runner
+from labkit.model.runtime import THREADS, Runner
 
 # Of what is no file; a file has the batch that suits it (`runtime.suited_batch`). Small
 # enough that a cancel is heard soon.
 BATCH = 125
-THREADS = 2
 
 
 @dataclass(frozen=True, eq=False)

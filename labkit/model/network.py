@@ -22,7 +22,7 @@ from labkit.model import branches, fake_quant, folding, probe, remove, replace
 from labkit.model.fake_quant import ActivationGrid
 from labkit.model.graph import Graph, Layer, NetworkError, Span, read_graph
 from labkit.model.inputs import as_inputs
-from labkit.model.runtime import Runner
+from labkit.model.runtime import THREADS, Runner
 
 
 class Network:
@@ -183,7 +183,7 @@ class Network:
         return cls.from_bytes(skeleton).with_weights(weights)
 
     def predict(
-        self, images: np.ndarray, batch_size: int = 125, threads: int = 2
+        self, images: np.ndarray, batch_size: int = 125, threads: int = THREADS
     ) -> np.ndarray:
         """Logits, float32 (n, classes), of images as `labkit.model.inputs` takes them:
         uint8 pixels (n, …), which it divides by 255, or floats as they are.

@@ -13,6 +13,19 @@ from labkit.common.children import one_line
 from labkit.model.graph import NetworkError
 from labkit.model.inputs import checked, divisor
 
+
+def usable_cores() -> int:
+    """How many cores this process may use: fewer than there are where it is confined.
+
+    >>> 1 <= usable_cores() <= os.cpu_count()
+    True
+    """
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+THREADS = min(2, usable_cores())  # a second one on the same core waits for the first
 LARGEST_OUTPUT_BYTES = 1 << 27  # of one layer, for the images that run at once
 
 # Of these, 250, 1,000 and 10,000 images are whole batches.
@@ -46,7 +59,7 @@ class Runner:
     as the file is measured.
     """
 
-    def __init__(self, content: bytes, batch_size: int | None, threads: int = 2):
+    def __init__(self, content: bytes, batch_size: int | None, threads: int = THREADS):
         if batch_size is not None and batch_size < 1:
             raise NetworkError(f"a batch of {batch_size} images: give at least 1")
         self.batch_size, self.own_batch = batch_size, None

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from long import quick
 
 from labkit import zoo
 from labkit.compress.pruned import apply_masks
@@ -80,7 +81,7 @@ def test_the_groups_of_resnet20_follow_its_padded_shortcuts():
 
 @pytest.mark.parametrize("scope", ["layer", "global"])
 @pytest.mark.parametrize("fraction", [0.1, 0.6, 1.0])
-@pytest.mark.parametrize("name", zoo.NAMES)
+@pytest.mark.parametrize("name", quick(zoo.NAMES, "lenet5", "resnet8"))
 def test_the_smaller_network_computes_what_the_masked_one_does(name, fraction, scope):
     network = zoo.load(name)
     kept = random_choice(network, fraction, scope)

@@ -45,6 +45,7 @@ def test_training_repairs_every_damage(brief, monkeypatch):
     repair.main()  # complete: nothing is trained
 
 
+@pytest.mark.long
 def test_zeros_and_levels_stay_as_few(brief):
     dense = dense_runs.trained(0, brief)
     network = repair.damaged(dense, "98.4 % zeros", brief, 0)

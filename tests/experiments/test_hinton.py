@@ -144,6 +144,7 @@ def test_a_teacher_is_kept_to_float16(tmp_path):
         teacher.load(tmp_path / "none.npz")
 
 
+@pytest.mark.long
 def test_the_teacher_s_units_have_short_weights(eager, small):
     model, log = teacher.run(few_digits(384), small / "run")
     norms = np.linalg.norm(model.get_layer("fc1").get_weights()[0], axis=0)
@@ -167,6 +168,7 @@ def test_all_images_are_those_of_training_and_validation():
     assert len(split) == 100 and soft is None
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("anew", [True, False])
 def test_the_teacher_is_the_mean_of_its_ends(eager, small, anew):
     """But for the first end of one that is begun anew."""
@@ -192,6 +194,7 @@ def test_a_teacher_that_goes_on_begins_there(eager, small):
         np.testing.assert_allclose(got, given, atol=1e-4)  # norms are kept each step
 
 
+@pytest.mark.long
 def test_students_of_one_seed_differ_in_what_they_are_told():
     """With alpha 0 a teacher changes nothing: same start, same order, same moves."""
     split = datasets.load_images("mnist").train.take(200)

@@ -48,6 +48,7 @@ def small(monkeypatch, tmp_path):
     monkeypatch.setattr(datasets, "load_images", lambda name, full=False: dataset)
 
 
+@pytest.mark.long
 def test_a_run_that_stops_goes_on_to_the_same_rows(small, monkeypatch):
     lottery.main()
     whole = json.loads(lottery.FILE.read_text())["rows"]

@@ -59,6 +59,7 @@ def test_the_file_fits_in_the_bytes_and_answers_as_the_dense_form(budget):
     )
 
 
+@pytest.mark.long
 def test_a_short_run_pairs_with_the_small_networks(monkeypatch, tmp_path):
     brief = dense_runs.SETTINGS | {"dense_steps": 200}
     monkeypatch.setattr(dense_runs, "SETTINGS", brief)

@@ -155,6 +155,7 @@ def test_the_run_is_of_the_network_that_is_here():
     assert [g["svd"]["ranks"] for g in tables.groups(run["rows"])] == wanted
 
 
+@pytest.mark.long
 def test_a_row_is_what_is_measured_now():
     network, data = zoo.load("mlp"), zoo.dataset("mlp")
     images = data.calibration.images[: lowrank.IMAGES]

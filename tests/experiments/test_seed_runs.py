@@ -118,6 +118,7 @@ def test_magnitude_removes_what_the_schedule_says(wide):
         assert kept == pytest.approx(266_200 * (1 - sparsity), abs=1)
 
 
+@pytest.mark.long
 def test_pruned_or_smaller_from_begin_to_end(small, monkeypatch):
     smaller.main()
     run = json.loads(smaller.FILE.read_text())
@@ -161,6 +162,7 @@ def test_all_kinds_see_as_many_images_in_the_same_order(small, monkeypatch):
     assert seen[smaller.REMOVED] == [second]  # the first one lies in runs/
 
 
+@pytest.mark.long
 def test_a_pruned_network_is_packed_in_the_bytes_of_its_row(small):
     dataset = small
     network = smaller.second_phase(smaller.PRUNED, 0.9, 0, [], dataset)
@@ -171,6 +173,7 @@ def test_a_pruned_network_is_packed_in_the_bytes_of_its_row(small):
     assert sum((w == 0).sum() for w in network.kernels) == round(0.9 * 266_200)
 
 
+@pytest.mark.long
 def test_schedules_from_begin_to_end(small):
     schedules.main()
     run = json.loads(schedules.FILE.read_text())

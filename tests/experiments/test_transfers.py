@@ -23,6 +23,7 @@ def small(monkeypatch, tmp_path):
     monkeypatch.setattr(transfers, "SEEDS", 1)
 
 
+@pytest.mark.long
 def test_trainings_go_on_where_they_stopped(eager, small, monkeypatch):
     monkeypatch.setattr(transfers, "KINDS", ("alone", "features, projected"))
     monkeypatch.setattr(transfers, "WEIGHTS", {"features, projected": (0.01, 1.0)})

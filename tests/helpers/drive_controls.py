@@ -64,6 +64,17 @@ def turns(panel):
         panel.set(**before)
 
 
+def all_at_an_end(panel, end: int):
+    """Turn every control but the network to its first (0) or last (-1) value."""
+    for control in panel.spec.controls[1:]:
+        found = ends(control, dict(panel.settings))
+        if found:
+            turn(panel, control, found[end])
+    result = panel.wait(WAIT)
+    assert_in_sight(panel, result)
+    return result
+
+
 def assert_in_sight(panel, result) -> None:
     """Every file is inside the plane that is drawn, where there is one.
 

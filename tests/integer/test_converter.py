@@ -83,7 +83,6 @@ def convert():
             (gated, "int8", True),
             (gated_one_by_one, "float32", False),
         ],
-        (residual, "int8", False),
         (gated_one_by_one, "float32", False),
     ),
 )

@@ -160,6 +160,7 @@ def test_layers_show_their_numbers():
         network.layer("conv9")
 
 
+@pytest.mark.long
 def test_only_fully_connected_layers_round_once_in_the_reference():
     """LiteRT issue 8567: with integers everywhere, no other layer changes."""
     images = zoo.dataset("mlp").test.images[:2000]

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from long import quick
 
 from labkit import zoo
 from labkit.compress.responses import answers, observe
@@ -169,7 +170,7 @@ def test_what_does_not_fit_is_one_sentence(call, words):
         call()
 
 
-@pytest.mark.parametrize("name", zoo.NAMES)
+@pytest.mark.parametrize("name", quick(zoo.NAMES, "mlp", "lenet5"))
 def test_observed_moments_are_those_of_the_arrays(name):
     network = zoo.load(name)
     images = zoo.dataset(name).calibration.images[:70]
@@ -205,6 +206,7 @@ def test_mnists_black_pixels_make_the_covariance_singular():
         np.linalg.inv(covariance)
 
 
+@pytest.mark.long
 def test_held_out_answers_are_never_worse_than_plain_svds():
     """At every tenth rank of every layer of the mlp, on images that it did not see."""
     network, data = zoo.load("mlp"), zoo.dataset("mlp")

@@ -75,8 +75,13 @@ USES = {
 }
 
 
+# `ai_edge_quantizer` reads the images for both recipes in the same way.
+LONG = {"deployable gptq": pytest.mark.long}
+
+
 def every_use(test):
-    return pytest.mark.parametrize("use", USES.values(), ids=USES)(test)
+    cases = [pytest.param(use, id=k, marks=LONG.get(k, ())) for k, use in USES.items()]
+    return pytest.mark.parametrize("use", cases)(test)
 
 
 @every_use

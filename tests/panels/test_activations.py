@@ -52,6 +52,7 @@ def test_the_graph_is_the_packed_file():
     assert files == {"mlp-W4A3-50images-minmax.packed": result.graph.packed}
 
 
+@pytest.mark.long
 def test_more_calibration_images_widen_the_min_max_range():
     wide = [
         readings.rounded("resnet8", 32, 8, n, "minmax", False).network for n in COUNTS

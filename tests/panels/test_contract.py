@@ -9,8 +9,9 @@ import nbformat
 import numpy as np
 import pytest
 from artists import lines_at
-from drive_controls import WAIT, few_images, nothing_kept, turns
+from drive_controls import WAIT, all_at_an_end, few_images, nothing_kept, turns
 from fake_trainings import fake_distillation, fake_quantized_training
+from long import quick
 from matplotlib.colors import to_hex
 from nbclient import NotebookClient
 from panel_cases import CASES, panel_of, spec_of
@@ -32,14 +33,17 @@ SMALL = 260  # images: the first estimate has 250
 NETWORKS = ("lenet5", "resnet8")
 DRAWN = [name for name, case in CASES.items() if case.plane]
 TURNED = [(name, "mlp") for name in CASES] + [
-    pytest.param(name, network, marks=pytest.mark.long)
-    for name, case in CASES.items()
+    (name, network)
+    for name in CASES
     for network in NETWORKS
     if network in spec_of(name).controls[0].values and name not in ("rank",)
 ]
+LENET5 = [(name, "lenet5") for name in DRAWN]
 # resnet20 is resnet8 with more of the same blocks: one panel goes there.
-MOVES = [(name, case.moves[1]) for name, case in CASES.items()]
-MOVES += [("quantization", "resnet20")]
+MOVES = [(name, "lenet5") for name in CASES if name != "budget"]
+MOVES += [("budget", "resnet8"), ("quantization", "resnet8")]
+FAR = [(name, case.moves[1]) for name, case in CASES.items()]
+FAR = [*dict.fromkeys([*MOVES, *FAR, ("quantization", "resnet20")])]
 
 
 def latency(models):
@@ -93,6 +97,7 @@ def test_every_panel_has_a_case():
     assert sorted(f"{name}_panel" for name in CASES) == offered
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("name", "network"), TURNED)
 def test_every_control_to_its_ends(name, network):
     start = CASES[name].start if network == "mlp" else {"layers": None}
@@ -102,6 +107,13 @@ def test_every_control_to_its_ends(name, network):
     assert_as_recomputed(name, panel, panel.set())
     for result in turns(panel):
         assert_as_recomputed(name, panel, result)
+
+
+@pytest.mark.parametrize("end", [0, -1], ids=["first", "last"])
+@pytest.mark.parametrize("name", CASES)
+def test_all_controls_at_an_end(name, end):
+    panel = panel_of(name, CASES[name])
+    assert_as_recomputed(name, panel, all_at_an_end(panel, end))
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -134,7 +146,7 @@ def test_a_setting_that_does_not_fit_is_one_sentence(name, sentence):
     assert panel.settings == before and "ValueError" in panel.readout
 
 
-@pytest.mark.parametrize(("name", "other"), MOVES)
+@pytest.mark.parametrize(("name", "other"), quick(FAR, *MOVES))
 def test_from_network_to_network(name, other):
     panel = panel_of(name, CASES[name], **CASES[name].moves[0])
     for network in (other, "mlp"):
@@ -150,7 +162,8 @@ def test_from_network_to_network(name, other):
 
 
 @pytest.mark.parametrize(
-    ("name", "network"), [(n, "lenet5") for n in DRAWN] + [("quantization", "resnet20")]
+    ("name", "network"),
+    quick([*LENET5, ("quantization", "resnet20")], *LENET5),
 )
 def test_a_first_estimate_comes_before_everything_slow(name, network, monkeypatch):
     spec = spec_of(name)

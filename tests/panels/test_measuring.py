@@ -7,6 +7,7 @@ import time
 import numpy as np
 import pytest
 from drive_controls import WAIT, few_images, nothing_kept
+from long import quick
 
 from labkit import compress, measure, zoo
 from labkit.measure.timing import Latency
@@ -137,7 +138,7 @@ def test_another_teacher_in_a_training_then_any_slider(held, no_latency):
     assert set(assert_exact(result)) == {"float", "alone", "distilled"}
 
 
-@pytest.mark.parametrize("known", KNOWN)
+@pytest.mark.parametrize("known", quick(KNOWN, 250))
 @pytest.mark.parametrize("first", ["network", "amount"])
 @pytest.mark.parametrize(
     ("panel_of", "name", "amount"),

@@ -39,9 +39,9 @@ def result(rank=40, channels=1, lines=1, size=60_000):
     )
 
 
-@pytest.mark.parametrize("channels", [1, 3])
-@pytest.mark.parametrize("lines", [1, 2])
-@pytest.mark.parametrize("rank", [40, 80, None])
+@pytest.mark.parametrize(
+    ("rank", "lines", "channels"), [(40, 1, 3), (80, 2, 1), (None, 2, 3)]
+)
 def test_every_kind_of_result_is_drawn(rank, lines, channels):
     picture = figure(*(8.6, 4.8))
     alt = plot.draw(picture, result(rank, channels, lines), Marks(guess=0.5))

@@ -1,11 +1,13 @@
 """The pruning panel: its criteria, its threshold, its map of a mask."""
 
 from dataclasses import replace
+from itertools import cycle, product
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from drive_controls import few_images
+from long import quick
 from recomputed.pruning import WRITTEN_AGAIN, direct
 
 from labkit import zoo
@@ -34,8 +36,12 @@ def shown(result):
     return {p.kind: (p.accuracy, p.size_bytes) for p in result.points}
 
 
-@pytest.mark.parametrize("scope", masking.SCOPES)
-@pytest.mark.parametrize("criterion", WRITTEN_AGAIN)
+EACH_ONCE = zip(WRITTEN_AGAIN, cycle(masking.SCOPES))
+
+
+@pytest.mark.parametrize(
+    ("criterion", "scope"), quick(product(WRITTEN_AGAIN, masking.SCOPES), *EACH_ONCE)
+)
 def test_every_criterion_ranks_as_its_formula(criterion, scope, small_test_set):
     layers = ("conv1", "fc2") if criterion == SURGEON else None
     panel = pruning_panel("lenet5", criterion=criterion, scope=scope, layers=layers)
@@ -184,6 +190,7 @@ def test_a_map_shows_every_weight_once(name):
         assert np.nanmax(none.kept) == 0 and none.darkest == 1
 
 
+@pytest.mark.long
 def test_channels_given_back_their_mean_and_deviation(small_test_set):
     panel = pruning_panel("resnet8", sparsity=0.5)
     before, after = panel.set(), panel.set(channels=CHANNELS[1])

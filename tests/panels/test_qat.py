@@ -54,6 +54,7 @@ def test_the_default_trains_nothing(small_test_set, fake_training):
     assert "no training" in training.plot.title(result.course)
 
 
+@pytest.mark.long
 def test_a_live_training_end_to_end(small_test_set, monkeypatch):
     """One tiny step moves next to nothing: it starts where rounding ended."""
     monkeypatch.setitem(training.STEPS, "mlp", (0, 1))

@@ -26,7 +26,9 @@ def shown(result):
     return {p.kind: (p.accuracy, p.size_bytes) for p in result.points}
 
 
-@pytest.mark.parametrize("method", factorized.FACTORIZATIONS)
+@pytest.mark.parametrize(
+    "method", quick(factorized.FACTORIZATIONS, "spatial", "cp", "responses")
+)
 def test_convolutions_by_every_method(method, small_sets):
     by = "same" if method == "cp" else "product"
     settings = {"method": method, "parameter_ratio": 0.3, "by": by, "images": 100}
@@ -35,7 +37,7 @@ def test_convolutions_by_every_method(method, small_sets):
     assert shown(exact) == direct(exact.settings)
 
 
-@pytest.mark.parametrize("method", factorized.FACTORIZATIONS)
+@pytest.mark.parametrize("method", quick(factorized.FACTORIZATIONS, "tucker"))
 @pytest.mark.parametrize("name", quick(["resnet8", "resnet20"], "resnet8"))
 def test_residual_networks_by_every_method(name, method, small_sets):
     result = next(

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from drive_controls import few_images, nothing_kept
+from long import quick
 
 from labkit import zoo
 from labkit.compress.budget import low_rank
@@ -86,23 +87,33 @@ def files(panel):
     return points, panel.spec.files(panel.result)
 
 
+REPLACED = [
+    (quantization_panel, {"bits": 4}),
+    (quantization_panel, {"bits": 8, "mode": "static"}),
+    (clipping_panel, {"clip": 50}),
+    (activations_panel, {}),
+    (qat_panel, {"weights": 2}),
+    (pruning_panel, {"channels": "re-estimated"}),
+    (pruning_panel, {"criterion": "taylor"}),
+    (pruning_panel, {"criterion": "activation_aware"}),
+    (units_panel, {}),
+    (units_panel, {"criterion": "taylor"}),
+    (rank_panel, {}),
+    (rank_panel, {"method": "responses", "images": 20, "by": "energy"}),
+    (temperature_panel, {"digit": 1}),
+]
+
+
 @pytest.mark.parametrize(
     ("panel_of", "settings"),
-    [
-        (quantization_panel, {"bits": 4}),
+    quick(
+        REPLACED,
         (quantization_panel, {"bits": 8, "mode": "static"}),
-        (clipping_panel, {"clip": 50}),
         (activations_panel, {}),
-        (qat_panel, {"weights": 2}),
-        (pruning_panel, {"channels": "re-estimated"}),
         (pruning_panel, {"criterion": "taylor"}),
-        (pruning_panel, {"criterion": "activation_aware"}),
-        (units_panel, {}),
         (units_panel, {"criterion": "taylor"}),
-        (rank_panel, {}),
-        (rank_panel, {"method": "responses", "images": 20, "by": "energy"}),
         (temperature_panel, {"digit": 1}),
-    ],
+    ),
 )
 def test_a_network_trained_anew_is_another_network(panel_of, settings, models):
     panel = panel_of(NAME, **settings)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from long import quick
 
 from labkit import distill
 from labkit.zoo import datasets
@@ -195,11 +196,14 @@ def transfer(kind, pair):
     return transfers.FeatureTransfer(teacher, student, 5.0, layers, distance)
 
 
-@pytest.mark.parametrize("kind", ["jacobian", "loss gradient", "relations"])
+@pytest.mark.parametrize(
+    "kind", quick(["jacobian", "loss gradient", "relations"], "jacobian")
+)
 def test_a_transfer_makes_the_student_more_alike(eager, kind, pair, batch):
     assert_more_alike(transfer(kind, pair), *batch)
 
 
+@pytest.mark.long
 def test_attention_is_transferred_between_convolutions(eager, batch):
     keras.utils.set_random_seed(0)
     widths = {"conv1": 5, "conv2": 6, "fc1": 20}

@@ -88,6 +88,7 @@ def kernel_values(model):
     )
 
 
+@pytest.mark.long
 def test_an_interrupted_pruning_goes_on_to_the_same_end(small, tmp_path, monkeypatch):
     whole, log = gradual_pruning.run("mlp", 0.9, tmp_path / "whole", 1)
     write, calls = fit.write_whole, []

@@ -135,6 +135,7 @@ def test_the_end_of_a_child_is_told(code, words):
         list(child._lines([sys.executable, "-c", code], lambda: False))
 
 
+@pytest.mark.long
 def test_a_pruning_is_cancelled():
     """In a child process, where it begins before it is ended."""
     seen = []

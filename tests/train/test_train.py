@@ -101,6 +101,7 @@ def test_a_finished_run_is_not_trained_further(small, tmp_path):
     assert again_log == log
 
 
+@pytest.mark.long
 def test_a_recipe_starts_from_the_weights_of_the_one_before(
     small, tmp_path, monkeypatch
 ):

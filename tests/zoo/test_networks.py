@@ -8,6 +8,7 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 from damage import damaged
+from long import quick
 
 from labkit.model.graph import NetworkError
 from labkit.train.recipes import RECIPES
@@ -17,7 +18,7 @@ from labkit.zoo import datasets, networks
 TEST_ERROR_AT_MOST = {"mlp": 1.64, "lenet5": 0.80, "resnet8": 12.8, "resnet20": 8.75}
 
 
-@pytest.mark.parametrize("name", networks.NAMES)
+@pytest.mark.parametrize("name", quick(networks.NAMES, "mlp", "lenet5"))
 def test_accuracy_is_the_recorded_one_and_good_enough(name):
     test, record = networks.dataset(name).test, networks.record(name)
     right = networks.load(name).predict(test.images).argmax(axis=1) == test.labels
@@ -43,7 +44,7 @@ def test_record(name):
     )
 
 
-@pytest.mark.parametrize("name", networks.NAMES)
+@pytest.mark.parametrize("name", quick(networks.NAMES, "lenet5", "resnet8"))
 def test_keras_and_litert_agree(name):
     pytest.importorskip("keras", reason="the extra `train` is not installed")
     model, network = networks.keras_model(name), networks.load(name)

@@ -52,11 +52,14 @@ def test_a_student_is_put_in_place(small):
 
 @pytest.mark.parametrize(
     ("options", "name", "alpha"),
-    [
-        (["--seed", "1"], "mlp-from-mlp-seed1.json", 0.9),
+    quick(
+        [
+            (["--seed", "1"], "mlp-from-mlp-seed1.json", 0.9),
+            (["--alone"], "mlp-alone-seed0.json", 0.0),
+            (["--seed", "1", "--epochs", "1"], "mlp-from-mlp-1-epochs-seed1.json", 0.9),
+        ],
         (["--alone"], "mlp-alone-seed0.json", 0.0),
-        (["--seed", "1", "--epochs", "1"], "mlp-from-mlp-1-epochs-seed1.json", 0.9),
-    ],
+    ),
 )
 def test_another_seed_and_a_student_alone_leave_records_only(
     small, options, name, alpha
@@ -98,6 +101,7 @@ def test_a_run_told_otherwise_is_refused(small, monkeypatch):
         distilling.run("mlp", "mlp", 0.5, small / "run", 0)
 
 
+@pytest.mark.long
 def test_an_interrupted_training_goes_on(small, monkeypatch):
     def trained(folder):
         model, log = distilling.run("mlp", "mlp", 0.9, small / folder, 0)
