@@ -83,7 +83,7 @@ def test_a_python_that_is_not_there_gets_one_sentence(fresh, target):
 
 LAB = "jupyter lab{} --LabApp.default_url=/lab/tree/notebooks/00_the_bench.ipynb {}"
 AS_ROOT = " --allow-root" if os.geteuid() == 0 else ""
-TEST = "pytest -n 3 --dist loadfile --no-loadscope-reorder -k name"
+TEST = "pytest -n 2 --dist loadfile --no-loadscope-reorder -k name"
 
 
 def test_lab_then_test_install_in_turn_and_a_second_call_starts_at_once(fresh, uv):

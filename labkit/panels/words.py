@@ -107,8 +107,8 @@ def layers_part(layers: tuple[str, ...] | None) -> str:
 def of_asked(steps: int, asked: int) -> str:
     """Why a live training took fewer steps than were asked for; nothing if it did not.
 
-    >>> of_asked(80, 80), of_asked(37, 80)
-    ('', ' (37 of 80 steps: what this machine takes in 20 s)')
+    >>> of_asked(80, 80), of_asked(37, 80)  # doctest: +ELLIPSIS
+    ('', ' (37 of 80 steps: what this machine takes in ... s)')
     """
     if steps == asked:
         return ""

@@ -6,6 +6,7 @@ kernel that looks at the progress stays small.
 
 import importlib.util
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -25,8 +26,27 @@ from labkit.distill.losses import check_mixture
 from labkit.model.vouched import vouch
 
 LOOK_SECONDS = 0.1
-# What lessons and panels give a training, so that none of them waits for minutes.
-SECONDS = 20.0
+
+
+def _seconds(named: str | None) -> float:
+    """What lessons and panels give a training, so that none of them waits for minutes.
+
+    named: the environment variable LABKIT_SECONDS. Raises ValueError for one that is
+    no number above 0.
+
+    >>> _seconds(None), _seconds("2.5")
+    (20.0, 2.5)
+    """
+    try:
+        seconds = float(named or 20)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < inf:
+        raise ValueError(f"LABKIT_SECONDS is {named!r}: give a number of seconds above 0")
+    return seconds
+
+
+SECONDS = _seconds(os.environ.get("LABKIT_SECONDS"))
 
 
 class TrainingError(Exception):

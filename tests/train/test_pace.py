@@ -80,3 +80,9 @@ def test_both_students_take_as_many_steps(in_this_process):
     told = [row.step for row in seen if row.student == "alone"]
     assert steps < 10**5 and told == list(range(100, steps + 1, 100))
     assert [row.step for row in seen if row.student == "distilled"] == told
+
+
+@pytest.mark.parametrize("named", ["soon", "0", "-3", "inf", "nan"])
+def test_a_time_that_is_none_is_named(named):
+    with pytest.raises(ValueError, match=f"LABKIT_SECONDS is '{named}': give a number"):
+        child._seconds(named)
