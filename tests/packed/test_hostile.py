@@ -15,7 +15,6 @@ from labkit.packed.bit_packing import CodecError
 from labkit.packed.storages import sparse
 from labkit.quantize.codebook import quantize_to_levels
 
-FILES = hostile.hostile_files()
 MEGABYTES = 200
 READER = """
 import json, resource, sys
@@ -43,6 +42,12 @@ for path in sys.argv[2:]:
 """
 
 
+@pytest.fixture(scope="module")
+def files():
+    """Made when a test asks: 800 MB of zeros are deflated for them."""
+    return hostile.hostile_files()
+
+
 def said_of(whose: str, paths) -> list:
     """For each file what was said of it, and the peak so far in MB.
 
@@ -60,11 +65,11 @@ def said_of(whose: str, paths) -> list:
     return lines
 
 
-def test_what_each_takes_and_says(tmp_path):
-    paths = [tmp_path / f"{k}.packed" for k in range(len(FILES))]
-    for path, content in zip(paths, FILES.values(), strict=True):
+def test_what_each_takes_and_says(files, tmp_path):
+    paths = [tmp_path / f"{k}.packed" for k in range(len(files))]
+    for path, content in zip(paths, files.values(), strict=True):
         path.write_bytes(content)
-    for title, (said, peak) in zip(FILES, said_of("own", paths), strict=True):
+    for title, (said, peak) in zip(files, said_of("own", paths), strict=True):
         assert said is not None, f"{title}: opened"
         kind, words = said
         assert kind == "CodecError" and "\n" not in words, (title, said)
@@ -72,10 +77,10 @@ def test_what_each_takes_and_says(tmp_path):
         assert peak < MEGABYTES, f"{title}: {peak:.0f} MB"
 
 
-def test_the_check_itself_stays_small(tmp_path):
+def test_the_check_itself_stays_small(files, tmp_path):
     """The child of `unpack`: one sentence with the file's name."""
     path = tmp_path / "gift.packed"
-    path.write_bytes(FILES["sixty huge tensors of no bytes"])
+    path.write_bytes(files["sixty huge tensors of no bytes"])
     assert path.stat().st_size < 3000
     ((said, peak),) = said_of("child", [path])
     assert said[0] == "CodecError"
