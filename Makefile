@@ -1,4 +1,4 @@
-# Two commands are enough: `make lab` opens the notebooks, `make test` runs every test.
+# Two commands are enough: `make lab` opens the notebooks, `make test` runs the tests.
 # PYTHON names the interpreter, ARGS goes to the command that a target starts.
 
 PYTHON ?= python3
@@ -25,7 +25,7 @@ lab: ## open the lab in JupyterLab (ARGS=--no-browser prints the URL only)
 dev:
 	@$(RUN) -m labkit setup --dev
 
-test: dev ## run every test: code, notebooks, and panels in a browser
+test: dev ## run the tests: code, notebooks, and a panel in a browser
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: dev ## what is long: large tests, other machines' arithmetic, 20,000 damaged files

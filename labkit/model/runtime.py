@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from math import prod
+from pathlib import Path
 from threading import Lock
 
 import numpy as np
@@ -14,15 +15,23 @@ from labkit.model.graph import NetworkError
 from labkit.model.inputs import checked, divisor
 
 
-def usable_cores() -> int:
+def usable_cores(cgroup: Path = Path("/sys/fs/cgroup")) -> int:
     """How many cores this process may use: fewer than there are where it is confined.
+
+    cgroup: where Linux keeps a container's share of time (`cpu.max`, in microseconds of
+    a period), which Docker and Binder set.
 
     >>> 1 <= usable_cores() <= os.cpu_count()
     True
     """
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    if not hasattr(os, "sched_getaffinity"):
+        return os.cpu_count() or 1
+    cores = len(os.sched_getaffinity(0))
+    try:
+        quota, period = map(int, (cgroup / "cpu.max").read_text().split())
+    except (OSError, ValueError):  # no such file, or "max": no limit
+        return cores
+    return max(1, min(cores, quota // period))
 
 
 THREADS = min(2, usable_cores())  # a second one on the same core waits for the first

@@ -42,7 +42,9 @@ def _seconds(named: str | None) -> float:
     except ValueError:
         seconds = 0.0
     if not 0 < seconds < inf:
-        raise ValueError(f"LABKIT_SECONDS is {named!r}: give a number of seconds above 0")
+        raise ValueError(
+            f"LABKIT_SECONDS is {named!r}: give a number of seconds above 0"
+        )
     return seconds
 
 

@@ -1,5 +1,6 @@
 """What Runner refuses: other inputs, and outputs that are not one row an image."""
 
+import os
 import subprocess
 import sys
 
@@ -171,3 +172,24 @@ def test_no_batch(batch):
 def test_images_of_another_size():
     with pytest.raises(ValueError, match=r"the shape \(28, 28\): give \(n, 784\)"):
         zoo.load("mlp").predict(IMAGES[0])
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="only Linux says so")
+@pytest.mark.parametrize(
+    ("said", "most"),
+    [
+        ("100000 100000", 1),
+        ("50000 100000", 1),
+        ("150000 100000", 1),
+        ("900000 100000", 9),
+        ("max 100000", None),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_a_container_s_share_of_time_limits_the_threads(said, most, tmp_path):
+    if said is not None:
+        (tmp_path / "cpu.max").write_text(said + "\n")
+    cores = len(os.sched_getaffinity(0))
+    assert runtime.usable_cores(tmp_path) == min(cores, most or cores)
+    assert 1 <= runtime.THREADS <= 2
