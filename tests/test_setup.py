@@ -76,6 +76,11 @@ def asked_for(extras) -> list[Requirement]:
     return [Requirement(line) for lines in lists for line in lines]
 
 
+def test_no_package_compiles_grammars_at_every_start():
+    """JupyterLab's server and nbformat start in a tenth of the time without it."""
+    assert "rfc3987-syntax" not in {canonicalize_name(pin.name) for pin in PINS}
+
+
 @pytest.mark.parametrize("file", ["constraints.txt", "binder/requirements.txt"])
 def test_every_line_is_one_exact_version_from_a_registry(file):
     for pin in read_pins(file):
