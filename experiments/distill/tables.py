@@ -107,20 +107,24 @@ def hinton_table(run: dict) -> str:
 
 def hinton_errors(rows: list[dict]) -> dict[str, list[int]]:
     """Case -> errors, seed by seed, as far as it was run; also with biases moved."""
+    errors, errors_moved = _by_case(rows, "errors"), _by_case(rows, "errors_moved")
     found = {}
     for case in dict.fromkeys(row["case"] for row in rows):
-        found[case] = _of_case(rows, case, "errors")
+        found[case] = errors[case]
         classes = hinton.CASES[case].moved if case in hinton.CASES else ()
         if classes:
             moved = "bias moved" if len(classes) == 1 else "biases moved"
-            found[f"{case}, {moved}"] = _of_case(rows, case, "errors_moved")
+            found[f"{case}, {moved}"] = errors_moved[case]
     return found
 
 
-def _of_case(rows: list[dict], case: str, figure: str) -> list:
-    """A figure seed by seed; none where the case was not run."""
-    values = over_seeds(rows, ["case"], figure)
-    return list(values[case]) if case in values else []
+def _by_case(rows: list[dict], figure: str) -> dict[str, list]:
+    """Case -> a figure of its rows, seed by seed; cases that have it."""
+    having = [row for row in rows if figure in row]
+    if not having:
+        return {}
+    by_case = over_seeds(having, ["case"], figure).groupby(level="case")
+    return {case: list(values) for case, values in by_case}
 
 
 def gap_line(run: dict) -> str:
@@ -141,10 +145,10 @@ def gap_text(share: float, low: float, high: float) -> str:
 
 def gap_shares(rows: list[dict]) -> dict[str, tuple[float, float, float]]:
     """Taught case -> its `gap_closed`, from students alone on the same plain images."""
-    found = {}
+    found, wrong = {}, _by_case(rows, "wrong")
     for suffix in ("", f", {hinton.ALL}"):
         names = (f"{kind}{suffix}" for kind in (hinton.TEACHER, "alone", "distilled"))
-        teacher, *students = (_of_case(rows, name, "wrong") for name in names)
+        teacher, *students = (wrong.get(name, []) for name in names)
         if teacher and all(students):
             found[f"distilled{suffix}"] = gap_closed(teacher[0], *students)
     return found

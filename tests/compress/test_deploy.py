@@ -343,7 +343,8 @@ def test_gptq_keeps_the_scales_and_halves_the_layers_error():
     assert fed < nearest / 2
 
 
-@pytest.mark.parametrize("bits", quick([4, 2]))
+@pytest.mark.long
+@pytest.mark.parametrize("bits", [4, 2])
 def test_gptq_feeds_back_with_the_whole_inverse(bits):
     """What labkit.compress.deploy_recipes says of it. Should this fail,
     ai_edge_quantizer mended it."""

@@ -5,6 +5,7 @@ from functools import cache
 import numpy as np
 import pytest
 from float_graphs import dense_file
+from long import quick
 
 from labkit import zoo
 from labkit.compress import deploy
@@ -76,12 +77,11 @@ USES = {
 
 
 # `ai_edge_quantizer` reads the images for both recipes in the same way.
-LONG = {"deployable gptq": pytest.mark.long}
+QUICK = [use for name, use in USES.items() if name != "deployable gptq"]
 
 
 def every_use(test):
-    cases = [pytest.param(use, id=k, marks=LONG.get(k, ())) for k, use in USES.items()]
-    return pytest.mark.parametrize("use", cases)(test)
+    return pytest.mark.parametrize("use", quick(USES.values(), *QUICK), ids=USES)(test)
 
 
 @every_use

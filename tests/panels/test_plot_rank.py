@@ -1,9 +1,11 @@
 """The pictures of low rank: their marks and their alt texts."""
 
+from itertools import product
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from long import quick
 
 from labkit.panels.rank import plot
 from labkit.panels.rank.plot import Filters, Line, Spectrum
@@ -40,7 +42,10 @@ def result(rank=40, channels=1, lines=1, size=60_000):
 
 
 @pytest.mark.parametrize(
-    ("rank", "lines", "channels"), [(40, 1, 3), (80, 2, 1), (None, 2, 3)]
+    ("rank", "lines", "channels"),
+    quick(
+        product([40, 80, None], [1, 2], [1, 3]), (40, 1, 3), (80, 2, 1), (None, 2, 3)
+    ),
 )
 def test_every_kind_of_result_is_drawn(rank, lines, channels):
     picture = figure(*(8.6, 4.8))
